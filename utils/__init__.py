@@ -1,0 +1,1 @@
+"""The library shared by the programs of train/ and tag/. It imports neither of them."""

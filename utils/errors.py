@@ -1,0 +1,48 @@
+"""The two expected kinds of failure, and the frame in which every program runs.
+
+A program is a function main(argv) -> int | None; `run_program` turns what it raises into one line on stderr and an exit code:
+InputError 2 (what a person gave is wrong), OutsideError 1 (storage, network or disk failed), Ctrl-C 130. A bug keeps its traceback.
+"""
+import os
+import sys
+from collections.abc import Callable
+
+
+class InputError(Exception):
+    """What a person gave us is wrong; the message says what, where, what was expected and what to do. Exit code 2."""
+
+
+class OutsideError(Exception):
+    """Storage, network or disk failed; the message says what was being done. Exit code 1."""
+
+
+def run_program(main: Callable[[list[str]], int | None], argv: list[str] | None = None) -> None:
+    """Run `main` with the command line (without the program's name) and leave the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    program = os.path.basename(sys.argv[0])
+    try:
+        code = main(sys.argv[1:] if argv is None else argv) or 0
+        sys.stdout.flush()
+    except InputError as error:
+        print(f"{program}: {one_line(error)}", file=sys.stderr)
+        code = 2
+    except OutsideError as error:
+        print(f"{program}: {one_line(error)}", file=sys.stderr)
+        code = 1
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted; run the same command again to go on", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:
+        print(f"{program}: {one_line(error)}", file=sys.stderr)
+        code = 1
+    sys.exit(code)
+
+
+def one_line(error: BaseException) -> str:
+    """The error's message on a single line."""
+    return " ".join(str(error).split()) or type(error).__name__
