@@ -1,0 +1,96 @@
+"""Files on the local disk: written beside and renamed, and where a blob of a given name may lie below a folder."""
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from utils.errors import InputError, OutsideError
+
+_WINDOWS_RESERVED = re.compile(r"^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
+
+
+@contextmanager
+def write_beside(path: Path, beside: Path | None = None) -> Iterator[Path]:
+    """Yield a new path in the same folder (or in `beside`, on the same file system); what was written there replaces `path` on success.
+
+    Without success the piece is removed and `path` is as it was. Folders are made. Raises OutsideError when another program holds `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    piece = (beside or path.parent) / f".{secrets.token_hex(8)}.part"
+    try:
+        yield piece
+        replace_file(piece, path)
+    finally:
+        piece.unlink(missing_ok=True)
+
+
+def replace_file(source: Path, target: Path) -> None:
+    """Rename `source` to `target`, which it replaces at once; on disk when this returns, as far as the system allows."""
+    descriptor = os.open(source, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    try:
+        _rename(source, target)
+    except PermissionError:
+        raise OutsideError(f"{target} cannot be replaced: another program holds it open, or it may not be written. "
+                           "Close that program and run the same command again") from None
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file, beside and renamed."""
+    with write_beside(path) as piece:
+        piece.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    r"""Write a whole text file in UTF-8 with \n, beside and renamed."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def refused(blob: str) -> str | None:
+    """Why a blob of this name is not taken: it would leave the folder it is put into, or a CSV cannot carry it. None = it is taken."""
+    parts = blob.split("/")
+    try:
+        blob.encode("utf-8")
+    except UnicodeEncodeError:
+        return "the name is not valid Unicode"
+    if "\r" in blob or "\0" in blob:
+        return "the name holds a control character that a CSV cannot carry"
+    if blob.startswith("/") or re.match(r"[A-Za-z]:", blob):
+        return "the name is an absolute path"
+    if ".." in parts or "." in parts or "" in parts:
+        return "the name has an empty part, . or .. and would lie elsewhere on disk"
+    if "\\" in blob:
+        return "the name holds a backslash"
+    if os.name == "nt":
+        return _refused_by_windows(parts)
+    return None
+
+
+def local_path(folder: Path, blob: str) -> Path:
+    """Where the blob of that name lies below `folder`. Raises InputError if the name is refused."""
+    reason = refused(blob)
+    if reason:
+        raise InputError(f"{ascii(blob)}: {reason}")
+    return folder.joinpath(*blob.split("/"))
+
+
+def _refused_by_windows(parts: list[str]) -> str | None:
+    for part in parts:
+        if re.search(r'[<>:"|?*\x00-\x1f]', part) or part.endswith((".", " ")) or _WINDOWS_RESERVED.match(part):
+            return "Windows cannot hold a file of this name"
+    return None
+
+
+_PATIENCE = 3 if os.name == "nt" else 0  # seconds; a virus scanner may hold either file for a moment
+
+
+@retry(retry=retry_if_exception_type(PermissionError), stop=stop_after_delay(_PATIENCE), wait=wait_fixed(0.2), reraise=True)
+def _rename(source: Path, target: Path) -> None:
+    os.replace(source, target)
