@@ -1,0 +1,70 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from utils.local_names import LONGEST, folded, folder_names, local_names
+
+
+def names(*blobs, **options):
+    return list(local_names(blobs, **options).values())
+
+
+def test_nothing_gets_no_names():
+    assert local_names([]) == {}
+
+
+def test_a_plain_name_stays_and_its_folders_are_joined_to_it():
+    assert names("IMG_0001.JPG", "site B/2021/IMG_0001.JPG") == ["IMG_0001.JPG", "site B__2021__IMG_0001.JPG"]
+
+
+def test_equal_file_names_of_different_folders_stay_apart_without_the_folder():
+    assert names("a/1.jpg", "b/1.jpg", "c/1.JPG", with_folder=False) == ["1.jpg", "1_2.jpg", "1_3.JPG"]
+
+
+def test_what_vott_or_windows_cannot_hold_becomes_an_underscore():
+    assert names("50%#1?.jpg", 'a:b*c"d<e>f|g\\h.png', "x (1) [2].jpeg") == ["50__1_.jpg", "a_b_c_d_e_f_g_h.png", "x (1) [2].jpeg"]
+
+
+def test_letters_of_other_scripts_stay():
+    assert names("Vögel/été 鳥.jpg") == ["Vögel__été 鳥.jpg"]
+
+
+def test_names_that_only_differ_in_case_or_in_the_encoding_of_an_accent_are_told_apart():
+    assert names("A.jpg", "a.jpg", "é.jpg", "e\u0301.jpg") == ["A.jpg", "a_2.jpg", "é.jpg", "é_2.jpg"]
+
+
+def test_two_blobs_that_become_the_same_name_are_told_apart():
+    assert names("a/b.jpg", "a__b.jpg", "a#b.jpg", "a?b.jpg") == ["a__b.jpg", "a__b_2.jpg", "a_b.jpg", "a_b_2.jpg"]
+
+
+def test_formats_that_vott_does_not_list_are_named_png():
+    assert names("a.bmp", "b.TIF", "c", "d.v2") == ["a.bmp.png", "b.TIF.png", "c.png", "d.v2.png"]
+
+
+def test_reserved_names_of_windows_are_not_used():
+    assert names("con.jpg", "Aux.x.png", "nul .jpg", "console.jpg") == ["_con.jpg", "_Aux.x.png", "_nul.jpg", "console.jpg"]
+
+
+def test_dots_and_spaces_at_the_ends_are_dropped():
+    assert names(" .hidden .jpg", "....jpg") == ["hidden.jpg", "_.jpg"]
+
+
+def test_long_names_are_shortened_and_stay_unique():
+    first, second = names("d" * 300 + "1.jpg", "d" * 300 + "2.jpg")
+    assert len(first) == LONGEST and first != second and first.endswith(".jpg") and first.startswith("ddd")
+
+
+def test_names_already_in_use_are_not_given_again():
+    assert names("b.jpg", taken=["B.JPG"]) == ["b_2.jpg"]
+
+
+def test_each_image_folder_gets_one_local_folder():
+    assert folder_names(["", "a/b", "a__b", "con"], top="Images") == {"": "Images", "a/b": "a__b", "a__b": "a__b_2", "con": "_con"}
+
+
+@given(st.lists(st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=150), unique=True, max_size=20))
+def test_any_names_become_unique_safe_file_names(blobs):
+    given_names = list(local_names(blobs).values())
+    assert len({folded(name) for name in given_names}) == len(blobs)
+    for name in given_names:
+        assert len(name) <= LONGEST and len(name.encode()) <= 200 and not set(name) & set('/\\:*?"<>|#%\0\n\r')
+        assert name == name.strip(" .") and name.lower().endswith((".jpg", ".jpeg", ".png"))
