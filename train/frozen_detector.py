@@ -1,0 +1,142 @@
+"""Runs a detection model of the classic signature: our own frozen graphs, those of the TF1 zoo, and SavedModel folders of TF2.
+
+Input `image_tensor` uint8 [batch, h, w, 3] RGB; outputs detection_boxes [batch, m, 4] ymin, xmin, ymax, xmax in fractions of the fed
+image, detection_scores, detection_classes (1-based floats), num_detections [batch]. Our own graphs also hold a constant `canvas`
+int32 [h, w]: fed images of exactly this size are not resized inside.
+"""
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
+import tensorflow as tf  # noqa: E402
+
+from utils.detections import Detections, from_tensorflow  # noqa: E402
+from utils.errors import InputError  # noqa: E402
+
+INPUT = "image_tensor"
+OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
+WANTED = f"expected a frozen detection graph (input {INPUT}, outputs {', '.join(OUTPUTS)}) or a SavedModel folder"
+_OTHER_FILES = ((b"version https://git-lfs", "a Git LFS pointer, not the file itself (`git lfs pull` fetches it)"),
+                (b"\x1f\x8b", "a gzip archive; unpack it first"), (b"PK\x03\x04", "a zip archive; unpack it first"),
+                (b"\x89HDF", "an HDF5 (Keras) file"))
+
+
+class FrozenDetector:
+    """A detection model, loaded from a frozen graph or a SavedModel.
+
+    canvas: (h, w) in pixels when the model has one fixed input size, else None (it resizes by itself).
+    one_by_one: the model takes a single image at a time; `detect` sees to it.
+    Raises InputError, one line, when the file or folder is something else.
+    """
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+        found = _model_in(self.path)
+        self.canvas: tuple[int, int] | None = None
+        self.one_by_one = False
+        if found.is_dir():
+            self._load_saved_model(found)
+        else:
+            self._load_frozen_graph(found)
+
+    def detect(self, images: np.ndarray, shown: Sequence[tuple[int, int]] | None = None) -> list[Detections]:
+        """What is found in each of images uint8 (b, h, w, 3) RGB, most confident first.
+
+        shown: (h, w) of the part of each that shows a picture, at the top left; boxes are fractions of it. None = all of it.
+        """
+        if self.one_by_one and len(images) > 1:
+            parts = [{name: output[0] for name, output in self._run(image[None]).items()} for image in images]
+            outputs = {name: [part[name] for part in parts] for name in parts[0]}
+        else:
+            outputs = self._run(images)
+        height, width = images.shape[1:3]
+        shown = shown or [(height, width)] * len(images)
+        return [from_tensorflow(boxes, classes, scores, round(float(count)), (height / shown_height, width / shown_width))
+                for boxes, scores, classes, count, (shown_height, shown_width)
+                in zip(*(outputs[name] for name in OUTPUTS), shown, strict=True)]
+
+    def _load_frozen_graph(self, file: Path) -> None:
+        definition = _graph_definition(file)
+        nodes = {node.name: node for node in definition.node}
+        missing = [name for name in (INPUT, *OUTPUTS) if name not in nodes]
+        if missing:
+            raise InputError(f"{file}: a TensorFlow graph of {len(nodes)} nodes without {', '.join(missing)}; {WANTED}")
+        if "canvas" in nodes and nodes["canvas"].op == "Const":
+            height, width = tf.make_ndarray(nodes["canvas"].attr["value"].tensor).tolist()
+            self.canvas = (height, width)
+        with tf.Graph().as_default() as graph:
+            try:
+                tf.graph_util.import_graph_def(definition, name="")
+            except (ValueError, tf.errors.OpError) as error:
+                raise InputError(f"{file}: TensorFlow {tf.__version__} cannot load this graph ({str(error)[:200]})") from None
+            tensor = graph.get_tensor_by_name(f"{INPUT}:0")
+            self._check_input(file, tensor.dtype, tensor.shape)
+            settings = tf.compat.v1.ConfigProto(gpu_options=tf.compat.v1.GPUOptions(allow_growth=True))
+            self._session = tf.compat.v1.Session(graph=graph, config=settings)
+            call = self._session.make_callable([f"{name}:0" for name in OUTPUTS], feed_list=[tensor])
+        self._run = lambda images: dict(zip(OUTPUTS, call(images), strict=True))
+
+    def _load_saved_model(self, folder: Path) -> None:
+        try:
+            self._model = tf.saved_model.load(str(folder))  # must stay alive as long as its signature is used
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise InputError(f"{folder}: TensorFlow {tf.__version__} cannot load this SavedModel ({str(error)[:200]})") from None
+        signature = self._model.signatures.get("serving_default")
+        if signature is None:
+            raise InputError(f"{folder}: a SavedModel without the signature serving_default; {WANTED}")
+        missing = [name for name in OUTPUTS if name not in signature.structured_outputs]
+        inputs = signature.structured_input_signature[1]
+        if missing or len(inputs) != 1:
+            raise InputError(f"{folder}: a SavedModel with the inputs {', '.join(inputs)} and without the outputs {', '.join(missing)}; "
+                             f"{WANTED}")
+        (name, specification), = inputs.items()
+        self._check_input(folder, specification.dtype, specification.shape)
+
+        def run(images):
+            outputs = {key: value.numpy() for key, value in signature(**{name: tf.constant(images)}).items()}
+            if "image_info" in outputs:  # tf-models-official: boxes in pixels of the resized image; rows are size, resized, scale, offset
+                size, scale = outputs["image_info"][:, None, 0], outputs["image_info"][:, None, 2]
+                outputs["detection_boxes"] = outputs["detection_boxes"] / np.tile(scale * size, 2)
+            return outputs
+        self._run = run
+
+    def _check_input(self, path: Path, dtype: tf.DType, shape: tf.TensorShape) -> None:
+        if dtype != tf.uint8 or shape.rank not in (4, None):
+            raise InputError(f"{path}: the model's input is {dtype.name} {shape}, expected images uint8 [batch, height, width, 3]")
+        self.one_by_one = shape.rank == 4 and shape[0] == 1
+
+
+def _model_in(path: Path) -> Path:
+    """The frozen graph or the SavedModel folder that a person means by `path`."""
+    if not path.exists():
+        raise InputError(f"{path}: no such model; {WANTED}")
+    if path.name == "saved_model.pb":
+        return path.parent
+    if path.is_file() or (path / "saved_model.pb").is_file():
+        return path
+    for inside in (path / "saved_model", path / "frozen_inference_graph.pb"):
+        if (inside / "saved_model.pb").is_file() or inside.is_file():
+            return inside
+    names = sorted(entry.name for entry in path.iterdir())
+    raise InputError(f"{path}: a folder with {', '.join(names[:5]) or 'nothing'} in it; {WANTED}")
+
+
+def _graph_definition(file: Path) -> tf.compat.v1.GraphDef:
+    content = file.read_bytes()
+    definition = tf.compat.v1.GraphDef()
+    if content.lstrip()[:1] == b"<":
+        raise InputError(f"{file}: an HTML or XML text, not a model (an error page of the server it came from?); {WANTED}")
+    for start, what in _OTHER_FILES:
+        if content.startswith(start):
+            raise InputError(f"{file}: {what}; {WANTED}")
+    try:
+        definition.ParseFromString(content)
+    except Exception:  # protobuf's DecodeError is not importable from a stable place
+        definition.Clear()
+    if not definition.node:
+        kind = "an empty file" if not content else f"a file of {len(content)} bytes that is no TensorFlow graph"
+        raise InputError(f"{file}: {kind}; {WANTED}")
+    return definition
