@@ -109,11 +109,11 @@ def accept_upload(tagged: pd.DataFrame, tagging: pd.DataFrame, test: pd.DataFram
 
 def row_digests(frame: pd.DataFrame) -> dict[str, str]:
     """Per image a digest of its boxes (class and coordinates to six decimals, in any order)."""
-    boxes = frame[["xmin", "xmax", "ymin", "ymax"]].round(6) + 0.0
-    lines = frame["class"].astype("object") + boxes.astype("object").agg(lambda row: ";".join(format(x, ".6f") for x in row), axis=1) \
-        if len(frame) else pd.Series([], dtype="object")
-    grouped = lines.groupby(blob_names(frame).astype("object").to_numpy())
-    return {image: hashlib.sha256("\n".join(sorted(set(rows))).encode()).hexdigest()[:16] for image, rows in grouped}
+    boxes: dict[str, set[str]] = {}
+    columns = [frame[column] for column in ("class", "xmin", "xmax", "ymin", "ymax")]
+    for image, name, *corners in zip(blob_names(frame), *columns, strict=True):
+        boxes.setdefault(image, set()).add(";".join([name, *(f"{corner + 0.0:.6f}" for corner in corners)]))
+    return {image: hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()[:16] for image, rows in boxes.items()}
 
 
 def conflict_digests(conflicts: pd.DataFrame) -> set[tuple[str, str]]:
@@ -151,7 +151,7 @@ def publish_totag(images: pd.DataFrame, predictions: pd.DataFrame, *, totag: pd.
 
 
 def merge_listing(base: pd.DataFrame, present: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
-    """`ours` (images or failed, made from `base` hours ago) with the images that somebody else has added to the state (`present`) meanwhile."""
+    """`ours` (images or failed, made from `base` hours ago) with the images that others have added to the state (`present`) meanwhile."""
     added = without(present, image_set(base) | image_set(ours))
     return pd.concat([ours, added], ignore_index=True) if len(added) else ours
 
@@ -159,8 +159,8 @@ def merge_listing(base: pd.DataFrame, present: pd.DataFrame, ours: pd.DataFrame)
 def match_folders(images: pd.DataFrame, state: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Full folders for rows of the earlier generation, which kept only the last component of an image's folder (or none).
 
-    A row whose image is not in `images` gets the folder of the one image there with the same file name and last component (any folder if the
-    row has none). Where several or none fit, or the table holds that image already, the row stays as it is; a stale totag row goes.
+    A row whose image is not in `images` gets the folder of the one image there with the same file name and last component (any folder
+    if the row has none). Where several or none fit, or the table holds that image already, the row stays; a stale totag row goes.
     """
     listed = image_set(images)
     full = pd.DataFrame({"blob": blob_names(images), "filename": images["filename"], "folder": images["folder"],
