@@ -1,5 +1,13 @@
-"""Makes the package `utils` of this repository importable."""
+"""Makes the package `utils` of this repository importable, after a check that this Python can run the programs of this folder.
+
+Every Python from 2.7 on must be able to parse this file.
+"""
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+from utils import python_check  # noqa: E402
+
+python_check.check(ROOT, "tag/requirements.txt")

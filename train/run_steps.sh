@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Runs the steps of an entry point, one after the other:
+#
+#     run_steps.sh ENTRY_POINT STEP… -- [--from STEP] CONFIG [OPTION…]
+#
+# ENTRY_POINT   the file that calls; its first comment is the help text
+# STEP          a program beside this file with its own options, such as "repartition_test_set.py --top-up";
+#               OPTION… goes to the step that has a @ behind it
+# The first step that fails stops the run with its exit code; --from STEP goes on from there.
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+entry=$1
+name=${entry##*/}
+shift
+
+steps=()
+while [ "$1" != -- ]; do
+    steps+=("$1")
+    shift
+done
+shift
+
+fail() {
+    printf '%s: %s\n' "$name" "$1" >&2
+    exit 2
+}
+
+step_name() {
+    local program=${1%% *}
+    printf '%s' "${program%.py}"
+}
+
+names=()
+takes_options=no
+for step in "${steps[@]}"; do
+    names+=("$(step_name "$step")")
+    case $step in *" @") takes_options=yes ;; esac
+done
+
+help() {
+    local line
+    while IFS= read -r line; do
+        case $line in
+            '#!'* | '# shellcheck'*) ;;
+            '#'*) line=${line#\#}; printf '%s\n' "${line# }" ;;
+            *) break ;;
+        esac
+    done <"$here/$name"
+    [ "${#names[@]}" -eq 1 ] || printf 'Steps, for --from: %s\n' "${names[*]}"
+}
+
+from=${names[0]}
+config=
+options=()
+while [ $# -gt 0 ]; do
+    case $1 in
+        -h | --help) help; exit 0 ;;
+        --from)
+            [ $# -gt 1 ] || fail "--from needs the name of a step: ${names[*]}"
+            from=$(step_name "$2")
+            shift
+            ;;
+        --from=*) from=$(step_name "${1#--from=}") ;;
+        *) if [ -z "$config" ] && [ "${1#-}" = "$1" ]; then config=$1; else options+=("$1"); fi ;;
+    esac
+    shift
+done
+[ -n "$config" ] || fail "no config file given; for example: bash $entry config.ini"
+[ "$takes_options" = yes ] || [ "${#options[@]}" -eq 0 ] || fail "unknown option ${options[0]}; --help shows what there is"
+case " ${names[*]} " in *" $from "*) ;; *) fail "there is no step $from; the steps are ${names[*]}" ;; esac
+
+python=python3
+for candidate in "$here/../.venv/bin/python" "$here/../.venv/Scripts/python.exe"; do
+    [ ! -x "$candidate" ] || python=$candidate
+done
+export PYTHONUNBUFFERED=1
+
+started=no
+for index in "${!steps[@]}"; do
+    [ "${names[index]}" != "$from" ] || started=yes
+    [ "$started" = yes ] || continue
+    [ "${#steps[@]}" -eq 1 ] || printf '\n[%d/%d] %s\n' "$((index + 1))" "${#steps[@]}" "${names[index]}"
+    read -ra words <<<"${steps[index]}"
+    arguments=("${words[@]:1}" "$config")
+    case ${steps[index]} in
+        *" @") arguments=("${words[@]:1:${#words[@]}-2}" "$config" ${options[@]+"${options[@]}"}) ;;
+    esac
+    status=0
+    "$python" "$here/${words[0]}" "${arguments[@]}" || status=$?
+    if [ "$status" -ne 0 ]; then
+        [ "${#steps[@]}" -eq 1 ] ||
+            printf '%s: step %s failed (exit %d); to go on from it: bash "%s" --from %s "%s"\n' \
+                "$name" "${names[index]}" "$status" "$entry" "${names[index]}" "$config" >&2
+        exit "$status"
+    fi
+    export ACTIVE_LEARNING_NOTICES_SHOWN=1
+done

@@ -1,0 +1,56 @@
+"""Says in one line what is missing, and the command that mends it, when this Python cannot run the programs.
+
+Runs before anything else is imported, so every Python from 2.7 on must be able to parse this file.
+"""
+import os
+import sys
+
+OLDEST = (3, 11)
+
+
+def check(root, requirements):
+    """Leave with exit code 1 unless this Python is new enough and has every package named in a requirements file (a path below root)."""
+    file = os.path.join(root, *requirements.split("/"))
+    if sys.version_info[:2] < OLDEST:
+        found = ".".join(str(number) for number in sys.version_info[:3])
+        problem = "Python %d.%d or newer is needed, this is %s" % (OLDEST + (found,))
+        mend = "python%d.%d -m pip install -r \"%s\"" % (OLDEST + (file,))
+    else:
+        missing = _missing(file)
+        if not missing:
+            return
+        problem = "missing packages: %s" % ", ".join(missing)
+        mend = "\"%s\" -m pip install -r \"%s\"" % (sys.executable, file)
+    environment = _environment(root)
+    if environment and environment != os.path.abspath(sys.executable):
+        mend = "\"%s\" %s" % (environment, " ".join('"%s"' % word if " " in word else word for word in sys.argv))
+    sys.stderr.write("%s: %s; run: %s\n" % (os.path.basename(sys.argv[0]), problem, mend))
+    sys.exit(1)
+
+
+def _environment(root):
+    """The Python of the repository's own environment, or None."""
+    for parts in (("bin", "python"), ("Scripts", "python.exe")):
+        path = os.path.join(root, ".venv", *parts)
+        if os.path.exists(path):
+            return path
+    return None
+
+
+def _missing(file):
+    """The names in a requirements file, and in those it includes, that are not installed."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    missing = []
+    with open(file) as lines:
+        for line in lines:
+            line = line.split("#")[0].strip()
+            if line.startswith("-r "):
+                missing += _missing(os.path.join(os.path.dirname(file), line[3:].strip()))
+            elif line:
+                name = line.split("==")[0].split("[")[0].strip()
+                try:
+                    distribution(name)
+                except PackageNotFoundError:
+                    missing.append(name)
+    return missing
