@@ -1,8 +1,8 @@
 """The label container as one versioned state: `label_state.json` says which immutable snapshots belong together.
 
-Reading is `store.read()` and `store.table(state, name)`. Changing is `store.commit(change, what=…)`: `change(state)` returns what is to be
-different; new snapshots are written, then `label_state.json` is replaced only if it is still the one that was read. If it is not, `change` is
-called again with the new state. So `change` reads its tables from the state it is given, and has no effects of its own.
+Reading is `store.read()` and `store.table(state, name)`. Changing is `store.commit(change, what=…)`: `change(state)` returns what is to
+be different; new snapshots are written, then `label_state.json` is replaced only if it is still the one that was read. If it is not,
+`change` is called again with the new state. So `change` reads its tables from the state it is given, and has no effects of its own.
 """
 import hashlib
 import json
@@ -28,6 +28,9 @@ STATE = "label_state.json"
 FORMAT = 1
 HISTORY = 100
 SMALL_TOTAG = 20_000_000  # bytes; a hand-out rewrites totag only up to here
+_REQUIRED = {"format": int, "commit": str, "history": list, "tables": dict}
+_OPTIONAL = {"live": dict, "cycles": list, "classes": dict, "foreign": dict}
+_RESTORE = "restore it from the blob's history or a copy"
 
 
 @dataclass(frozen=True)
@@ -150,18 +153,7 @@ class LabelStore:
             data, blob = self.container.read(STATE)
         except Missing:
             return None
-        where = f"{STATE} in {self.container.address}"
-        try:
-            document = json.loads(data)
-        except ValueError as error:
-            raise InputError(f"{where} is damaged (not JSON: {error}); restore it from the blob's history or a copy") from None
-        expected = {"format": int, "commit": str, "history": list, "tables": dict}
-        wrong = [name for name, kind in expected.items() if not isinstance(document, dict) or not isinstance(document.get(name), kind)]
-        if not wrong and document["format"] > FORMAT:
-            raise InputError(f"{where} has format {document['format']}, this program knows {FORMAT}; bring your copy of the repository up to date")
-        if wrong or not all(blob is None or isinstance(blob, str) for blob in document["tables"].values()):
-            raise InputError(f"{where} is damaged (bad {', '.join(wrong or ['tables'])}); restore it from the blob's history or a copy")
-        return State(document, blob.etag)
+        return State(_document(data, f"{STATE} in {self.container.address}"), blob.etag)
 
     def _take_over(self) -> State:
         found = taken_over(self.container, self.user_folders, datetime.now(UTC))
@@ -227,6 +219,25 @@ class LabelStore:
     def _write_cache(self, blob: str, data: bytes) -> None:
         self.cache.mkdir(parents=True, exist_ok=True)
         write_bytes(self.cache / blob, data)
+
+
+def _document(data: bytes, where: str) -> dict:
+    """label_state.json as a dict of which the members that we read have the right types. Raises InputError."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where} is damaged (not JSON: {error}); {_RESTORE}") from None
+    if not isinstance(document, dict):
+        raise InputError(f"{where} is damaged (not an object); {_RESTORE}")
+    if isinstance(document.get("format"), int) and document["format"] > FORMAT:
+        raise InputError(f"{where} has format {document['format']}, this program knows {FORMAT}; update your copy of the repository")
+    wrong = [name for name, kind in _REQUIRED.items() if not isinstance(document.get(name), kind)]
+    wrong += [name for name, kind in _OPTIONAL.items() if not isinstance(document.get(name) or kind(), kind)]
+    if "tables" not in wrong and not all(blob is None or isinstance(blob, str) for blob in document["tables"].values()):
+        wrong.append("tables")
+    if wrong:
+        raise InputError(f"{where} is damaged (bad {', '.join(wrong)}); {_RESTORE}")
+    return document
 
 
 def open_labels(config) -> tuple[Container, LabelStore]:
