@@ -22,7 +22,9 @@ if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev/null 2>&1; then
 fi
 files=("$requirements" "$@")
 stamp=$(cat tag/requirements.txt requirements.txt "${files[@]}" | cksum)
-[ "$(cat .venv/.installed 2>/dev/null)" != "$stamp ${files[*]}" ] || exit 0
+names=${files[*]}
+installed=".venv/.installed-${names//[\/ ]/_}"
+[ "$(cat "$installed" 2>/dev/null)" != "$stamp" ] || exit 0
 
 find_python() {
     local candidate
@@ -52,11 +54,11 @@ if [ -z "$python" ]; then
     "$found" -m venv .venv || { rm -rf .venv; fail "$found cannot make an environment; on Ubuntu: sudo apt install python3-venv"; }
     python=$(environment_python)
 fi
-printf 'Installing %s into .venv (the first time: some minutes, 3.4 GB)\n' "${files[*]}"
+printf 'Installing %s into .venv (the first time: some minutes, 3.4 GB)\n' "$names"
 arguments=()
 for file in "${files[@]}"; do
     arguments+=(-r "$file")
 done
 "$python" -m pip install --quiet --disable-pip-version-check "${arguments[@]}" ||
-    fail "pip could not install ${files[*]}; what it said stands above; run the same command again to go on"
-printf '%s' "$stamp ${files[*]}" >.venv/.installed
+    fail "pip could not install $names; what it said stands above; run the same command again to go on"
+printf '%s' "$stamp" >"$installed"
