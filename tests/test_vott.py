@@ -82,6 +82,10 @@ def test_a_class_that_needs_no_change_keeps_its_name_and_the_other_gets_a_number
     assert tag_names(["a b", "a_b", "a,b", "a_b"]) == {"a_b_2": "a b", "a_b": "a_b", "a_b_3": "a,b"}
 
 
+def test_tags_that_are_in_use_stay_when_classes_join():
+    assert tag_names(["a_b", "fish", "a b"], {"a_b": "a b"}) == {"a_b": "a b", "a_b_2": "a_b", "fish": "fish"}
+
+
 # Reading
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"{}", b'{"frames": []}', b"\xff\xfe", b"[" * 100_000])
@@ -115,7 +119,7 @@ def test_a_region_with_two_tags_is_two_boxes_and_one_without_is_said():
 
 @pytest.mark.parametrize("regions", [
     {}, [1], [None], [{"x1": 1}], [{**REGION, "width": 0}], [{**REGION, "height": "x"}], [{**REGION, "x1": None}],
-    [{**REGION, "x1": float("nan")}], [{**REGION, "y2": 10**400}]])
+    [{**REGION, "x1": float("nan")}], [{**REGION, "y2": 10**400}], [{**REGION, "tags": ["\ud800"]}]])
 def test_boxes_that_cannot_be_read_are_a_fault_of_that_image_only(regions):
     frames = read({"a.jpg": regions, "b.jpg": [REGION]}).frames
     assert frames["a.jpg"].fault and frames["b.jpg"] == Frame((BIRD,))

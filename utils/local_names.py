@@ -38,9 +38,9 @@ def local_names(blobs: Iterable[str], *, taken: Iterable[str] = (), with_folder:
     return names
 
 
-def folder_names(folders: Iterable[str], top: str) -> dict[str, str]:
+def folder_names(folders: Iterable[str], top: str, *, taken: Iterable[str] = ()) -> dict[str, str]:
     """{image folder: name of one local folder} likewise; `top` is the name for images that lie in no folder."""
-    used: set[str] = set()
+    used = {folded(name) for name in taken}
     names = {}
     for folder in folders:
         name = plain = _safe(folder.replace("/", "__"), "") if folder else top

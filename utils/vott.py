@@ -56,18 +56,20 @@ class Project:
     visited: frozenset[str]
 
 
-def tag_names(classes: Iterable[str]) -> dict[str, str]:
-    """{tag as VoTT can hold it: class}, in the order of the classes, each class once.
+def tag_names(classes: Iterable[str], known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """{tag as VoTT can hold it: class}, in the order of the classes, each class once; what is `known` stays as it is, in front.
 
     White space and commas become `_`. A class that needs no change keeps its name; where another one would get the same, it gets a number.
     """
-    classes = list(dict.fromkeys(classes))
-    taken = {name for name in classes if _as_tag(name) == name}
-    tags = {}
+    tags = dict(known or {})
+    classes = [name for name in dict.fromkeys(classes) if name not in tags.values()]
+    taken = set(tags)
+    unchanged = {name for name in classes if _as_tag(name) == name} - taken
+    taken |= unchanged
     for name in classes:
         tag = plain = _as_tag(name)
         number = 2
-        while tag != name and tag in taken:
+        while name not in unchanged and tag in taken:
             tag = f"{plain}_{number}"
             number += 1
         taken.add(tag)
@@ -187,6 +189,8 @@ def _frame(regions) -> Frame:
         tags = [str(tag) for tag in tags if str(tag).strip()] if isinstance(tags, list) else []
         if sides is None:
             notes.append(f"box {place} ({', '.join(tags) or 'no tag'}) has no area inside the image and was left out")
+        elif any("\ud800" <= char <= "\udfff" for tag in tags for char in tag):
+            return Frame(fault=f"box {place} has a tag that is not valid Unicode")
         elif not tags:
             notes.append(f"box {place} has no tag and was left out")
         else:

@@ -1,0 +1,287 @@
+"""Hand out the next images to tag: choose them, reserve them, fetch just these, and write a VoTT project with their pre-labels."""
+import _repo_root  # noqa: F401  I001
+
+import argparse
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from utils import assignments, images, selection, tables
+from utils.batch import Batch, Item, check_place, read_batch
+from utils.config import Config, load_config
+from utils.errors import InputError, OutsideError, run_program
+from utils.files import write_bytes
+from utils.label_state import Change, LabelStore, State, open_labels
+from utils.reviews import unsent
+from utils.storage import Container, Missing
+from utils.vott import Box, Sheet, drawable, tag_names, write_project
+
+WORKERS = 8
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example: python download_vott_json.py 40 ../config.ini\n"
+               "Then open the folder Images of tagging_location in VoTT, correct the boxes, save, and run upload_vott_json.py.")
+    parser.add_argument("count", type=_count, metavar="N", help="how many images, in all")
+    parser.add_argument("config", help="config.ini")
+    parser.add_argument("--by-folder", action="store_true", help="one VoTT folder for each image folder, instead of one for all")
+    parser.add_argument("--again", action="store_true", help="fetch the images once more that you hold and that are no longer on this disk")
+    options = parser.parse_args(argv)
+
+    config = load_config(options.config)
+    place = config.need("tagging_location")
+    check_place(place)
+    container, labels = open_labels(config)
+    state = labels.read(report_foreign=True)
+    if state.blob("totag") is None:
+        raise InputError(f"{labels.container.address}: no images are listed there yet; "
+                         "run train/active_learning_initialize.sh CONFIG on the training machine first")
+    hand_out = HandOut(config, container, labels, options)
+    batch = hand_out.present(state) or hand_out.restored(state) or hand_out.new()
+    hand_out.complete(batch)
+
+    boxes = sum(len(item.boxes) for item in batch.images.values())
+    for blob, reason in hand_out.failed.items():
+        print(f"{blob}: {reason}; listed in the table of failed images, and another takes its place")
+    if len(batch.images) < batch.wanted:
+        print(f"{batch.wanted} images were asked for; there are no more to hand out")
+    projects = ", ".join(str(batch.project(folder)) for folder in batch.folders)
+    print(f"{len(batch.images)} images, {boxes} boxes → {projects}")
+    return 0
+
+
+class HandOut:
+    """One run of this program. `failed`: {blob name: reason} of images that turned out to be unusable."""
+
+    def __init__(self, config: Config, container: Container, labels: LabelStore, options: argparse.Namespace):
+        self.config, self.container, self.labels, self.options = config, container, labels, options
+        self.place: Path = config.tagging_location
+        self.now = datetime.now(UTC)
+        self.failed: dict[str, str] = {}
+        self.old: Batch | None = None  # a batch on disk that is done with
+
+    def present(self, state: State) -> Batch | None:
+        """The batch on this disk that is to be gone on with. None when there is none, or nothing of it is left to do.
+
+        Raises InputError when it is out: the annotator has it, and it is not uploaded.
+        """
+        batch = self.old = read_batch(self.place)
+        if batch is None:
+            return None
+        tagging = self.labels.table(state, "tagging")
+        if not batch.fetched:
+            reserved = tagging[(tagging["tagger"] == batch.tagger) & (tagging["reserved_at"] == batch.reserved_at)]
+            held = self._live(tagging, tables.image_set(reserved)) & batch.blobs
+            if not held:
+                return None  # it died before anything was reserved, or all was given back since
+            if batch.tagger != self.config.tagger_name:
+                raise InputError(f"{self.place}: the download of {batch.tagger} was interrupted there; "
+                                 f"go on with tagger_name={batch.tagger}, or name another tagging_location")
+            batch.drop(batch.blobs - held)
+            print(f"going on with the batch of {batch.reserved_at}: {len(batch.images)} of {batch.wanted} images are reserved")
+            return batch
+        held = self._live(tagging, assignments.held_by(tagging, batch.tagger)) & batch.blobs
+        lost = [local for local, item in batch.images.items() if item.blob in held and not batch.path(local).exists()]
+        lost += [folder for folder in batch.folders if not batch.project(folder).exists()] if held else []
+        which = f"the batch of {batch.reserved_at}"
+        if lost and self.options.again:
+            batch.fetched = False
+            batch.drop({item.blob for local, item in batch.images.items() if not batch.path(local).exists()} - held)
+            batch.wanted = len(batch.images)
+            return batch
+        if lost:
+            raise InputError(f"{self.place}: files of {which} are gone ({_few(lost)}); --again fetches them once more")
+        if waiting := unsent(batch, held):
+            raise InputError(f"{self.place}: {len(waiting)} of {len(batch.images)} images of {which} are not uploaded ({_few(waiting)}); "
+                             f"run upload_vott_json.py {self.options.config} first (with --all if you have looked at every image)")
+        return None
+
+    def restored(self, state: State) -> Batch | None:
+        """With --again, a batch of all images that the state says this tagger holds. Raises InputError if there are such and no --again."""
+        tagging, tagger = self.labels.table(state, "tagging"), self.config.tagger_name
+        held = self._live(tagging, assignments.held_by(tagging, tagger))
+        if not held:
+            return None
+        if not self.options.again:
+            raise InputError(f"{tagger} holds {len(held)} images ({_few(sorted(held))}) that are not in {self.place}; "
+                             "upload them from where they are, or fetch them here once more with --again")
+        batch = Batch(self.place, tagger, assignments.utc_text(self.now), len(held), self.options.by_folder)
+
+        def reserve_again(state: State) -> Change:
+            tagging = self.labels.table(state, "tagging")
+            mine = self._live(tagging, assignments.held_by(tagging, tagger)) & held
+            rows = tables.only(tagging, mine)
+            self._plan(batch, rows, fresh=True)
+            renewed = rows.assign(reserved_at=batch.reserved_at)
+            return Change({"tagging": tables.concat("tagging", tables.without(tagging, mine), renewed)})
+
+        batch.commit = self.labels.commit(reserve_again, what="reserving your images once more").commit
+        return batch
+
+    def new(self) -> Batch:
+        """An empty batch of as many images as were asked for; `complete` fills it."""
+        return Batch(self.place, self.config.tagger_name, assignments.utc_text(self.now), self.options.count, self.options.by_folder)
+
+    def complete(self, batch: Batch) -> None:
+        """Reserve and fetch until the batch has all images that were asked for, or none are left; then write its VoTT files."""
+        while True:
+            if failed := self._fetch(batch):
+                self._set_aside(failed)
+                batch.drop(failed)
+                self.failed |= {blob: reason for blob, (reason, _) in failed.items()}
+            if len(batch.images) >= batch.wanted or not self._reserve(batch):
+                break
+        if not batch.images:
+            raise OutsideError(f"no image could be fetched; the first: {next(f'{blob} ({why})' for blob, why in self.failed.items())}")
+        for folder in batch.folders:
+            sheets = []
+            for name, item in batch.inside(folder).items():
+                item.boxes = list(drawable(item.boxes, item.width, item.height))
+                sheets.append(Sheet(name, item.width, item.height, tuple(item.boxes)))
+            if not batch.project(folder).exists():
+                write_bytes(batch.project(folder), write_project(sheets, list(batch.tags)))
+        batch.fetched = True
+        batch.write()
+
+    def _reserve(self, batch: Batch) -> bool:
+        """Reserve the images that the batch still lacks; False when there is none left."""
+        before = dict(batch.images)
+        moment = datetime.fromisoformat(batch.reserved_at)
+
+        def hand_out(state: State) -> Change | None:
+            batch.images = dict(before)
+            free = self.labels.totag(state, self.now)
+            chosen = self._choose(free, batch.wanted - len(before))
+            if not chosen:
+                return None
+            self._plan(batch, tables.only(free, chosen), fresh=not before)
+            return self.labels.hand_out(state, free, chosen, moment)
+
+        state = self.labels.commit(hand_out, what="reserving images")
+        if len(batch.images) == len(before):
+            if not before and not self.failed:
+                counts = {name: len(tables.image_set(self.labels.table(state, name))) for name in ("tagged", "tagging", "failed")}
+                raise InputError(f"nothing is left to tag: {counts['tagged']} images are tagged, {counts['tagging']} are out, "
+                                 f"{counts['failed']} cannot be read; new images join with train/active_learning_initialize.sh CONFIG")
+            return False
+        batch.commit = state.commit
+        batch.write()
+        return True
+
+    def _choose(self, free: pd.DataFrame, count: int) -> list[str]:
+        pool = selection.image_pool(free)
+        return selection.choose(pool, selection.lowest_box(pool, self.config.pick_max), count, self.config.classes,
+                                self.config.ideal_class_balance)
+
+    def _plan(self, batch: Batch, rows: pd.DataFrame, fresh: bool) -> None:
+        """Take the images of these rows into the batch and write its marker, so that a kill from here on can be gone on from."""
+        if fresh:
+            batch.images = {}
+            if self.old is not None:
+                self.old.clear()
+                self.old = None
+        rows = rows.assign(blob=tables.blob_names(rows))
+        drawn = rows[rows["class"] != tables.NULL]
+        if self.config.prelabel_confidence is not None:
+            drawn = drawn[~(drawn["box_confidence"] < self.config.prelabel_confidence)]
+        batch.tags = tag_names([*self.config.classes, *drawn["class"]], batch.tags)
+        tag_of = {name: tag for tag, name in batch.tags.items()}
+        boxes = {blob: [] for blob in rows["blob"].unique()}
+        for blob, group in drawn.groupby("blob"):
+            if self.config.max_tags_per_pixel is not None:
+                keep = selection.limit_cover(group[["xmin", "xmax", "ymin", "ymax"]].to_numpy(), group["box_confidence"].to_numpy(),
+                                             self.config.max_tags_per_pixel, group["width"].iloc[0], group["height"].iloc[0])
+                group = group[keep]
+            columns = group[["class", "xmin", "xmax", "ymin", "ymax"]]
+            boxes[blob] = [Box(tag_of[name], *sides) for name, *sides in columns.itertuples(index=False)]
+        batch.add(boxes)
+        batch.write()
+
+    def _fetch(self, batch: Batch) -> dict[str, tuple[str, str]]:
+        """Fetch the images that are not on disk yet; {blob name: (reason, ETag)} of those that are gone or broken."""
+        wanted = {local: item for local, item in batch.images.items() if not (item.etag and batch.path(local).exists())}
+        failed: dict[str, tuple[str, str]] = {}
+        if not wanted:
+            return failed
+        pool = ThreadPoolExecutor(min(WORKERS, len(wanted)))
+        written = time.monotonic()
+        try:
+            futures = {pool.submit(self._fetch_one, item.blob, batch.path(local)): item for local, item in wanted.items()}
+            for future in tqdm(as_completed(futures), "images", len(futures), unit="", disable=None):
+                item = futures[future]
+                try:
+                    fetched: Item = future.result()
+                except _Unusable as unusable:
+                    failed[item.blob] = unusable.args
+                    continue
+                item.etag, item.size, item.width, item.height = fetched.etag, fetched.size, fetched.width, fetched.height
+                if time.monotonic() - written > 1:
+                    batch.write()
+                    written = time.monotonic()
+        finally:
+            pool.shutdown(cancel_futures=True)
+        batch.write()
+        return failed
+
+    def _fetch_one(self, blob: str, path: Path) -> Item:
+        """Put one image where it belongs, in a form that every tool shows alike. Raises _Unusable."""
+        try:
+            data, description = self.container.read(blob)
+        except Missing:
+            raise _Unusable("it is gone from the image container", "") from None
+        try:
+            picture = images.decode(data)
+            write_bytes(path, data if _as_it_is(data, path) else
+                        images.encode_png(picture) if path.suffix.lower() == ".png" else images.encode_jpeg(picture))
+        except images.BadImage as error:
+            raise _Unusable(str(error), description.etag) from None
+        height, width = picture.shape[:2]
+        return Item(blob, [], description.etag, description.size, width, height)
+
+    def _set_aside(self, failed: dict[str, tuple[str, str]]) -> None:
+        """Move reserved images that turned out to be unusable into the table of failed ones."""
+        folders, filenames = zip(*map(tables.split_name, failed), strict=True)
+        reasons, etags = zip(*failed.values(), strict=True)
+        rows = tables.make("failed", filename=filenames, folder=folders, reason=reasons, etag=etags)
+
+        def change(state: State) -> Change:
+            tagging = self.labels.table(state, "tagging")
+            ours = assignments.held_by(tagging, self.config.tagger_name) & set(failed)
+            listed = tables.without(self.labels.table(state, "failed"), ours)
+            return Change({"failed": tables.concat("failed", listed, tables.only(rows, ours)), "tagging": tables.without(tagging, ours)})
+
+        self.labels.commit(change, what="listing images that cannot be read")
+
+    def _live(self, tagging: pd.DataFrame, held: set[str]) -> set[str]:
+        """Those of these images whose reservation is still good."""
+        return held - assignments.expired(tagging, self.config.reservation_hours, self.now) if held else held
+
+
+class _Unusable(Exception):
+    """(reason, ETag): the image is gone or broken."""
+
+
+def _as_it_is(data: bytes, path: Path) -> bool:
+    """Can the file be handed out byte by byte? Upright, plain, and of the format that its name says."""
+    png = data.startswith(b"\x89PNG")
+    return png == (path.suffix.lower() == ".png") and images.is_plain(data)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of images; expected a whole number from 1, then CONFIG")
+    return int(text)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+if __name__ == "__main__":
+    run_program(main)

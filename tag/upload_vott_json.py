@@ -1,0 +1,101 @@
+"""Send the reviewed images of the batch in tagging_location to the label container."""
+import _repo_root  # noqa: F401  I001
+
+import argparse
+from collections import Counter
+from datetime import UTC, datetime
+
+from utils import assignments, tables
+from utils.batch import Batch, read_batch
+from utils.config import Config, load_config
+from utils.errors import InputError, run_program
+from utils.label_state import Change, LabelStore, State, open_labels
+from utils.reviews import Reviews, legacy_batch, read_reviews
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example: python upload_vott_json.py ../config.ini\n"
+               "An image counts as reviewed when VoTT stepped past it or its boxes changed. A corrected batch may be uploaded again.")
+    parser.add_argument("config", help="config.ini")
+    parser.add_argument("--all", action="store_true", help="every image of the batch was looked at, also those on which VoTT left no mark")
+    options = parser.parse_args(argv)
+
+    config = load_config(options.config)
+    place = config.need("tagging_location")
+    _, labels = open_labels(config)
+    state = labels.read(report_foreign=True)
+    batch = read_batch(place)
+    if batch is None:
+        batch, faults = legacy_batch(place, config.tagger_name, labels.table(state, "tagging"), labels.table(state, "tagged"))
+        own = False
+    else:
+        faults, own = [], True
+    if batch is None:
+        raise InputError(f"tagging_location={place}: no batch is there; get one with download_vott_json.py N {options.config}")
+    if batch.tagger != config.tagger_name:
+        raise InputError(f"{place}: this batch was handed out to {batch.tagger}, and you are {config.tagger_name}; "
+                         "upload it as that tagger (tagger_name)")
+    if not batch.fetched:
+        raise InputError(f"{place}: the download of this batch was interrupted; "
+                         f"run download_vott_json.py {batch.wanted} {options.config} again to finish it")
+
+    reviews = read_reviews(batch, options.all)
+    reviews.faults[:0] = faults
+    accepted, state = send(labels, state, batch, reviews, keep=own)
+    return report(config, batch, reviews, accepted, state)
+
+
+def send(labels: LabelStore, state: State, batch: Batch, reviews: Reviews, keep: bool) -> tuple[assignments.Accepted, State]:
+    """Commit the reviewed images. `keep`: note in batch.json what is sent, before and after, so that it can be corrected later."""
+    digests = assignments.row_digests(reviews.rows)
+    items = [item for item in batch.images.values() if item.blob in digests]
+    for item in items:
+        if digests[item.blob] not in item.sent:
+            item.sent.append(digests[item.blob])
+    if keep and items:
+        batch.write()
+    accepted = assignments.Accepted()
+
+    def change(state: State) -> Change | None:
+        nonlocal accepted
+        present = {name: labels.table(state, name) for name in ("tagged", "tagging", "test", "conflicts")}
+        accepted = assignments.accept_upload(**present, uploaded=reviews.rows, tagger=batch.tagger, now=datetime.now(UTC),
+                                             own={item.blob: item.sent for item in items})
+        return Change(accepted.tables) if accepted.tables else None
+
+    if items:
+        state = labels.commit(change, what="uploading reviewed images")
+        for item in items:
+            item.uploaded = digests[item.blob]
+        if keep:
+            batch.write()
+    return accepted, state
+
+
+def report(config: Config, batch: Batch, reviews: Reviews, accepted: assignments.Accepted, state: State) -> int:
+    """Print what a person must know, the closing line last; 1 when nothing useful was done."""
+    for line in [*reviews.faults, *reviews.notes]:
+        print(line)
+    boxes = reviews.rows[reviews.rows["class"] != tables.NULL]
+    unknown = Counter(name for name in boxes["class"] if name not in config.classes)
+    if unknown and config.classes:
+        counts = ", ".join(f"{name} ({count} boxes)" for name, count in unknown.items())
+        print(f"not in classes of {config.path.name}: {counts}; kept as they are. Add them to classes there and on the training machine, "
+              "or correct the tags and upload again")
+    for blob in sorted(accepted.conflicts):
+        print(f"{blob}: somebody else has uploaded it meanwhile; your boxes are set aside in {state.blob('conflicts')}")
+    sent = tables.only(boxes, accepted.taken)
+    line = f"{len(accepted.taken)} images, {len(sent)} boxes → {state.blob('tagged') or 'nothing'}"
+    if accepted.unchanged:
+        line += f"; {len(accepted.unchanged)} uploaded before"
+    if reviews.open:
+        line += (f"; {len(reviews.open)} of {len(batch.images)} not counted as reviewed ({', '.join(reviews.open)}): "
+                 "step past them in VoTT and save, or upload with --all if you have looked at every image")
+    print(line)
+    return 0 if accepted.taken or accepted.unchanged or accepted.conflicts else 1
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,158 @@
+"""A batch of images on the annotator's disk: `tagging_location/` with `batch.json` and, per VoTT folder, `<folder>/` and `<folder>.json`.
+
+batch.json is our marker and the way back from local names to images. It is written before the images are reserved, so that a run which
+died at any moment can go on from it. A folder without it is not ours, and nothing in it is ever removed.
+"""
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from utils.errors import InputError
+from utils.files import refused, write_text
+from utils.local_names import folder_names, local_names
+from utils.tables import split_name
+from utils.vott import Box
+
+MARKER = "batch.json"
+FORMAT = 1
+TOP = "Images"  # the VoTT folder
+_WAY_OUT = "restore it, or move the folder away and run download_vott_json.py with --again"
+_LITTER = {".ds_store", "thumbs.db", "desktop.ini"}  # what file managers leave behind
+
+
+@dataclass
+class Item:
+    """An image of the batch. `boxes`: those handed out, None when not known. ETag, bytes and pixels (of the file as handed out) are known
+    once it is fetched. `sent`: digests of every version whose upload was begun, `uploaded`: of the one that arrived last."""
+    blob: str
+    boxes: list[Box] | None
+    etag: str = ""
+    size: int = 0
+    width: int = 0
+    height: int = 0
+    sent: list[str] = field(default_factory=list)
+    uploaded: str = ""
+
+
+@dataclass
+class Batch:
+    """`images`: {"Images/local name": Item}. `tags`: {tag in VoTT: class}. `wanted`: how many images were asked for.
+
+    `fetched`: all images and VoTT files are in place. `commit`: the state in which they are reserved, "" before.
+    """
+    place: Path
+    tagger: str
+    reserved_at: str
+    wanted: int
+    by_folder: bool = False
+    commit: str = ""
+    fetched: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    images: dict[str, Item] = field(default_factory=dict)
+
+    @property
+    def blobs(self) -> set[str]:
+        return {item.blob for item in self.images.values()}
+
+    @property
+    def folders(self) -> list[str]:
+        """The VoTT folders, in order."""
+        return list(dict.fromkeys(local.rpartition("/")[0] for local in self.images))
+
+    def inside(self, folder: str) -> dict[str, Item]:
+        """{file name: Item} of one VoTT folder."""
+        return {local.rpartition("/")[2]: item for local, item in self.images.items() if local.rpartition("/")[0] == folder}
+
+    def path(self, local: str) -> Path:
+        return self.place.joinpath(*local.split("/"))
+
+    def project(self, folder: str) -> Path:
+        """The VoTT file of a folder."""
+        return self.place / f"{folder}.json"
+
+    def add(self, boxes: dict[str, list[Box]]) -> None:
+        """Give these images (blob names, with the boxes to show) their local names and take them in."""
+        known = {split_name(item.blob)[0]: local.rpartition("/")[0] for local, item in self.images.items()}
+        if self.by_folder:
+            new = sorted({split_name(blob)[0] for blob in boxes} - set(known))
+            known |= folder_names(new, TOP, taken=known.values())
+        places: dict[str, list[str]] = {}
+        for blob in sorted(boxes):
+            places.setdefault(known[split_name(blob)[0]] if self.by_folder else TOP, []).append(blob)
+        for place, blobs in places.items():
+            names = local_names(blobs, taken=self.inside(place), with_folder=not self.by_folder)
+            self.images.update({f"{place}/{name}": Item(blob, list(boxes[blob])) for blob, name in names.items()})
+
+    def drop(self, blobs: Iterable[str]) -> None:
+        """Take these images out, and their files off the disk."""
+        blobs = set(blobs)
+        for local in [local for local, item in self.images.items() if item.blob in blobs]:
+            self.path(local).unlink(missing_ok=True)
+            del self.images[local]
+
+    def write(self) -> None:
+        """Write batch.json."""
+        members = {name: value for name, value in vars(self).items() if name not in ("place", "images")}
+        images = {}
+        for local, item in self.images.items():
+            folder, filename = split_name(item.blob)
+            others = {name: value for name, value in vars(item).items() if name != "blob"}
+            images[local] = {"folder": folder, "filename": filename, **others}
+        write_text(self.place / MARKER, json.dumps({"format": FORMAT, **members, "images": images}, ensure_ascii=False, indent=1))
+
+    def clear(self) -> None:
+        """Remove the files of this batch, and nothing else; batch.json goes last."""
+        folders = self.folders
+        for folder in folders:
+            self.project(folder).unlink(missing_ok=True)
+        for local in self.images:
+            self.path(local).unlink(missing_ok=True)
+        for folder in folders:
+            try:
+                (self.place / folder).rmdir()
+            except OSError:
+                pass  # somebody's own files are in it, or it is gone
+        (self.place / MARKER).unlink(missing_ok=True)
+
+
+def read_batch(place: Path) -> Batch | None:
+    """The batch in a folder; None where there is no batch.json. Raises InputError when it is damaged or of a newer format."""
+    path = place / MARKER
+    try:
+        document = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        raise InputError(f"{path}: not readable ({error}); {_WAY_OUT}") from None
+    try:
+        if document.pop("format") > FORMAT:
+            raise InputError(f"{path} was written by a newer version of this program; bring your copy of the repository up to date")
+        images = {local: _item(member) for local, member in document.pop("images").items()}
+        if outside := [local for local in images if refused(local) or local.count("/") != 1]:
+            raise ValueError(f"image {outside[0]} lies outside its folder")
+        return Batch(place, images=images, **document)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a batch of this program ({error!r}); {_WAY_OUT}") from None
+
+
+def check_place(place: Path) -> None:
+    """Raises InputError unless a batch may be written into this folder: it is not there, empty, or carries our marker."""
+    if place.exists() and not place.is_dir():
+        raise InputError(f"tagging_location={place}: it is a file; name a folder of its own for the images to tag")
+    if not place.exists() or (place / MARKER).exists():
+        return
+    found = sorted(entry.name for entry in place.iterdir() if entry.name.lower() not in _LITTER)
+    if found:
+        raise InputError(f"tagging_location={place}: it holds files that are not from this program ({_few(found)}), which are left alone; "
+                         "name an empty folder (a batch of an earlier version: upload it, then move it away)")
+
+
+def _item(member: dict) -> Item:
+    folder, filename = member.pop("folder"), member.pop("filename")
+    boxes = member.pop("boxes")
+    return Item(f"{folder}/{filename}" if folder else filename, boxes if boxes is None else [Box(*box) for box in boxes], **member)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,137 @@
+"""What the annotator's VoTT files say about a batch: which images were reviewed, and their boxes."""
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from utils import tables
+from utils.assignments import row_digests
+from utils.batch import Batch, Item
+from utils.errors import InputError
+from utils.local_names import folded
+from utils.tables import split_name
+from utils.vott import LISTED, BadVott, Frame, Project, is_reviewed, read_project
+
+
+@dataclass
+class Reviews:
+    """`rows`: columns of tagged, all rows of every reviewed image. Images are named as on the annotator's disk in everything else.
+
+    `open`: not reviewed. `faults`: images and files that could not be used, `notes`: boxes that were left out; one line each.
+    """
+    rows: pd.DataFrame = field(default_factory=lambda: tables.empty("tagged"))
+    open: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
+
+
+def read_reviews(batch: Batch, everything: bool = False) -> Reviews:
+    """Read all VoTT files of a batch. `everything`: every image counts as reviewed, whatever marks VoTT left."""
+    reviews = Reviews()
+    parts = []
+    for folder in batch.folders:
+        path, items = batch.project(folder), batch.inside(folder)
+        try:
+            project = _matched(read_project(path.read_bytes(), sorted(items)), items)
+        except FileNotFoundError:
+            reviews.faults.append(f"{path}: the file is gone (--again at download restores it); its {len(items)} images stay reserved")
+            reviews.open += items
+            continue
+        except BadVott as error:
+            reviews.faults.append(f"{path}: {error}; its {len(items)} images stay reserved")
+            reviews.unreadable.append(path)
+            reviews.open += items
+            continue
+        for name in sorted(set(project.frames) - set(items)):
+            reviews.faults.append(f"{path}: {name} is not an image of this batch; left out")
+        for name, item in items.items():
+            frame = project.frames.get(name, Frame())
+            if frame.fault:
+                reviews.faults.append(f"{path}: {name}: {frame.fault}; the image stays reserved")
+                reviews.open.append(name)
+            elif everything or is_reviewed(name, project, item.boxes, item.width, item.height):
+                parts.append(_rows(item, frame, batch.tags, path, name, reviews.notes))
+            else:
+                reviews.open.append(name)
+    reviews.rows = tables.concat("tagged", *parts)
+    return reviews
+
+
+def unsent(batch: Batch, held: Iterable[str]) -> list[str]:
+    """Images of the batch (as on disk) that are still reserved (`held`: blob names) or reviewed otherwise than they were uploaded.
+
+    Raises InputError when a VoTT file cannot be read, because nobody knows then.
+    """
+    reviews, held = read_reviews(batch), set(held)
+    if reviews.unreadable:
+        raise InputError(f"{reviews.faults[0]}; repair it, or remove it if nothing in it is wanted")
+    digests = row_digests(reviews.rows)
+    return [local for local, item in batch.images.items() if item.blob in held or digests.get(item.blob, item.uploaded) != item.uploaded]
+
+
+def legacy_batch(place: Path, tagger: str, tagging: pd.DataFrame, tagged: pd.DataFrame) -> tuple[Batch | None, list[str]]:
+    """A batch of the earlier generation, which has no batch.json, and a line for each image in it that cannot be told.
+
+    Its VoTT files name images by file name only: each must be the only one of that name in tagging (or tagged), if need be in a folder
+    whose last part is the VoTT file's name. None when there is no VoTT file.
+    """
+    batch, faults = Batch(place, tagger, "", 0, fetched=True), []
+    paths = sorted(path for path in place.glob("*.json") if path.is_file())
+    candidates = [_by_filename(frame) for frame in (tagging, tagged)]
+    for path in paths:
+        listing = sorted(file.name for file in (place / path.stem).glob("*") if file.suffix.lower() in LISTED)
+        try:
+            project = read_project(path.read_bytes(), listing)
+        except BadVott as error:
+            faults.append(f"{path}: {error}; its images stay reserved")
+            continue
+        for name in sorted(set(project.frames) | project.visited & set(listing)):
+            named = [found.get(folded(name), {}) for found in candidates]
+            item = next(filter(None, (_only(items, path.stem) for items in named)), None)
+            if item is None:
+                faults.append(f"{path}: {name}: {'several images' if any(named) else 'no image'} of that name handed out; left out")
+            else:
+                batch.images[f"{path.stem}/{name}"] = item
+    return (batch if paths else None), faults
+
+
+def _matched(project: Project, items: dict[str, Item]) -> Project:
+    """The project with names spelt as in the batch: file systems change case and accents."""
+    spelt = {folded(name): name for name in items}
+    return Project({spelt.get(folded(name), name): frame for name, frame in project.frames.items()},
+                   frozenset(spelt.get(folded(name), name) for name in project.visited))
+
+
+def _rows(item: Item, frame: Frame, tags: dict[str, str], path: Path, name: str, notes: list[str]) -> pd.DataFrame:
+    notes.extend(f"{path}: {name}: {note}" for note in frame.notes)
+    boxes = []
+    for box in frame.boxes:
+        label = tags.get(box.tag) or " ".join(box.tag.split())
+        if label == tables.NULL:
+            notes.append(f"{path}: {name}: a box is tagged {tables.NULL}, which means that nothing is there; it was left out")
+        else:
+            boxes.append((label, *box[1:]))
+    folder, filename = split_name(item.blob)
+    labels, *sides = zip(*(boxes or [(tables.NULL, 0.0, 0.0, 0.0, 0.0)]), strict=True)
+    size = {"height": [item.height] * len(labels), "width": [item.width] * len(labels)}
+    xmin, xmax, ymin, ymax = sides
+    return tables.make("tagged", filename=[filename] * len(labels), class_=labels, xmin=xmin, xmax=xmax, ymin=ymin, ymax=ymax,
+                       folder=[folder] * len(labels), **size)
+
+
+def _by_filename(frame: pd.DataFrame) -> dict[str, dict[str, Item]]:
+    """{file name as compared: {blob name: Item}}"""
+    found: dict[str, dict[str, Item]] = {}
+    first = frame.drop_duplicates(["folder", "filename"])
+    for blob, filename, width, height in zip(tables.blob_names(first), first["filename"], first["width"], first["height"], strict=True):
+        found.setdefault(folded(filename), {})[blob] = Item(blob, None, width=width, height=height)
+    return found
+
+
+def _only(items: dict[str, Item], folder: str) -> Item | None:
+    """The one image, or the one in a folder of that last name."""
+    if len(items) > 1:
+        items = {blob: item for blob, item in items.items() if split_name(blob)[0].rpartition("/")[2] == folder}
+    return next(iter(items.values())) if len(items) == 1 else None
