@@ -282,7 +282,7 @@ def _take_and_tag(folder: Path, name: str, rounds: int) -> list[str]:
 def _publish_again_and_again(folder: Path, stop: threading.Event) -> int:
     store, listed, times = store_in(folder, by="trainer"), images(*(image for image in sorted(image_set(TOTAG)))), 0
     predictions = labels("\n".join(f"{image} dog .1 .2 .1 .2 .9 .9" for image in sorted(image_set(TOTAG))), "totag")
-    while not stop.is_set():
+    while not stop.wait(0.2):
         def publish(state):
             present = {name: store.table(state, name) for name in ("totag", "tagged", "tagging", "failed")}
             return Change({"totag": assignments.publish_totag(listed, predictions, **present, hours=72, now=datetime.now(UTC))},

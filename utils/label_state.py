@@ -119,7 +119,7 @@ class LabelStore:
         """
         commit_id = commit_id or new_commit_id()
         written: dict[tuple[str, str], str] = {}
-        tries = Retrying(retry=retry_if_exception_type(Conflict), wait=wait_random_exponential(multiplier=0.05, max=3),
+        tries = Retrying(retry=retry_if_exception_type(Conflict), wait=wait_random_exponential(multiplier=0.05, max=0.5),
                          stop=stop_after_delay(600))
         try:
             for attempt in tries:

@@ -53,7 +53,7 @@ def taken_over(container: Container, user_folders: bool, now: datetime) -> tuple
 
 
 def clean(table: str, frame: pd.DataFrame, user_folders: bool) -> pd.DataFrame:
-    """Rows as the contract has them: coordinates within 0…1 and min <= max, no identical rows twice, a NULL row only where there is no box."""
+    """Rows as the contract has them: coordinates within 0…1 and min <= max, no row twice, a NULL row only where there is no box."""
     frame = frame.copy()
     for low, high in (("xmin", "xmax"), ("ymin", "ymax")):
         pair = frame[[low, high]].clip(0, 1).fillna(0)
@@ -83,7 +83,8 @@ def foreign_blobs(container: Container, document: dict) -> dict:
     new = [blob.name for blob in listed if _stamp(blob) >= known["checked"] and blob.name not in passed
            and "commit" not in (blob.metadata or container.info(blob.name).metadata)]
     present = {blob.name for blob in listed}
-    return {**known, "checked": max([known["checked"], *map(_stamp, listed)]), "blobs": [name for name in known["blobs"] if name in present] + new}
+    return {**known, "checked": max([known["checked"], *map(_stamp, listed)]),
+            "blobs": [name for name in known["blobs"] if name in present] + new}
 
 
 def _newest(container: Container) -> dict[str, Blob]:
