@@ -5,7 +5,6 @@ Azure Blob Storage is in utils/azure_storage.py. Both keep the same contract (te
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from filelock import FileLock, Timeout
 
@@ -200,29 +197,17 @@ def open_containers(config) -> tuple[Container, Container]:
 
     Raises InputError (one line) for an account not filled in, a wrong key, a container that does not exist; OutsideError for the network.
     """
-    folder = store_folder(config.storage_url, config.path.parent)
-    if folder is None:
+    if not config.storage_url or config.storage_url.startswith(("http://", "https://")):
         from utils.azure_storage import open_azure  # people with a folder store need no Azure packages
         return open_azure(config)
-    return tuple(_open_folder(folder, name, key, config.path) for key, name in
-                 (("image_container_name", config.image_container_name), ("label_container_name", config.label_container_name)))
+    images, labels = (_open_folder(config, key) for key in ("image_container_name", "label_container_name"))
+    return images, labels
 
 
-def store_folder(storage_url: str, base: Path) -> Path | None:
-    r"""The folder that storage_url names (a path, relative to `base`, or file:///…; D:\store too), or None when it names a service."""
-    if re.match(r"https?://", storage_url, re.IGNORECASE) or not storage_url:
-        return None
-    if storage_url.lower().startswith("file:"):
-        return Path(url2pathname(urlsplit(storage_url).path))
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", storage_url):
-        raise InputError(f"storage_url={storage_url.split('?')[0]}: expected empty, http(s)://…, file:///… or a folder")
-    return base / Path(storage_url).expanduser()
-
-
-def _open_folder(store: Path, name: str, key: str, config_path: Path) -> FolderContainer:
-    folder = store / name
-    if not name or not folder.is_dir():
-        raise InputError(f"{config_path}: {key}={name}: no such container, the folder {folder} does not exist; make it or correct the key")
+def _open_folder(config, key: str) -> FolderContainer:
+    folder = Path(config.storage_url) / config.need(key)
+    if not folder.is_dir():
+        raise InputError(f"{config.path}: {key}={folder.name}: no such container; make the folder {folder}, or correct the key")
     return FolderContainer(folder)
 
 

@@ -1,0 +1,84 @@
+"""What tests of several subjects need: the repository on sys.path, shared material, both kinds of store."""
+import os
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+for folder in (ROOT, ROOT / "tests"):
+    sys.path.insert(0, str(folder))
+
+import azurite  # noqa: E402
+
+from utils.config import load_config  # noqa: E402
+from utils.storage import Container, open_containers  # noqa: E402
+
+for variable in [name for name in os.environ if name.startswith("AZURE_")]:
+    del os.environ[variable]  # no test may reach a real account
+
+
+@dataclass(frozen=True)
+class Store:
+    """An image and a label container, empty, and the lines of a config file that name them."""
+    kind: str  # "folder" or "azurite"
+    images: Container
+    labels: Container
+    settings: str
+
+    def config_text(self, **settings) -> str:
+        """A whole config file for this store; keyword arguments are further keys."""
+        chosen = {"user_folders": "True", "classes": "bird,seal", "filetype": "*.jpg", "tagging_location": "Tag", **settings}
+        return self.settings + "".join(f"{key}={value}\n" for key, value in chosen.items())
+
+
+@pytest.fixture
+def shared() -> Path:
+    """Real photographs, models and files of the earlier generation, where they lie beside the repository."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs the folder ../shared with real photographs and files")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def azurite_url():
+    """The address of the account in a running Azurite."""
+    with azurite.running() as url:
+        yield url
+
+
+@pytest.fixture
+def folder_store(tmp_path) -> Store:
+    """A new folder store."""
+    for name in ("images", "labels"):
+        (tmp_path / "store" / name).mkdir(parents=True)
+    return _opened("folder", f"storage_url={tmp_path / 'store'}\nimage_container_name=images\nlabel_container_name=labels\n", tmp_path)
+
+
+@pytest.fixture
+def azurite_store(azurite_url, tmp_path) -> Store:
+    """Two new containers in Azurite."""
+    from azure.storage.blob import BlobServiceClient
+
+    number = uuid.uuid4().hex
+    with BlobServiceClient(azurite_url, credential=azurite.KEY) as service:
+        for name in (f"images-{number}", f"labels-{number}"):
+            service.create_container(name)
+    return _opened("azurite", f"storage_url={azurite_url}\nAZURE_STORAGE_ACCOUNT={azurite.ACCOUNT}\nAZURE_STORAGE_KEY={azurite.KEY}\n"
+                   f"image_container_name=images-{number}\nlabel_container_name=labels-{number}\n", tmp_path)
+
+
+@pytest.fixture(params=["folder", "azurite"])
+def store(request) -> Store:
+    """Each kind of store in turn: a test that uses this is part of the contract of both."""
+    return request.getfixturevalue(f"{request.param}_store")
+
+
+def _opened(kind: str, settings: str, folder: Path) -> Store:
+    file = folder / "store.ini"
+    file.write_text(settings + "classes=bird\nuser_folders=True\nfiletype=*.jpg\n", encoding="utf-8")
+    images, labels = open_containers(load_config(file))
+    return Store(kind, images, labels, settings)
