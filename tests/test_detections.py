@@ -51,9 +51,9 @@ def test_boxes_on_a_padded_canvas_become_fractions_of_the_image():
     np.testing.assert_allclose(found.boxes, [[0.2, 0.2, 0.6, 0.8], [0.5, 0.5, 1, 1]])
 
 
-def test_what_is_not_finite_or_has_no_area_is_left_out():
-    boxes = np.array([[np.nan, 0, 1, 1], [0.5, 0.5, 0.5, 0.9], [0, 0, 1, 1], [0, 0, 1, 1]], np.float32)
-    found = from_tensorflow(boxes, np.ones(4), np.array([0.9, 0.8, np.nan, 0.6]), count=4)
+def test_what_is_not_finite_or_has_no_area_or_no_score_is_left_out():
+    boxes = np.array([[np.nan, 0, 1, 1], [0.5, 0.5, 0.5, 0.9], [0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 1, 1]], np.float32)
+    found = from_tensorflow(boxes, np.ones(5), np.array([0.9, 0.8, np.nan, 0.6, 0]), count=5)
     assert found.scores.tolist() == [0.6]
 
 

@@ -62,7 +62,7 @@ def from_tensorflow(boxes: np.ndarray, classes: np.ndarray, scores: np.ndarray, 
 
     boxes (m, 4) ymin, xmin, ymax, xmax in fractions of the image that the model was fed; of the m rows the first `count` are meant.
     stretch = (vertical, horizontal) fed size / size of the part that shows the image, for images padded at the bottom and right.
-    Boxes are clipped to the image; what has no area then (or lies in the padding) is left out, and so is a row that is not finite.
+    Boxes are clipped to the image; what has no area then (or lies in the padding) is left out; what has no score or is not finite, too.
     """
     vertical, horizontal = stretch
     order = np.array([1, 0, 3, 2])
@@ -70,7 +70,7 @@ def from_tensorflow(boxes: np.ndarray, classes: np.ndarray, scores: np.ndarray, 
     with np.errstate(invalid="ignore"):
         turned = np.clip(np.asarray(boxes[:count], np.float64).reshape(-1, 4)[:, order] * scale, 0, 1).round(DECIMALS)
     scores = np.asarray(scores[:count], np.float64)
-    keep = (turned[:, :2] < turned[:, 2:]).all(axis=1) & np.isfinite(scores)
+    keep = (turned[:, :2] < turned[:, 2:]).all(axis=1) & (scores > 0)
     best_first = np.flatnonzero(keep)[np.argsort(-scores[keep], kind="stable")]
     return Detections(turned[best_first], np.rint(classes[:count][best_first]).astype(np.int64), np.clip(scores[best_first], 0, 1))
 
