@@ -67,7 +67,7 @@ def split_validation(tagged: pd.DataFrame, images: pd.DataFrame, share: float, s
                      burst_seconds: float = 60) -> tuple[set[str], set[str]]:
     """(training images, validation images) of labels without the test set's; about `share` of the bursts are for validation.
 
-    A burst stays where it is while others come. Only where a class, or everything, would be without training images, one of its bursts trains.
+    A burst stays where it is while others come; only where a class, or everything, would have no training images, one of its bursts trains.
     """
     group = _groups(tagged, images, split_by, burst_seconds)
     members = _members(group)

@@ -1,0 +1,92 @@
+"""Turns the reviewed labels into TFRecords for training: step 3 of a cycle.
+
+Says images and boxes per class for train, validation and test, and what is wrong with the labels, before hours are spent on them.
+"""
+import _repo_root  # noqa: F401, I001
+
+import argparse
+import sys
+from pathlib import Path
+
+import labelled_images
+from labelled_images import PARTS, counts_table
+
+from utils import tables
+from utils.config import load_config
+from utils.errors import run_program
+from utils.files import local_path, write_bytes
+from utils.label_map import label_map_for, read_label_map, read_retired, retired_from, write_label_map
+from utils.label_state import LabelStore, State, open_labels
+from utils.storage import Missing
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example: python train/create_tf_records.py config.ini   (after sync_images.py and repartition_test_set.py --top-up)")
+    parser.add_argument("config", type=Path, help="config.ini")
+    config = load_config(parser.parse_args(argv).config)
+    container, store = open_labels(config)
+    state = store.read()
+    previous = previous_label_map(store, state)
+    classes = label_map_for(config.need("classes"), previous, state.classes["dropped"], state.classes["renamed"])
+    plan = labelled_images.plan(
+        _read(config.tagged_output, "tagged"), _read(config.test_output, "test"), _read(config.data_dir / "images.csv", "images"),
+        _read(config.data_dir / "failed.csv", "failed"), classes=classes, renamed=state.classes["renamed"],
+        dropped=state.classes["dropped"], config=config, where=_where(store, state))
+    write_label_map(config.label_map_path, classes, retired_from(classes, previous))
+    write_bytes(config.validation_output, tables.to_csv("tagged", plan.parts["validation"], config.user_folders))
+
+    import records  # loads TensorFlow, which takes seconds: what is wrong with the labels has been said by now
+    document = records.up_to_date(plan, config.tf_record_location)
+    unchanged = document is not None
+    document = document or records.write_records(
+        plan, config.tf_record_location, lambda image: container.path_of(image) or local_path(config.image_dir, image))
+    _report(document)
+    boxes, images = (sum(document[part][what] for part in ("train", "validation")) for what in ("boxes", "images"))
+    print(f"{images} images, {boxes} boxes {'unchanged in' if unchanged else '→'} {records.records_file(config.tf_record_location)} "
+          f"({len(document['train']['shards']) + len(document['validation']['shards'])} files)")
+
+
+def previous_label_map(store: LabelStore, state: State) -> dict[str, int]:
+    """The ids that the live model gave to classes, those of retired ones too; empty before the first model."""
+    blob = state.live.get("label_map")
+    if not blob:
+        return {}
+    try:
+        text = store.container.read(blob)[0].decode("utf-8-sig", "replace")
+    except Missing:
+        print(f"warning: {blob} is gone from {store.container.address}; the classes are numbered anew", file=sys.stderr)
+        return {}
+    return {**read_retired(text), **read_label_map(text, blob)}
+
+
+def _read(path: Path, table: str):
+    return tables.parse(table, path) if path.exists() else tables.empty(table)
+
+
+def _where(store: LabelStore, state: State) -> str:
+    return f"{state.blob('tagged') or 'tagged'} in {store.container.address}"
+
+
+def _report(document: dict) -> None:
+    counts = {part: document[part] for part in PARTS}
+    print(counts_table(counts))
+    height, width = document["canvas"]
+    print(f"the model sees images fitted into {width} x {height} pixels")
+    skipped = document["skipped"]
+    for number, what in ((skipped["gone"], "labelled images are not in the image container any more: skipped"),
+                         (skipped["failed"], "labelled images cannot be read (they are in the failed table): skipped"),
+                         (skipped["boxes_without_area"], "boxes without area: left out")):
+        if number:
+            print(f"{number} {what}")
+    for image, reason in skipped["undecodable"].items():
+        print(f"warning: {image}: {reason}; skipped", file=sys.stderr)
+    for line in labelled_images.warnings(counts):
+        print(f"warning: {line}", file=sys.stderr)
+    if not document["validation_usable"]:
+        print(f"no best checkpoint can be chosen ({document['validation_note']}): the last one will be exported")
+
+
+if __name__ == "__main__":
+    run_program(main)
