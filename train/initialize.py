@@ -1,0 +1,50 @@
+"""Begins a project or takes in new images: syncs the images, reads their sizes and times, puts new ones on the list to tag."""
+import _repo_root  # noqa: F401, I001
+
+import argparse
+from pathlib import Path
+
+from create_tf_records import previous_label_map
+
+from utils import tables
+from utils.assignments import add_new_images
+from utils.config import load_config
+from utils.errors import run_program
+from utils.label_map import label_map_for, retired_from, write_label_map
+from utils.label_state import Change, State, open_labels
+from utils.sync import bring_images, update_image_tables
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="example: python train/initialize.py config.ini   (run it again whenever there are new images)")
+    parser.add_argument("config", type=Path, help="config.ini")
+    config = load_config(parser.parse_args(argv).config)
+    names = config.need("classes")
+    container, labels = open_labels(config)
+    state = labels.read(report_foreign=True)
+    previous = previous_label_map(labels, state)
+    classes = label_map_for(names, previous, state.classes["dropped"], state.classes["renamed"])
+    write_label_map(config.label_map_path, classes, retired_from(classes, previous))
+
+    listing, _ = bring_images(container, config)
+    headers, counts = {}, {}
+
+    def take_in(state: State) -> Change:
+        """The images that are new to this state; called again when somebody else has changed it meanwhile."""
+        now = {name: labels.table(state, name) for name in ("images", "failed", "totag", "tagged", "tagging")}
+        images, failed = update_image_tables(container, listing, config.image_dir, now["images"], now["failed"], keep_absent=True,
+                                             headers=headers)
+        known = tables.image_set(now["images"]) | tables.image_set(now["failed"])
+        present = tables.image_set(images) | tables.image_set(failed)
+        counts.update(all=len(present), new=len(present - known), failed=len(failed), usable=len(images))
+        totag = add_new_images(images, failed, now["totag"], now["tagged"], now["tagging"])
+        return Change({"images": images, "failed": failed, **({} if totag is None else {"totag": totag})})
+
+    state = labels.commit(take_in, what="taking in new images")
+    print(f"{counts['all']} images ({counts['new']} new, {counts['failed']} failed) → {state.blob('totag') or state.blob('failed')}")
+    return 0 if counts["usable"] else 1
+
+
+if __name__ == "__main__":
+    run_program(main)
