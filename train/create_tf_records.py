@@ -14,10 +14,11 @@ from labelled_images import PARTS, counts_table
 from utils import tables
 from utils.config import load_config
 from utils.errors import run_program
-from utils.files import local_path, write_bytes
+from utils.files import write_bytes
 from utils.label_map import label_map_for, read_label_map, read_retired, retired_from, write_label_map
 from utils.label_state import LabelStore, State, open_labels
 from utils.storage import Missing
+from utils.sync import image_path
 
 
 def main(argv: list[str]) -> None:
@@ -41,7 +42,7 @@ def main(argv: list[str]) -> None:
     document = records.up_to_date(plan, config.tf_record_location)
     unchanged = document is not None
     document = document or records.write_records(
-        plan, config.tf_record_location, lambda image: container.path_of(image) or local_path(config.image_dir, image))
+        plan, config.tf_record_location, lambda image: image_path(container, config.image_dir, image))
     _report(document)
     boxes, images = (sum(document[part][what] for part in ("train", "validation")) for what in ("boxes", "images"))
     print(f"{images} images, {boxes} boxes {'unchanged in' if unchanged else '→'} {records.records_file(config.tf_record_location)} "
