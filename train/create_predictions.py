@@ -1,0 +1,166 @@
+"""Runs the exported model over all images: step 6 of a cycle.
+
+Images that nobody has reviewed go to untagged_output, reviewed ones to tagged_predictions, the test images (from 0.01 up, whatever
+min_confidence is) to test_predictions.csv in data_dir. What cannot be decoded moves from images.csv to failed.csv.
+"""
+import _repo_root  # noqa: F401, I001
+
+import argparse
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from utils import tables
+from utils.config import Config, load_config
+from utils.cycle import read_cycle, update_cycle
+from utils.detections import Detections, totag_rows
+from utils.errors import InputError, run_program
+from utils.files import write_beside, write_bytes
+from utils.images import BadImage
+from utils.label_map import read_label_map
+from utils.storage import open_containers
+from utils.sync import image_path
+from utils.tables import image_set
+
+EVALUATED_FROM = 0.01  # evaluation needs the unsure detections too
+BATCH_SIZE = 8
+_SHOWN = 5  # bad images in a message
+_IMAGES_AT_ONCE = 500  # whose rows are written together
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="example: python train/create_predictions.py config.ini   (after export_model.py)")
+    parser.add_argument("config", type=Path, help="config.ini")
+    parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, help="images per run of the model (default %(default)s)")
+    arguments = parser.parse_args(argv)
+    config = load_config(arguments.config)
+    images = table_of_cycle("images", config.data_dir / "images.csv", "sync_images.py")
+    failed = table_of_cycle("failed", config.data_dir / "failed.csv", "sync_images.py")
+    container, _ = open_containers(config)
+    graph = config.inference_output_dir / "frozen_inference_graph.pb"
+    names = {number: name for name, number in read_label_map(graph.with_name("label_map.pbtxt")).items()}
+
+    from frozen_detector import FrozenDetector  # loads TensorFlow, which takes seconds: what is missing has been said by now
+    from prediction import predict
+
+    begun = time.monotonic()
+    blobs = tables.blob_names(images).tolist()
+    paths = ((blob, image_path(container, config.image_dir, blob)) for blob in blobs)
+    outcomes = predict(FrozenDetector(graph), paths, batch_size=arguments.batch_size, largest_side=config.max_tile_size)
+    with Outputs(config, images, names) as outputs:
+        for blob, outcome in tqdm(outcomes, total=len(blobs), desc="predict", unit=" images", disable=None):
+            outputs.add(blob, outcome)
+        if len(blobs) and not outputs.predicted:
+            raise InputError(f"none of {len(blobs)} images could be predicted; the first: {', '.join(outputs.examples())}")
+    unusable = outputs.bad.keys() | outputs.gone
+    write_bytes(config.data_dir / "failed.csv", tables.to_csv(
+        "failed", tables.concat("failed", tables.without(failed, unusable), _failed_rows(images, outputs.bad)), config.user_folders))
+    write_bytes(config.data_dir / "images.csv", tables.to_csv("images", tables.without(images, unusable), config.user_folders))
+
+    seconds = time.monotonic() - begun
+    update_cycle(config, predicted={"images": outputs.predicted, "boxes": outputs.boxes, "failed": len(outputs.bad)},
+                 durations={**read_cycle(config).get("durations", {}), "create_predictions": round(seconds, 1)})
+    if outputs.bad:
+        print(f"{len(outputs.bad)} images cannot be decoded, they are listed in {config.data_dir / 'failed.csv'}: "
+              f"{', '.join(outputs.examples())}")
+    if outputs.gone:
+        print(f"{len(outputs.gone)} images are gone since the sync: left out")
+    print(f"{outputs.predicted} images, {outputs.boxes} boxes from {config.min_confidence:g} up, "
+          f"{outputs.predicted / seconds:.1f} images/s → {config.untagged_output}")
+
+
+def table_of_cycle(table: str, path: Path, step: str) -> pd.DataFrame:
+    """A working file of the cycle. Raises InputError naming the step that writes it when it is not there."""
+    if not path.exists():
+        raise InputError(f"{path}: not there; {step} writes it, so run the steps of train/active_learning_train.sh in their order")
+    return tables.parse(table, path)
+
+
+class Outputs:
+    """The three files of predictions, written while the images come in; they replace the old ones together, when all is done."""
+
+    def __init__(self, config: Config, images: pd.DataFrame, names: dict[int, str]):
+        self._config, self._names = config, names
+        self._sizes = dict(zip(tables.blob_names(images), zip(images["height"], images["width"], strict=True), strict=True))
+        self._reviewed, self._test = (image_set(table_of_cycle(table, path, "sync_images.py")) for table, path in (
+            ("tagged", config.tagged_output), ("test", config.test_output)))
+        self.predicted = self.boxes = 0
+        self.bad: dict[str, str] = {}
+        self.gone: set[str] = set()
+
+    def __enter__(self):
+        with ExitStack() as stack:
+            self._untagged, self._tagged, self._tested = (
+                stack.enter_context(_TableFile(path, self._names, self._config.user_folders)) for path in (
+                    self._config.untagged_output, self._config.tagged_predictions, self._config.data_dir / "test_predictions.csv"))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error):
+        return self._stack.__exit__(*error)
+
+    def add(self, blob: str, outcome: Detections | BadImage | FileNotFoundError) -> None:
+        """Take in what became of one image."""
+        if isinstance(outcome, BadImage):
+            self.bad[blob] = str(outcome)
+        elif isinstance(outcome, FileNotFoundError):
+            self.gone.add(blob)
+        else:
+            kept = outcome.at_least(self._config.min_confidence).of_classes(self._names)
+            self.predicted += 1
+            self.boxes += len(kept)
+            (self._tagged if blob in self._reviewed else self._untagged).add(blob, *self._sizes[blob], kept)
+            if blob in self._test:
+                self._tested.add(blob, *self._sizes[blob], outcome.at_least(EVALUATED_FROM))
+
+    def examples(self) -> list[str]:
+        """The first bad images, for people."""
+        named = [f"{blob} ({reason})" for blob, reason in list(self.bad.items())[:_SHOWN]]
+        return named + [f"{blob} (gone)" for blob in sorted(self.gone)[:_SHOWN - len(named)]] + ["…"] * (len(self.bad) > _SHOWN)
+
+
+class _TableFile:
+    """A totag CSV that grows by batches beside its final place, so that memory does not grow with the number of images."""
+
+    def __init__(self, path: Path, names: dict[int, str], user_folders: bool):
+        self._path, self._names, self._user_folders = path, names, user_folders
+        self._waiting: list[tuple[str, int, int, Detections]] = []
+
+    def __enter__(self):
+        self._beside = write_beside(self._path)
+        self._file = self._beside.__enter__().open("wb")
+        self._file.write(tables.to_csv("totag", tables.empty("totag"), self._user_folders))
+        return self
+
+    def __exit__(self, *error):
+        try:
+            if error[0] is None:
+                self._write()
+        finally:
+            self._file.close()
+        return self._beside.__exit__(*error)
+
+    def add(self, blob: str, height: int, width: int, detections: Detections) -> None:
+        self._waiting.append((blob, height, width, detections))
+        if len(self._waiting) >= _IMAGES_AT_ONCE:
+            self._write()
+
+    def _write(self) -> None:
+        if self._waiting:
+            rows = totag_rows(self._waiting, self._names)
+            self._file.write(tables.to_csv("totag", rows, self._user_folders).split(b"\n", 1)[1])  # without the header
+            self._waiting.clear()
+
+
+def _failed_rows(images: pd.DataFrame, bad: dict[str, str]) -> pd.DataFrame:
+    rows = tables.only(images, bad)
+    return tables.make("failed", filename=rows["filename"], folder=rows["folder"], etag=rows["etag"],
+                       reason=tables.blob_names(rows).map(bad))
+
+
+if __name__ == "__main__":
+    run_program(main)

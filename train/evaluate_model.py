@@ -1,0 +1,73 @@
+"""Measures the cycle's model on the test images: step 7 of a cycle. Writes performance.csv in data_dir and prints it.
+
+AP is the average precision of PASCAL VOC (all points, overlap 0.5); threshold is the score with the best F1, precision and recall
+are those at it; coco_ap and coco_ap50 are pycocotools'. utils/evaluation.py names the sources.
+"""
+import _repo_root  # noqa: F401, I001
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from create_predictions import table_of_cycle
+
+from utils import tables
+from utils.config import Config, load_config
+from utils.errors import run_program
+from utils.evaluation import measure
+from utils.files import write_bytes
+from utils.label_map import read_label_map, with_current_classes
+from utils.label_state import open_labels
+from utils.tables import image_set
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="example: python train/evaluate_model.py config.ini   (after create_predictions.py)")
+    parser.add_argument("config", type=Path, help="config.ini")
+    config = load_config(parser.parse_args(argv).config)
+    test = table_of_cycle("test", config.test_output, "repartition_test_set.py --top-up")
+    images = table_of_cycle("images", config.data_dir / "images.csv", "sync_images.py")
+    predicted = table_of_cycle("totag", config.data_dir / "test_predictions.csv", "create_predictions.py")
+    truth = tables.only(test, image_set(images))
+    classes = list(read_label_map(config.inference_output_dir / "label_map.pbtxt"))
+    named = open_labels(config)[1].read().classes
+    performance = measure(with_current_classes(truth, named["renamed"], named["dropped"]), predicted, classes, config.max_detections)
+    path = config.data_dir / "performance.csv"
+    write_bytes(path, tables.to_csv("performance", performance, config.user_folders))
+
+    print(performance_text(performance))
+    report_missing(test, truth, config)
+    average = performance.iloc[0]
+    print(f"{average['images']:.0f} test images, {average['boxes']:.0f} boxes, average AP {cell(average['AP'])} → {path}")
+
+
+def report_missing(test: pd.DataFrame, truth: pd.DataFrame, config: Config) -> None:
+    """Say what was not measured, and why."""
+    gone = len(image_set(test)) - len(image_set(truth))
+    if not len(test):
+        print("there is no test set, so nothing was measured: label more images, or raise test_percentage in "
+              f"{config.path} (now {config.test_percentage:g})")
+    elif gone:
+        print(f"{gone} of {len(image_set(test))} test images are gone from the image container or cannot be read: left out")
+
+
+def performance_text(performance: pd.DataFrame) -> str:
+    """The table as lines for people: each class, then the average; - where there is nothing to measure."""
+    names = performance["Class Name"]
+    width = max(len(name) for name in [*names, "class"])
+    columns = ("AP", "coco_ap50", "coco_ap", "precision", "recall", "threshold")
+    lines = [f"{'class':{width}}  images  boxes" + "".join(f"{column:>11}" for column in columns)]
+    for row in [*performance.to_dict("records")[1:], performance.iloc[0].to_dict()]:
+        lines.append(f"{row['Class Name']:{width}}  {row['images']:>6.0f}  {row['boxes']:>5.0f}"
+                     + "".join(f"{cell(row[column]):>11}" for column in columns))
+    return "\n".join(lines)
+
+
+def cell(value: float) -> str:
+    """A figure of the table with two decimals, - for an empty cell."""
+    return "-" if pd.isna(value) else f"{value:.2f}"
+
+
+if __name__ == "__main__":
+    run_program(main)

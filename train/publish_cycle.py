@@ -1,0 +1,183 @@
+"""Publishes what a cycle made, in one commit: model, label map, predictions for the images that are nobody's now, performance. Step 8.
+
+Hours have passed since the cycle read the labels: images that were handed out or reviewed meanwhile stay where they are, images that
+others took in meanwhile stay known. Stopped at any point, it is run again; what is published already is not published twice.
+"""
+import _repo_root  # noqa: F401, I001
+
+import argparse
+import hashlib
+import json
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+from create_predictions import table_of_cycle
+from evaluate_model import cell, performance_text
+
+from utils import tables
+from utils.assignments import merge_listing, publish_totag, utc_text
+from utils.config import Config, load_config
+from utils.cycle import read_cycle, update_cycle
+from utils.errors import InputError, run_program
+from utils.label_state import Change, LabelStore, State, open_labels
+from utils.tables import NULL, image_set, only, without
+
+PACKAGES = ("tensorflow", "tf-models-official", "tf_keras", "numpy", "pandas")
+FIGURES = ("AP", "coco_ap", "coco_ap50")
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="example: python train/publish_cycle.py config.ini   (after evaluate_model.py)")
+    parser.add_argument("config", type=Path, help="config.ini")
+    config = load_config(parser.parse_args(argv).config)
+    made = Made.read(config)
+    _, store = open_labels(config)
+    state = store.read()
+    if position_of(state, made.number) is None:
+        blobs = publish_files(config, store, made)
+        state = store.commit(lambda now: change(now, store, made, blobs, config), what="publishing the cycle")
+    else:
+        print("this cycle was published already")
+    position = position_of(state, made.number)
+    entry = state.cycles[position]
+    print(performance_text(made.performance))
+    print(f"cycle {position + 1}: {entry['images_labelled']} images, {entry['boxes_labelled']} boxes labelled, average AP "
+          f"{cell(made.performance['AP'].iloc[0])} → {entry['model']}, {entry['totag']}, {entry['performance']}")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the steps before have left in their files. `number` is a digest of it all: the same work has the same."""
+
+    number: str
+    cycle: dict
+    training: dict
+    model: Path
+    label_map: Path
+    images: pd.DataFrame
+    failed: pd.DataFrame
+    tagged: pd.DataFrame
+    test: pd.DataFrame
+    predictions: pd.DataFrame
+    performance: pd.DataFrame
+
+    @classmethod
+    def read(cls, config: Config) -> "Made":
+        """Raises InputError naming the step to run when a file is not there."""
+        model, training = config.inference_output_dir / "frozen_inference_graph.pb", config.train_dir / "training.json"
+        for path, step in ((model, "export_model.py"), (training, "train_detector.py")):
+            if not path.exists():
+                raise InputError(f"{path}: not there; {step} writes it, so run the steps of train/active_learning_train.sh in their order")
+        cycle = read_cycle(config)
+        files = {"images": (config.data_dir / "images.csv", "sync_images.py"), "failed": (config.data_dir / "failed.csv", "sync_images.py"),
+                 "tagged": (config.tagged_output, "sync_images.py"), "test": (config.test_output, "repartition_test_set.py --top-up"),
+                 "totag": (config.untagged_output, "create_predictions.py"),
+                 "performance": (config.data_dir / "performance.csv", "evaluate_model.py")}
+        read = {table: table_of_cycle(table, path, step) for table, (path, step) in files.items()}
+        label_map = model.with_name("label_map.pbtxt")
+        return cls(number=_digest([cycle["base"], cycle["started_at"]], [model, label_map, *(path for path, _ in files.values())]),
+                   cycle=cycle, training=json.loads(training.read_text(encoding="utf-8")), model=model, label_map=label_map,
+                   predictions=read.pop("totag"), **read)
+
+    def base(self, store: LabelStore, table: str) -> pd.DataFrame:
+        """A table as it was when the cycle began."""
+        return store.table(State({"tables": self.cycle["base_tables"]}), table)
+
+
+def position_of(state: State, number: str) -> int | None:
+    """Where in the state's cycles the one of that number stands."""
+    return next((place for place, entry in enumerate(state.cycles) if entry.get("id") == number), None)
+
+
+def publish_files(config: Config, store: LabelStore, made: Made) -> dict[str, str]:
+    """Write model, label map, settings and performance as blobs; what an interrupted run has written is not written again."""
+    sources = {"model": (".pb", made.model), "label_map": (".pbtxt", made.label_map), "config": (".ini", config.public_text().encode()),
+               "performance": (".csv", tables.to_csv("performance", made.performance, config.user_folders)),
+               "test": (".csv", tables.to_csv("test", made.test, config.user_folders))}
+    published = made.cycle.get("published", {})
+    blobs = published["blobs"] if published.get("id") == made.number else {}
+    for kind, (suffix, source) in sources.items():
+        if kind not in blobs:
+            blobs = {**blobs, kind: store.publish_file(kind, suffix, source, made.number)}
+            update_cycle(config, published={"id": made.number, "blobs": blobs})
+    return blobs
+
+
+def change(now: State, store: LabelStore, made: Made, blobs: dict[str, str], config: Config) -> Change | None:
+    """The commit of the cycle on the state as it is now; None when that cycle is in it already."""
+    if position_of(now, made.number) is not None:
+        return None
+    present = {table: store.table(now, table) for table in ("images", "failed", "totag", "tagged", "tagging", "test")}
+    images, failed = merged_listings(made, present, store, config.pred_dir)
+    totag = publish_totag(images, made.predictions, totag=present["totag"], tagged=present["tagged"], tagging=present["tagging"],
+                          failed=failed, hours=config.reservation_hours, now=datetime.now(UTC))
+    redrawn = now.document.get("pretrained_next") and image_set(present["test"]) != image_set(made.base(store, "test"))
+    test = present["test"] if redrawn else merged_test(made, present)
+    boxes = made.tagged[made.tagged["class"] != NULL]
+    entry = {"id": made.number, "at": utc_text(datetime.now(UTC)), "started_at": made.cycle["started_at"], "base": made.cycle["base"],
+             "tagged": made.cycle["base_tables"].get("tagged"), **blobs, "images_labelled": len(image_set(made.tagged)),
+             "boxes_labelled": len(boxes), "metrics": metrics(made.performance), "weights": made.training.get("weights"),
+             "seed": config.seed, "versions": versions(), "durations": made.cycle.get("durations", {}), "training": made.training,
+             "predicted": made.cycle.get("predicted", {})}
+    return Change({"images": images, "failed": failed, "totag": totag, "test": test},
+                  {"live": {**now.live, **{kind: blobs[kind] for kind in ("model", "label_map", "config")}},
+                   **({} if redrawn or "pretrained_next" not in now.document else {"pretrained_next": False})},
+                  cycle=lambda names: {**entry, "totag": names["totag"]})
+
+
+def merged_listings(made: Made, present: dict[str, pd.DataFrame], store: LabelStore, pred_dir: str | None):
+    """(images, failed): those of this cycle's sync, with what others have found out since it began, and what lies outside pred_dir."""
+    base = {table: made.base(store, table) for table in ("images", "failed")}
+    broken_since = image_set(present["failed"]) - image_set(base["failed"])
+    images = without(merge_listing(base["images"], present["images"], made.images), broken_since)
+    failed = without(merge_listing(base["failed"], present["failed"], made.failed), image_set(images))
+    if pred_dir:
+        images, failed = (tables.concat(table, frame, _outside(without(present[table], image_set(images) | image_set(failed)), pred_dir))
+                          for table, frame in (("images", images), ("failed", failed)))
+    return images, failed
+
+
+def merged_test(made: Made, present: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The cycle's test images and those that others have added, unless the cycle has trained on them; rows as in tagged now."""
+    trained = image_set(made.tagged) - image_set(made.test)
+    wanted = image_set(made.test) | (image_set(present["test"]) - trained)
+    return only(present["tagged"], wanted)
+
+
+def metrics(performance: pd.DataFrame) -> dict[str, dict[str, float | None]]:
+    """AP, coco_ap and coco_ap50 of the average and of each class; None for an empty cell."""
+    return {row["Class Name"]: {figure: None if pd.isna(row[figure]) else row[figure] for figure in FIGURES}
+            for row in performance.to_dict("records")}
+
+
+def versions() -> dict[str, str]:
+    """What the cycle ran on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _outside(frame: pd.DataFrame, folder: str) -> pd.DataFrame:
+    inside = (frame["folder"] == folder) | frame["folder"].str.startswith(f"{folder}/")
+    return frame[~inside]
+
+
+def _digest(texts: list[str], files: list[Path]) -> str:
+    digest = hashlib.sha256("\n".join(texts).encode())
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:32]
+
+
+if __name__ == "__main__":
+    run_program(main)
