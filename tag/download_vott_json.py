@@ -83,6 +83,7 @@ class HandOut:
             if batch.tagger != self.config.tagger_name:
                 raise InputError(f"{self.place}: the download of {batch.tagger} was interrupted there; "
                                  f"go on with tagger_name={batch.tagger}, or name another tagging_location")
+            batch.sweep()
             batch.drop(batch.blobs - held)
             print(f"going on with the batch of {batch.reserved_at}: {len(batch.images)} of {batch.wanted} images are reserved")
             return batch

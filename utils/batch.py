@@ -4,6 +4,7 @@ batch.json is our marker and the way back from local names to images. It is writ
 died at any moment can go on from it. A folder without it is not ours, and nothing in it is ever removed.
 """
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ MARKER = "batch.json"
 FORMAT = 1
 TOP = "Images"  # the VoTT folder
 _WAY_OUT = "restore it, or move the folder away and run download_vott_json.py with --again"
+_PIECE = re.compile(r"\.[0-9a-f]{16}\.part")  # files.write_beside
 _LITTER = {".ds_store", "thumbs.db", "desktop.ini"}  # what file managers leave behind
 
 
@@ -101,8 +103,16 @@ class Batch:
             images[local] = {"folder": folder, "filename": filename, **others}
         write_text(self.place / MARKER, json.dumps({"format": FORMAT, **members, "images": images}, ensure_ascii=False, indent=1))
 
+    def sweep(self) -> None:
+        """Remove the unfinished pieces of files that a killed run left behind."""
+        for folder in (self.place, *(self.place / name for name in self.folders)):
+            for piece in folder.glob(".*.part"):
+                if _PIECE.fullmatch(piece.name):
+                    piece.unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Remove the files of this batch, and nothing else; batch.json goes last."""
+        self.sweep()
         folders = self.folders
         for folder in folders:
             self.project(folder).unlink(missing_ok=True)
