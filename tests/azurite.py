@@ -35,7 +35,9 @@ def running(*options: str) -> Iterator[str]:
         alarm = threading.Timer(_START_SECONDS, process.kill)
         alarm.start()
         try:
-            yield f"{_address(process)}/{ACCOUNT}"
+            address = _address(process)
+            alarm.cancel()
+            yield f"{address}/{ACCOUNT}"
         finally:
             alarm.cancel()
             process.kill()
