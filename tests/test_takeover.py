@@ -63,7 +63,7 @@ def test_an_image_is_in_the_strongest_of_its_tables_and_reservations_begin_now(t
     tagging = store.table(state, "tagging")
     assert [image_set(store.table(state, name)) for name in ("totag", "tagging", "tagged", "test")] == \
         [{"cam/a.jpg"}, {"cam/b.jpg"}, {"cam/c.jpg", "cam/d.jpg"}, {"cam/d.jpg"}]
-    assert rows(tagging, "class", "box_confidence", "tagger", "reserved_at") == [["dog", 0.9, "", state.document["at"]]]
+    assert rows(tagging, "class", "box_confidence", "tagger", "reserved_at") == [["dog", 0.9, "", state.document["taken_over"]["at"]]]
     assert rows(store.table(state, "test"), "xmax") == [[0.5]]  # test has the rows of tagged
     assert image_set(store.totag(state)) == {"cam/a.jpg"}
 

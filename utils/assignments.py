@@ -194,9 +194,11 @@ def match_folders(images: pd.DataFrame, state: Mapping[str, pd.DataFrame]) -> di
 
 def image_codes(frame: pd.DataFrame) -> tuple[np.ndarray, pa.Array]:
     """Each row's image as a number, and the blob names by that number (in order of first appearance): grouping millions of rows cheaply."""
-    encoded = pc.dictionary_encode(pa.chunked_array([pa.array(blob_names(frame), pa.large_string())]).combine_chunks())
-    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    return encoded.indices.to_numpy(), encoded.dictionary
+    starts = tables.image_starts(frame)
+    names = pa.array(blob_names(frame[["folder", "filename"]].iloc[starts]), pa.large_string())
+    names = names.combine_chunks() if isinstance(names, pa.ChunkedArray) else names
+    encoded = pc.dictionary_encode(names)
+    return np.repeat(encoded.indices.to_numpy(), np.diff(starts, append=len(frame))), encoded.dictionary
 
 
 def _unambiguous(full: pd.DataFrame, keys: list[str]) -> dict[tuple, str]:

@@ -34,7 +34,7 @@ def image_pool(totag: pd.DataFrame) -> Pool:
     folder = np.zeros(len(names), np.int64)
     folder[image] = _codes(totag["folder"])[0]
     class_code, class_names = _codes(totag["class"])
-    boxes = {name: np.unique(image[class_code == code]) for code, name in enumerate(class_names) if name != tables.NULL}
+    boxes = {name: _distinct(image[class_code == code], len(names)) for code, name in enumerate(class_names) if name != tables.NULL}
     empty = np.ones(len(names), bool)
     for places in boxes.values():
         empty[places] = False
@@ -138,6 +138,13 @@ def _repeats(keys: np.ndarray) -> np.ndarray:
     repeats = np.empty(len(keys), np.int64)
     repeats[order] = position - np.maximum.accumulate(np.where(starts, position, 0))
     return repeats
+
+
+def _distinct(places: np.ndarray, total: int) -> np.ndarray:
+    """The different values of `places`, ascending; all are below `total`. (np.unique takes 20 times as long.)"""
+    seen = np.zeros(total, bool)
+    seen[places] = True
+    return np.flatnonzero(seen)
 
 
 def _codes(column: pd.Series) -> tuple[np.ndarray, list[str]]:
