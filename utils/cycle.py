@@ -1,33 +1,32 @@
-"""cycle.json in data_dir: what the steps of a training cycle tell those after them."""
+"""data_dir/cycle.json: what the steps of one training cycle hand to each other."""
 import json
-from typing import Any
 
+from utils.config import Config
 from utils.errors import InputError
 from utils.files import write_text
 
 
-def begin_cycle(config, **members: Any) -> None:
-    """Begin a cycle: what the last one left is forgotten."""
-    _write(config, members)
-
-
-def read_cycle(config) -> dict[str, Any]:
-    """What the steps have said so far. Raises InputError when no cycle was begun."""
-    file = config.data_dir / "cycle.json"
+def read_cycle(config: Config) -> dict:
+    """The members of cycle.json. Raises InputError when no cycle has been begun here, or the file is damaged."""
+    path = config.data_dir / "cycle.json"
+    begin = f"begin the cycle with its first step: train/active_learning_train.sh {config.path}"
     try:
-        return json.loads(file.read_bytes())
+        cycle = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise InputError(f"{file} is not there; begin the cycle with train/sync_images.py {config.path}") from None
+        raise InputError(f"{path}: no cycle has been begun here; {begin}") from None
     except ValueError:
-        raise InputError(f"{file} is damaged; begin the cycle anew with train/sync_images.py {config.path}") from None
-
-
-def update_cycle(config, **members: Any) -> dict[str, Any]:
-    """Add members, or replace those of the same name; returns all."""
-    cycle = {**read_cycle(config), **members}
-    _write(config, cycle)
+        raise InputError(f"{path}: not readable as JSON; {begin}") from None
+    if not isinstance(cycle, dict):
+        raise InputError(f"{path}: expected an object; {begin}")
     return cycle
 
 
-def _write(config, members: dict[str, Any]) -> None:
-    write_text(config.data_dir / "cycle.json", json.dumps(members, indent=1, ensure_ascii=False) + "\n")
+def begin_cycle(config: Config, **members) -> dict:
+    """Start a new cycle.json with just these members."""
+    write_text(config.data_dir / "cycle.json", json.dumps(members, indent=1, ensure_ascii=False))
+    return members
+
+
+def update_cycle(config: Config, **members) -> dict:
+    """cycle.json with these members set and all others kept; the whole is returned."""
+    return begin_cycle(config, **{**read_cycle(config), **members})
