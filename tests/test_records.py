@@ -364,3 +364,21 @@ def test_real_turned_photographs_are_stored_upright(project, shared):
         assert stored.width / stored.height == pytest.approx(upright.width / upright.height, rel=0.02)
         difference = np.asarray(stored.resize((64, 64)), float) - np.asarray(upright.resize((64, 64), reducing_gap=3), float)
         assert np.abs(difference).mean() < 6
+
+
+def test_a_run_that_broke_off_leaves_nothing_that_training_would_take_for_whole(project):
+    import records
+
+    it = project()
+    it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}")
+    first = it.run()
+    it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}\nc.jpg {BOXES}")
+    (it.folder / "store" / "images" / "b.jpg").unlink()
+    (it.folder / "store" / "images" / "b.jpg").mkdir()  # reading it fails as a damaged disk would
+    with pytest.raises(OSError):
+        it.run()
+    with pytest.raises(InputError, match="there are no records yet"):
+        records.read_records(it.config.tf_record_location)
+    (it.folder / "store" / "images" / "b.jpg").rmdir()
+    it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}\nc.jpg {BOXES}")
+    assert it.run()["digest"] != first["digest"] and len(it.examples()) == 3
