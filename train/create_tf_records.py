@@ -5,6 +5,7 @@ Says images and boxes per class for train, validation and test, and what is wron
 import _repo_root  # noqa: F401, I001
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from labelled_images import PARTS, counts_table
 
 from utils import tables
 from utils.config import load_config
+from utils.cycle import update_cycle
 from utils.errors import run_program
 from utils.files import write_bytes
 from utils.label_map import label_map_for, read_label_map, read_retired, retired_from, write_label_map
@@ -38,12 +40,16 @@ def main(argv: list[str]) -> None:
     write_label_map(config.label_map_path, classes, retired_from(classes, previous))
     write_bytes(config.validation_output, tables.to_csv("tagged", plan.parts["validation"], config.user_folders))
 
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import records  # loads TensorFlow, which takes seconds: what is wrong with the labels has been said by now
     document = records.up_to_date(plan, config.tf_record_location)
     unchanged = document is not None
     document = document or records.write_records(
         plan, config.tf_record_location, lambda image: image_path(container, config.image_dir, image))
     _report(document)
+    if (config.data_dir / "cycle.json").exists():
+        update_cycle(config, records={"digest": document["digest"], "canvas": document["canvas"], "skipped": document["skipped"], **{
+            part: {what: document[part][what] for what in ("images", "boxes", "empty")} for part in PARTS}})
     boxes, images = (sum(document[part][what] for part in ("train", "validation")) for what in ("boxes", "images"))
     print(f"{images} images, {boxes} boxes {'unchanged in' if unchanged else '→'} {records.records_file(config.tf_record_location)} "
           f"({len(document['train']['shards']) + len(document['validation']['shards'])} files)")
