@@ -2,6 +2,7 @@
 import _repo_root  # noqa: F401  I001
 
 import argparse
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
@@ -42,6 +43,9 @@ def main(argv: list[str]) -> int:
     if state.blob("totag") is None:
         raise InputError(f"{labels.container.address}: no images are listed there yet; "
                          "run train/active_learning_initialize.sh CONFIG on the training machine first")
+    if config.selection_strategy != "lowest_box":
+        print(f"{config.path}: selection_strategy={config.selection_strategy} is not available yet; images are chosen by lowest_box",
+              file=sys.stderr)
     hand_out = HandOut(config, container, labels, options)
     batch = hand_out.present(state) or hand_out.restored(state) or hand_out.new()
     hand_out.complete(batch)

@@ -15,7 +15,7 @@ from helpers_tables import labels
 from PIL import Image
 
 from utils import tables
-from utils.batch import read_batch
+from utils.batch import Batch, read_batch
 from utils.config import load_config
 from utils.errors import InputError
 from utils.label_state import Change, open_labels
@@ -361,6 +361,13 @@ def test_what_somebody_else_uploaded_meanwhile_stands_and_ours_is_set_aside(fold
 
 # Kills
 
+def slow_to_fetch(project, count) -> None:
+    """Make the images a/00.jpg, a/01.jpg, … photographs that must be turned."""
+    data = picture(3000, 2000, orientation=6)
+    for number in range(count):
+        project.images.write(f"a/{number:02}.jpg", data)
+
+
 def stopped_when(project, condition, *arguments) -> None:
     """Start a download and kill it as soon as `condition` holds."""
     command = [sys.executable, str(TAG / "download_vott_json.py"), *map(str, arguments), str(project.config)]
@@ -373,9 +380,8 @@ def stopped_when(project, condition, *arguments) -> None:
 
 
 def test_a_download_that_died_while_fetching_goes_on_from_there(store, tmp_path):
-    project = Project(store, tmp_path, "\n".join(f"a/{n:02}.jpg NULL" for n in range(30)))
-    for n in range(30):
-        project.images.write(f"a/{n:02}.jpg", picture(4000, 3000, orientation=6))
+    project = Project(store, tmp_path, "\n".join(f"a/{n:02}.jpg NULL" for n in range(12)))
+    slow_to_fetch(project, 12)
     stopped_when(project, lambda: any((project.place / "Images").glob("*.jpg")), 12)
     held = project.names("tagging")
     assert len(held) == 12 and not (project.place / "Images.json").exists()
@@ -397,10 +403,9 @@ def test_a_download_that_died_before_its_commit_starts_anew(folder_store, tmp_pa
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_is_one_line_and_the_next_run_goes_on(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "\n".join(f"a/{n:02}.jpg NULL" for n in range(30)))
-    for n in range(30):
-        project.images.write(f"a/{n:02}.jpg", picture(4000, 3000, orientation=6))
-    command = [sys.executable, str(TAG / "download_vott_json.py"), "30", str(project.config)]
+    project = Project(folder_store, tmp_path, "\n".join(f"a/{n:02}.jpg NULL" for n in range(20)))
+    slow_to_fetch(project, 20)
+    command = [sys.executable, str(TAG / "download_vott_json.py"), "20", str(project.config)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
     while not any((project.place / "Images").glob("*.jpg")) and process.poll() is None:
         time.sleep(0.001)
@@ -408,7 +413,7 @@ def test_ctrl_c_is_one_line_and_the_next_run_goes_on(folder_store, tmp_path):
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130 and errors.strip().splitlines() == [
         "download_vott_json.py: interrupted; run the same command again to go on"]
-    assert project.last(project.run("download", 30)).startswith("30 images")
+    assert project.last(project.run("download", 20)).startswith("20 images")
 
 
 # Starting, and input that is wrong
@@ -446,6 +451,14 @@ def test_a_damaged_batch_file_is_one_line(tmp_path, content):
     (tmp_path / "batch.json").write_text(content)
     with pytest.raises(InputError, match="batch.json"):
         read_batch(tmp_path)
+
+
+def test_the_vott_file_of_an_image_folder_called_batch_is_not_our_marker(tmp_path):
+    batch = Batch(tmp_path, "anna", "", 2, by_folder=True)
+    batch.add({"batch/1.jpg": []})
+    batch.add({"Batch/1.jpg": [], "1.jpg": []})
+    assert {local: item.blob for local, item in batch.images.items()} == {
+        "batch_2/1.jpg": "batch/1.jpg", "Images/1.jpg": "1.jpg", "Batch_3/1.jpg": "Batch/1.jpg"}
 
 
 # Batches of the earlier generation

@@ -78,7 +78,7 @@ class Batch:
         known = {split_name(item.blob)[0]: local.rpartition("/")[0] for local, item in self.images.items()}
         if self.by_folder:
             new = sorted({split_name(blob)[0] for blob in boxes} - set(known))
-            known |= folder_names(new, TOP, taken=known.values())
+            known |= folder_names(new, TOP, taken=[*known.values(), Path(MARKER).stem])
         places: dict[str, list[str]] = {}
         for blob in sorted(boxes):
             places.setdefault(known[split_name(blob)[0]] if self.by_folder else TOP, []).append(blob)
