@@ -26,7 +26,7 @@ from utils.label_state import Change, LabelStore  # noqa: E402
 from utils.storage import FolderContainer  # noqa: E402
 
 BOXES = 3  # rows of an image
-REAL = 400  # images of lowest confidence, which exist as files
+REAL = 3000  # images of lowest confidence, which exist as files
 PLAIN = """
 import sys
 import pandas as pd
