@@ -97,8 +97,7 @@ def position_of(state: State, number: str) -> int | None:
 def publish_files(config: Config, store: LabelStore, made: Made) -> dict[str, str]:
     """Write model, label map, settings and performance as blobs; what an interrupted run has written is not written again."""
     sources = {"model": (".pb", made.model), "label_map": (".pbtxt", made.label_map), "config": (".ini", config.public_text().encode()),
-               "performance": (".csv", tables.to_csv("performance", made.performance, config.user_folders)),
-               "test": (".csv", tables.to_csv("test", made.test, config.user_folders))}
+               "performance": (".csv", tables.to_csv("performance", made.performance, config.user_folders))}
     published = made.cycle.get("published", {})
     blobs = published["blobs"] if published.get("id") == made.number else {}
     for kind, (suffix, source) in sources.items():
@@ -124,10 +123,16 @@ def change(now: State, store: LabelStore, made: Made, blobs: dict[str, str], con
              "boxes_labelled": len(boxes), "metrics": metrics(made.performance), "weights": made.training.get("weights"),
              "seed": config.seed, "versions": versions(), "durations": made.cycle.get("durations", {}), "training": made.training,
              "predicted": made.cycle.get("predicted", {})}
+
+    def finished(names: dict[str, str]) -> dict:
+        """The entry with the blobs of this commit; after a redraw the cycle's own test set is in no table, and gets a blob of its own."""
+        own = store.publish_file("test", ".csv", tables.to_csv("test", made.test, config.user_folders), made.number) if redrawn else None
+        return {**entry, "totag": names["totag"], "test": own or names["test"]}
+
     return Change({"images": images, "failed": failed, "totag": totag, "test": test},
                   {"live": {**now.live, **{kind: blobs[kind] for kind in ("model", "label_map", "config")}},
                    **({} if redrawn or "pretrained_next" not in now.document else {"pretrained_next": False})},
-                  cycle=lambda names: {**entry, "totag": names["totag"]})
+                  cycle=finished)
 
 
 def merged_listings(made: Made, present: dict[str, pd.DataFrame], store: LabelStore, pred_dir: str | None):

@@ -1,0 +1,349 @@
+"""The last three steps of a cycle: predictions of all images, their evaluation, and one commit of everything."""
+import json
+import os
+import shutil
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers_colour_graph import write_frozen_graph
+from helpers_programs import done, run
+from PIL import Image
+
+from utils import tables
+from utils.assignments import reserve, utc_text
+from utils.config import load_config
+from utils.cycle import read_cycle
+from utils.errors import InputError
+from utils.label_map import write_label_map
+from utils.label_state import Change, open_labels
+from utils.tables import image_set, without
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "train"))
+import create_predictions  # noqa: E402
+import evaluate_model  # noqa: E402
+import initialize  # noqa: E402
+import publish_cycle  # noqa: E402
+import repartition_test_set  # noqa: E402
+import sync_images  # noqa: E402
+
+RED, GREEN = (230, 20, 20), (20, 220, 20)
+NOW = datetime.now(UTC)
+
+
+class Project:
+    """A folder store with photographs of red and green rectangles, its config, and a model that finds them."""
+
+    def __init__(self, folder, **settings):
+        self.folder, self.path = folder, folder / "config.ini"
+        (folder / "store" / "images").mkdir(parents=True)
+        (folder / "store" / "labels").mkdir()
+        chosen = {"storage_url": folder / "store", "image_container_name": "images", "label_container_name": "labels", "user_folders": True,
+                  "classes": "red thing,green thing", "filetype": "*.png", "min_confidence": 0.5, "test_percentage": 0.5,
+                  "tagging_location": folder / "tag", "tagger_name": "ann", "split_by": "image", **settings}
+        self.path.write_text("".join(f"{key}={value}\n" for key, value in chosen.items()))
+        self.config = load_config(self.path)
+        _, self.store = open_labels(self.config)
+
+    def photo(self, blob, colour=None):
+        """A photo of 64 x 48 pixels, with a rectangle in its right half if a colour is given."""
+        picture = np.full((48, 64, 3), 128, np.uint8)
+        if colour:
+            picture[12:36, 32:64] = colour
+        path = self.folder / "store" / "images" / blob
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(path)
+
+    def tag(self, *boxes):
+        """Commit reviewed images, (blob name, class or NULL) each, with the box where the rectangle is."""
+        def change(state):
+            rows = [tables.make("tagged", filename=[name.rpartition("/")[2]], folder=name.rpartition("/")[0], class_=class_name, height=48,
+                                width=64, xmin=0.5 * drawn, xmax=1.0 * drawn, ymin=0.25 * drawn, ymax=0.75 * drawn)
+                    for name, class_name in boxes for drawn in [class_name != "NULL"]]
+            new = tables.concat("tagged", *rows)
+            return Change({"tagged": tables.concat("tagged", without(self.store.table(state, "tagged"), image_set(new)), new)})
+        self.store.commit(change, what="test")
+
+    def reserve(self, blob):
+        def change(state):
+            return Change({"tagging": reserve(self.store.table(state, "tagging"), self.store.totag(state), [blob], "bob", NOW)})
+        self.store.commit(change, what="test")
+
+    def train(self):
+        """What steps 1 to 5 leave behind, with the colour graph for a trained model."""
+        sync_images.main([str(self.path)])
+        repartition_test_set.main(["--top-up", str(self.path)])
+        config = self.config
+        write_frozen_graph(config.inference_output_dir / "frozen_inference_graph.pb", canvas=(64, 64))
+        write_label_map(config.inference_output_dir / "label_map.pbtxt", {"red thing": 1, "green thing": 2})
+        config.train_dir.mkdir(parents=True, exist_ok=True)
+        (config.train_dir / "training.json").write_text(json.dumps({"weights": "scratch", "steps": 7}))
+
+    def predict(self):
+        create_predictions.main([str(self.path)])
+        evaluate_model.main([str(self.path)])
+
+    def publish(self):
+        publish_cycle.main([str(self.path)])
+
+    def state(self):
+        return self.store.read()
+
+    def table(self, name):
+        return self.store.table(self.state(), name)
+
+    def blobs(self, kind):
+        return [path.name for path in sorted((self.folder / "store" / "labels").glob(f"{kind}_*"))]
+
+
+@pytest.fixture
+def project(tmp_path):
+    made = Project(tmp_path)
+    for number in range(4):
+        made.photo(f"a/{number}.png", RED)
+        made.photo(f"b/{number}.png")
+    made.photo("b/9.png", GREEN)
+    initialize.main([str(made.path)])
+    made.tag(("a/0.png", "red thing"), ("a/1.png", "red thing"), ("b/0.png", "NULL"), ("b/1.png", "NULL"))
+    made.train()
+    return made
+
+
+def lines(frame):
+    return [f"{row.folder}/{row.filename} {row['class']} {row.xmin:.2f} {row.ymin:.2f} {row.xmax:.2f} {row.ymax:.2f} "
+            f"{row.box_confidence:.2f} {row.image_confidence:.2f}" for _, row in frame.iterrows()]
+
+
+def test_nothing_predicted_yet_is_one_line_that_names_the_step(tmp_path):
+    made = Project(tmp_path)
+    for program, step in (("create_predictions", "sync_images.py"), ("evaluate_model", "repartition_test_set.py"),
+                          ("publish_cycle", "export_model.py")):
+        finished = run(f"train/{program}.py", made.path)
+        assert (finished.returncode, finished.stdout) == (2, "")
+        last = finished.stderr.strip().splitlines()[-1]
+        assert last.startswith(f"{program}.py: ") and f"not there; {step}" in last
+
+
+def test_the_last_steps_run_as_programs_and_publish_one_commit(project):
+    said = [done(f"train/{program}.py", project.path).splitlines() for program in ("create_predictions", "evaluate_model", "publish_cycle")]
+    assert said[0][-1].startswith("9 images, 4 boxes from 0.5 up, ") and said[0][-1].endswith(f"→ {project.config.untagged_output}")
+    assert said[1][0].split() == ["class", "images", "boxes", "AP", "coco_ap50", "coco_ap", "precision", "recall", "threshold"]
+    assert said[1][1].startswith("red thing ") and said[1][2].startswith("green thing ") and said[1][3].startswith("Average ")
+    state = project.state()
+    entry = state.cycles[0]
+    assert said[2][-1] == (f"cycle 1: 4 images, 2 boxes labelled, average AP 1.00 → {entry['model']}, {entry['totag']}, "
+                           f"{entry['performance']}")
+    assert lines(project.table("totag")) == [
+        "a/2.png red thing 0.50 0.25 1.00 0.75 0.90 0.90", "a/3.png red thing 0.50 0.25 1.00 0.75 0.90 0.90",
+        "b/2.png NULL 0.00 0.00 0.00 0.00 0.00 0.00", "b/3.png NULL 0.00 0.00 0.00 0.00 0.00 0.00",
+        "b/9.png NULL 0.00 0.00 0.00 0.00 0.00 0.00"]
+    reviewed = tables.parse("totag", project.config.tagged_predictions)
+    assert image_set(reviewed) == {"a/0.png", "a/1.png", "b/0.png", "b/1.png"}
+    assert image_set(project.table("test")) == image_set(tables.parse("totag", project.config.data_dir / "test_predictions.csv"))
+    assert state.live == {"model": entry["model"], "label_map": entry["label_map"], "config": entry["config"]}
+    assert entry["metrics"]["Average"] == {"AP": 1.0, "coco_ap": pytest.approx(1, abs=0.3), "coco_ap50": 1.0}
+    assert entry["metrics"]["green thing"] == {"AP": None, "coco_ap": None, "coco_ap50": None}
+    assert entry["weights"] == "scratch" and entry["seed"] == 0 and entry["training"]["steps"] == 7
+    assert entry["versions"]["tensorflow"] and entry["durations"]["create_predictions"] >= 0
+    assert entry["tagged"] == state.blob("tagged") and entry["test"] == state.blob("test")
+    labels = project.folder / "store" / "labels"
+    assert (labels / entry["model"]).read_bytes() == (project.config.inference_output_dir / "frozen_inference_graph.pb").read_bytes()
+    assert "classes" in (labels / entry["config"]).read_text()
+    assert (labels / entry["performance"]).read_text().splitlines()[1].startswith("Average,1,")
+
+
+def test_test_images_are_predicted_from_a_hundredth_up_whatever_min_confidence_is(project):
+    project.photo("a/0.png", GREEN)  # found with 0.3, below min_confidence
+    project.photo("a/1.png", GREEN)
+    project.tag(("a/0.png", "green thing"), ("a/1.png", "green thing"))
+    project.train()
+    project.predict()
+    tested = tables.parse("totag", project.config.data_dir / "test_predictions.csv")
+    assert set(tested["class"]) == {"green thing", "NULL"}
+    assert set(tables.parse("totag", project.config.tagged_predictions)["class"]) == {"NULL"}
+
+
+def test_publishing_twice_publishes_nothing_twice(project, capsys):
+    project.predict()
+    project.publish()
+    first, said = project.state(), capsys.readouterr().out.splitlines()
+    project.publish()
+    again = capsys.readouterr().out.splitlines()
+    assert project.state() == first
+    assert again[0] == "this cycle was published already" and again[-1] == said[-1]
+    assert len(project.blobs("model")) == 1
+
+
+def test_a_publication_that_was_cut_off_before_the_commit_goes_on_with_the_blobs_it_wrote(project):
+    project.predict()
+    before = project.state()
+    publish_cycle.publish_files(project.config, project.store, publish_cycle.Made.read(project.config))
+    assert project.state() == before
+    project.publish()
+    assert len(project.state().cycles) == 1
+    assert [len(project.blobs(kind)) for kind in ("model", "label_map", "config", "performance")] == [1, 1, 1, 1]
+
+
+def test_a_publication_whose_end_was_not_seen_is_recognised(project):
+    project.predict()
+    saved = project.config.data_dir / "cycle.json"
+    before = saved.read_bytes()
+    project.publish()
+    saved.write_bytes(before)  # as if the power had failed before anything was written here
+    project.publish()
+    assert len(project.state().cycles) == 1
+
+
+def test_predicting_anew_with_another_model_is_a_new_cycle(project):
+    project.predict()
+    project.publish()
+    write_frozen_graph(project.config.inference_output_dir / "frozen_inference_graph.pb", canvas=(128, 128))
+    project.predict()
+    project.publish()
+    assert len(project.state().cycles) == 2
+
+
+def test_images_handed_out_or_reviewed_meanwhile_do_not_come_back(project):
+    project.predict()
+    project.reserve("a/2.png")
+    project.tag(("b/2.png", "green thing"))
+    project.publish()
+    assert image_set(project.table("totag")) == {"a/3.png", "b/3.png", "b/9.png"}
+    assert image_set(project.table("tagging")) == {"a/2.png"}
+    assert "b/2.png" in image_set(project.table("tagged"))
+
+
+def test_images_that_others_took_in_meanwhile_are_kept_unseen(project):
+    project.predict()
+    project.photo("c/new.png", RED)
+    initialize.main([str(project.path)])
+    project.publish()
+    assert "c/new.png" in image_set(project.table("images"))
+    new = tables.only(project.table("totag"), {"c/new.png"})
+    assert new["class"].tolist() == ["NULL"] and new["box_confidence"].isna().all()
+
+
+def test_an_image_found_broken_meanwhile_stays_failed(project):
+    project.predict()
+
+    def broken(state):
+        gone = tables.only(project.store.table(state, "images"), {"a/2.png"})
+        failed = tables.make("failed", filename=gone["filename"], folder=gone["folder"], reason=["gone"], etag=gone["etag"])
+        return Change({"failed": failed, "totag": without(project.store.table(state, "totag"), {"a/2.png"}),
+                       "images": without(project.store.table(state, "images"), {"a/2.png"})})
+
+    project.store.commit(broken, what="test")
+    project.publish()
+    assert image_set(project.table("failed")) == {"a/2.png"}
+    assert "a/2.png" not in image_set(project.table("images")) | image_set(project.table("totag"))
+
+
+def test_images_gone_from_the_container_leave_totag_and_labelled_ones_stay_labelled(project):
+    for blob in ("a/0.png", "a/3.png"):
+        os.remove(project.folder / "store" / "images" / blob)
+    project.train()
+    project.predict()
+    project.publish()
+    assert image_set(project.table("totag")) == {"a/2.png", "b/2.png", "b/3.png", "b/9.png"}
+    assert "a/0.png" in image_set(project.table("tagged"))
+    assert not {"a/0.png", "a/3.png"} & image_set(project.table("images"))
+
+
+def test_an_image_that_goes_between_sync_and_prediction_is_left_out(project, capsys):
+    os.remove(project.folder / "store" / "images" / "a" / "3.png")
+    project.predict()
+    assert "1 images are gone since the sync: left out" in capsys.readouterr().out
+    project.publish()
+    assert "a/3.png" not in image_set(project.table("images")) | image_set(project.table("totag")) | image_set(project.table("failed"))
+
+
+def test_an_image_that_cannot_be_decoded_is_failed_and_counted_and_never_handed_out(project, capsys):
+    path = project.folder / "store" / "images" / "a" / "2.png"
+    path.write_bytes(path.read_bytes()[:-30])  # its header is fine
+    project.train()
+    project.predict()
+    assert "1 images cannot be decoded, they are listed in " in capsys.readouterr().out
+    project.predict()  # a second run says no more and no less
+    project.publish()
+    failed = project.table("failed")
+    assert image_set(failed) == {"a/2.png"} and failed["reason"][0] and failed["etag"][0]
+    assert "a/2.png" not in image_set(project.table("images")) | image_set(project.table("totag"))
+
+
+def test_a_test_set_drawn_anew_meanwhile_stands_and_the_next_cycle_starts_from_pretrained_weights(project):
+    project.predict()
+    drawn = image_set(tables.parse("test", project.config.test_output))
+
+    def redraw(state):
+        tagged = project.store.table(state, "tagged")
+        return Change({"test": without(tagged, drawn)}, {"pretrained_next": True})
+
+    project.store.commit(redraw, what="test")
+    project.publish()
+    state = project.state()
+    assert image_set(project.table("test")) == image_set(project.table("tagged")) - drawn
+    assert state.document["pretrained_next"] is True
+    own = project.store.table(type(state)({"tables": {"test": state.cycles[0]["test"]}}), "test")
+    assert image_set(own) == drawn
+
+
+def test_an_ordinary_cycle_clears_the_wish_for_pretrained_weights(project):
+    project.store.commit(lambda state: Change(members={"pretrained_next": True}), what="test")
+    project.train()
+    project.predict()
+    project.publish()
+    assert project.state().document["pretrained_next"] is False
+
+
+def test_test_rows_follow_corrections_made_meanwhile(project):
+    project.predict()
+    blob = next(iter(sorted(image_set(tables.parse("test", project.config.test_output)))))
+    project.tag((blob, "green thing"))
+    project.publish()
+    assert tables.only(project.table("test"), {blob})["class"].tolist() == ["green thing"]
+
+
+def test_images_outside_pred_dir_stay_as_they_are(project):
+    project.predict()
+    project.publish()
+    before = project.table("totag")
+    project.path.write_text(project.path.read_text() + "pred_dir=b\n")
+    sync_images.main([str(project.path)])
+    project.config = load_config(project.path)
+    project.predict()
+    project.publish()
+    assert len(project.state().cycles) == 2
+    assert sorted(lines(project.table("totag"))) == sorted(lines(before))
+    assert len(project.table("images")) == 9
+
+
+def test_without_any_test_image_performance_is_empty_and_that_is_said(tmp_path, capsys):
+    made = Project(tmp_path, test_percentage=0)
+    made.photo("a/0.png", RED)
+    made.photo("a/1.png", RED)
+    initialize.main([str(made.path)])
+    made.tag(("a/0.png", "red thing"))
+    made.train()
+    made.predict()
+    assert "there is no test set, so nothing was measured" in capsys.readouterr().out
+    made.publish()
+    assert capsys.readouterr().out.splitlines()[-1].startswith("cycle 1: 1 images, 1 boxes labelled, average AP - → model_")
+
+
+def test_when_no_image_at_all_can_be_predicted_that_is_an_error_and_old_files_stay(project):
+    project.predict()
+    before = project.config.untagged_output.read_bytes()
+    shutil.rmtree(project.folder / "store" / "images")
+    (project.folder / "store" / "images").mkdir()
+    with pytest.raises(InputError, match=r"none of 9 images could be predicted; the first: a/0.png \(gone\)"):
+        project.predict()
+    assert project.config.untagged_output.read_bytes() == before
+
+
+def test_what_a_cycle_leaves_behind_says_how_long_it_took(project):
+    project.predict()
+    cycle = read_cycle(project.config)
+    assert cycle["predicted"] == {"images": 9, "boxes": 4, "failed": 0}
+    assert cycle["started_at"] <= utc_text(datetime.now(UTC))
