@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from detector import Settings, fit_into_canvas, make_task, normalise
+from detector import Settings, build_model, fit_into_canvas, make_task, normalise
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections", "image_embedding")
@@ -19,7 +19,7 @@ OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_dete
 def restore(settings: Settings, checkpoint: str) -> tf_keras.Model:
     """The network with the weights of a checkpoint, in float32. Raises ValueError or AssertionError if it is another network's."""
     tf_keras.mixed_precision.set_global_policy("float32")
-    model = make_task(settings).build_model()
+    model = build_model(make_task(settings))
     tf.train.Checkpoint(**model.checkpoint_items).read(checkpoint).expect_partial().assert_existing_objects_matched()
     return model
 

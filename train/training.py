@@ -19,7 +19,7 @@ from pathlib import Path
 
 import tensorflow as tf
 import tf_keras
-from detector import Settings, make_task
+from detector import Settings, build_model, make_task
 from tqdm import tqdm
 from training_input import Augmentation, training_dataset
 from validation import Validation
@@ -29,6 +29,7 @@ from utils.files import write_text
 
 RUN_FILE = "run.json"
 _WARM_UP_STEPS = 200
+_WEIGHT_DECAY = 4e-5
 _SAVE_SECONDS = 120.0
 _LINE_SECONDS = 20.0
 _RATE_OF_IMAGE = 0.005  # learning rate for each image of a batch
@@ -111,7 +112,7 @@ def train(run: Run, device: Device, train_dir: Path, load: Callable[[tf_keras.Mo
     tf_keras.utils.set_random_seed(run.seed)
     with device.strategy.scope():
         task = make_task(run.settings)
-        model = task.build_model()
+        model = build_model(task)
         optimizer = _optimizer(run, device)
         step = tf.Variable(0, dtype=tf.int64, trainable=False)
         checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, step=step, **model.checkpoint_items)
@@ -127,7 +128,7 @@ def train(run: Run, device: Device, train_dir: Path, load: Callable[[tf_keras.Mo
     batches = iter(device.strategy.experimental_distribute_dataset(dataset))
     validation = Validation(model, run.settings, run.validation_shards, run.validation_batches) if run.validation_shards else None
 
-    @tf.function
+    @tf.function(autograph=False)
     def train_step(inputs):
         losses = device.strategy.run(lambda images, labels: task.train_step((images, labels), model, optimizer)["loss"], args=inputs)
         return device.strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
@@ -257,7 +258,8 @@ class _rate(tf_keras.optimizers.schedules.LearningRateSchedule):
 
 
 def _optimizer(run: Run, device: Device) -> tf_keras.optimizers.Optimizer:
-    optimizer = tf_keras.optimizers.SGD(_rate(run), momentum=0.9, global_clipnorm=10.0, jit_compile=False)
+    optimizer = tf_keras.optimizers.SGD(_rate(run), momentum=0.9, global_clipnorm=10.0, weight_decay=_WEIGHT_DECAY, jit_compile=False)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return tf_keras.mixed_precision.LossScaleOptimizer(optimizer) if device.policy == "mixed_float16" else optimizer
 
 

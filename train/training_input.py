@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 import tensorflow as tf
-from detector import Settings, fit_into_canvas, model_config, normalise
+from detector import Settings, fit_into_canvas, model_config, normalise, without_conversion
 from official.vision.dataloaders import maskrcnn_input, tf_example_decoder
 
 _SHUFFLE_IMAGES = 1000
@@ -27,6 +27,7 @@ class Augmentation:
     noise: bool = False
 
 
+@without_conversion
 def training_dataset(shards: list[str], images: int, settings: Settings, augmentation: Augmentation, batch_size: int, seed: int,
                      repeats: dict[int, float] | None = None) -> tf.data.Dataset:
     """Endless batches (images [b,H,W,3] float32, labels) of the training records, as the task's train_step wants them.
@@ -53,6 +54,7 @@ def training_dataset(shards: list[str], images: int, settings: Settings, augment
     return batches.batch(batch_size, drop_remainder=True).prefetch(4)
 
 
+@without_conversion
 def evaluation_dataset(shards: list[str], settings: Settings, batch_size: int) -> tf.data.Dataset:
     """Batches (images [b,H,W,3] float32 normalised, truth) in the records' order; the last one may be smaller.
 

@@ -19,7 +19,7 @@ class Validation:
         self._dataset = evaluation_dataset(shards, settings, _BATCH).take(batches or -1)
         height, width = settings.canvas
 
-        @tf.function(input_signature=[tf.TensorSpec([None, height, width, 3])])
+        @tf.function(input_signature=[tf.TensorSpec([None, height, width, 3])], autograph=False)
         def detect(images):
             shown = tf.tile(tf.constant([settings.canvas], tf.float32), [tf.shape(images)[0], 1])
             return model(images, image_shape=shown, training=False)

@@ -16,6 +16,7 @@ from utils.files import replace_file, write_text
 
 _TIMEOUT = (10, 60)  # seconds: to connect, between two pieces
 _PIECE = 1 << 20
+_BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 
 
@@ -34,7 +35,7 @@ def fetch_url(url: str, target: Path, sha256: str | None = None) -> Path:
     otherwise = f"without a network, fetch it elsewhere and put it at {target}"
     try:
         for attempt in Retrying(stop=stop_after_attempt(4), wait=wait_random_exponential(max=10), reraise=True,
-                                retry=retry_if_exception_type((requests.ConnectionError, requests.Timeout, _Cut))):
+                                retry=retry_if_exception_type((*_BROKEN, _Cut))):
             with attempt:
                 _fetch(url, part)
     except (requests.RequestException, _Cut) as error:
@@ -106,6 +107,7 @@ def _fetch(url: str, part: Path) -> None:
         validator = etag if etag and not etag.startswith("W/") else answer.headers.get("Last-Modified")
         write_text(mark, json.dumps({"validator": validator}))
         length = answer.headers.get("Content-Length")
+        answer.raw.enforce_content_length = False  # keep what came before a cut; the length is checked below
         total = start + int(length) if length else None
         with part.open("ab" if resumed else "wb") as file, \
                 tqdm(desc=part.name.removesuffix(".part"), total=total, initial=start, unit="B", unit_scale=True, disable=None) as bar:
@@ -126,7 +128,7 @@ def _reason(error: Exception) -> str:
         return f"HTTP {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout):
         return "no answer in time"
-    if isinstance(error, requests.ConnectionError):
+    if isinstance(error, _BROKEN):
         return "no connection"
     return str(error)
 

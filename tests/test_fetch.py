@@ -1,0 +1,142 @@
+"""Files from the network: once, whole or not at all, gone on with after a cut."""
+import hashlib
+import io
+import re
+import tarfile
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from utils.errors import InputError, OutsideError
+from utils.fetch import fetch_url, shown, unpack
+
+CONTENT = bytes(range(256)) * 400
+
+
+class _Server(ThreadingHTTPServer):
+    """Serves CONTENT at every address; `cut` = how many bytes each of the next answers stops after; `asked` = the Range headers seen."""
+
+    cut: list[int] = []
+    asked: list[str | None] = []
+    etag = '"1"'
+    status = 200
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        server = self.server
+        server.asked.append(self.headers.get("Range"))
+        start = 0
+        if server.status != 200:
+            return self.send_error(server.status)
+        if self.headers.get("Range") and self.headers.get("If-Range") == server.etag:
+            start = int(re.fullmatch(r"bytes=(\d+)-", self.headers["Range"])[1])
+        self.send_response(206 if start else 200)
+        self.send_header("ETag", server.etag)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        end = server.cut.pop(0) if server.cut else len(CONTENT)
+        self.wfile.write(CONTENT[start:end])
+        self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def serving():
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.cut, server.asked = [], []
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server, f"http://127.0.0.1:{server.server_port}/model.bin"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_file_that_is_there_is_not_fetched_again(tmp_path):
+    with serving() as (server, url):
+        fetch_url(url, tmp_path / "model.bin")
+        fetch_url(url, tmp_path / "model.bin")
+    assert (tmp_path / "model.bin").read_bytes() == CONTENT
+    assert server.asked == [None]
+    assert [file.name for file in tmp_path.iterdir()] == ["model.bin"]
+
+
+def test_a_cut_download_goes_on_where_it_stopped(tmp_path):
+    with serving() as (server, url):
+        server.cut = [1000]
+        fetch_url(url, tmp_path / "model.bin")
+    assert (tmp_path / "model.bin").read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=1000-"]
+
+
+def test_what_a_killed_run_left_is_gone_on_with_only_if_the_server_has_the_same_file(tmp_path):
+    (tmp_path / "model.bin.part").write_bytes(b"of an older file")
+    (tmp_path / "model.bin.part.json").write_text('{"validator": "\\"0\\""}')
+    with serving() as (server, url):
+        fetch_url(url, tmp_path / "model.bin")
+    assert (tmp_path / "model.bin").read_bytes() == CONTENT
+
+
+def test_a_file_with_another_checksum_never_arrives(tmp_path):
+    with serving() as (_, url):
+        with pytest.raises(OutsideError, match="SHA-256"):
+            fetch_url(url, tmp_path / "model.bin", sha256="0" * 64)
+        assert list(tmp_path.iterdir()) == []
+        fetch_url(url, tmp_path / "model.bin", sha256=hashlib.sha256(CONTENT).hexdigest())
+
+
+def test_without_the_file_the_error_says_what_to_put_where(tmp_path):
+    with serving() as (server, url):
+        server.status = 404
+        with pytest.raises(OutsideError) as error:
+            fetch_url(url + "?sig=secret", tmp_path / "model.bin")
+    assert str(error.value) == (f"{url} could not be fetched (HTTP 404 Not Found); without a network, fetch it elsewhere and put it at "
+                                f"{tmp_path / 'model.bin'}")
+
+
+def test_without_a_connection_nothing_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("utils.fetch.wait_random_exponential", lambda **_: (lambda _state: 0))
+    with serving() as (_, url):
+        pass
+    with pytest.raises(OutsideError, match="no connection"):
+        fetch_url(url, tmp_path / "model.bin")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_is_unpacked_once(tmp_path):
+    _archive(tmp_path / "a.tar.gz", {"weights/ckpt.index": b"x"})
+    unpack(tmp_path / "a.tar.gz", tmp_path / "a")
+    (tmp_path / "a.tar.gz").write_bytes(b"damaged now")
+    unpack(tmp_path / "a.tar.gz", tmp_path / "a")
+    assert (tmp_path / "a" / "weights" / "ckpt.index").read_bytes() == b"x"
+
+
+def test_an_archive_that_reaches_outside_its_folder_is_refused_whole(tmp_path):
+    _archive(tmp_path / "a.tar.gz", {"good": b"x", "../evil": b"y"})
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        unpack(tmp_path / "a.tar.gz", tmp_path / "a")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.tar.gz"]
+
+
+def test_a_damaged_archive_is_one_line(tmp_path):
+    (tmp_path / "a.tar.gz").write_bytes(b"no archive")
+    with pytest.raises(InputError, match="expected a whole .tar.gz or .zip"):
+        unpack(tmp_path / "a.tar.gz", tmp_path / "a")
+
+
+def test_an_address_is_shown_without_its_secrets():
+    assert shown("https://me:word@host/model.tar.gz?sig=secret") == "https://host/model.tar.gz"
+
+
+def _archive(file, members):
+    with tarfile.open(file, "w:gz") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
