@@ -333,17 +333,16 @@ def test_without_any_test_image_performance_is_empty_and_that_is_said(tmp_path, 
 
 
 def test_when_no_image_at_all_can_be_predicted_that_is_an_error_and_old_files_stay(project):
-    project.predict()
-    before = project.config.untagged_output.read_bytes()
+    project.config.untagged_output.write_text("from before")
     shutil.rmtree(project.folder / "store" / "images")
     (project.folder / "store" / "images").mkdir()
     with pytest.raises(InputError, match=r"none of 9 images could be predicted; the first: a/0.png \(gone\)"):
         project.predict()
-    assert project.config.untagged_output.read_bytes() == before
+    assert project.config.untagged_output.read_text() == "from before"
 
 
 def test_what_a_cycle_leaves_behind_says_how_long_it_took(project):
     project.predict()
     cycle = read_cycle(project.config)
-    assert cycle["predicted"] == {"images": 9, "boxes": 4, "failed": 0}
+    assert {"images": 9, "boxes": 4, "failed": 0}.items() <= cycle["predicted"].items()
     assert cycle["started_at"] <= utc_text(datetime.now(UTC))
