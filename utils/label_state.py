@@ -105,9 +105,13 @@ class LabelStore:
         return assignments.free_rows(self.table(state, "totag"), self.table(state, "tagged"), self.table(state, "tagging"),
                                      self.table(state, "failed"), self.reservation_hours, now or datetime.now(UTC))
 
-    def hand_out(self, state: State, free: pd.DataFrame, images, now: datetime | None = None) -> Change:
-        """The change that reserves these images for `by`; `free` is what `totag(state)` returned. totag shrinks too while it is small."""
-        tagging = assignments.reserve(self.table(state, "tagging"), free, images, self.by, now or datetime.now(UTC))
+    def hand_out(self, state: State, free: pd.DataFrame, images, now: datetime | None = None, rows: pd.DataFrame | None = None) -> Change:
+        """The change that reserves these images for `by`; `free` is what `totag(state)` returned. totag shrinks too while it is small.
+
+        `rows`: what is handed out instead of the rows in `free`, for the same images.
+        """
+        tagging = assignments.reserve(self.table(state, "tagging"), free if rows is None else rows, images, self.by,
+                                      now or datetime.now(UTC))
         blob = state.blob("totag")
         small = blob is not None and self.container.info(blob).size <= SMALL_TOTAG
         return Change({"tagging": tagging, **({"totag": tables.without(free, images)} if small else {})})
@@ -132,12 +136,16 @@ class LabelStore:
             raise OutsideError(f"{what}: {STATE} in {self.container.address} kept changing for ten minutes; try again later") from None
 
     def publish_file(self, kind: str, suffix: str, source: Path | bytes, commit_id: str = "") -> str:
-        """Write an immutable blob `<kind>_<ms><suffix>` and return its name; a taken name gets the next millisecond."""
+        """Write an immutable blob `<kind>_<ms><suffix>` and return its name; a taken name gets the next millisecond.
+
+        Its metadata say which commit made it, and its length and hash, by which status.py --check knows it to be whole.
+        """
+        metadata = {"commit": commit_id or "none", **_written(source)}
         stamp = time.time_ns() // 1_000_000
         while True:
             blob = f"{kind}_{stamp}{suffix}"
             try:
-                self.container.write(blob, source, new=True, metadata={"commit": commit_id or "none"})
+                self.container.write(blob, source, new=True, metadata=metadata)
                 return blob
             except Conflict:
                 stamp += 1
@@ -219,6 +227,13 @@ class LabelStore:
     def _write_cache(self, blob: str, data: bytes) -> None:
         self.cache.mkdir(parents=True, exist_ok=True)
         write_bytes(self.cache / blob, data)
+
+
+def _written(source: Path | bytes) -> dict[str, str]:
+    if isinstance(source, bytes):
+        return {"bytes": str(len(source)), "sha256": hashlib.sha256(source).hexdigest()}
+    with source.open("rb") as file:
+        return {"bytes": str(source.stat().st_size), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def _document(data: bytes, where: str) -> dict:

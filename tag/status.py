@@ -1,0 +1,183 @@
+"""How the project stands: images to tag, out, tagged and in the test set, boxes per class, cycles with their AP, and what to do next."""
+import _repo_root  # noqa: F401  I001
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from utils import assignments, tables
+from utils.batch import read_batch
+from utils.config import Config, load_config
+from utils.errors import InputError, OutsideError, run_program
+from utils.label_state import Change, LabelStore, State, open_labels
+from utils.state_check import CHECKED, Finding, check_blobs, check_tables, named_blobs, prunable, repaired
+from utils.tables import NULL, image_set
+from utils.takeover import foreign_blobs
+
+SHOWN_CYCLES = 10
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example: python status.py ../config.ini --check")
+    parser.add_argument("config", help="config.ini")
+    parser.add_argument("--json", action="store_true", help="the same for programs")
+    parser.add_argument("--check", action="store_true",
+                        help="verify the rules of the label container and every file it names; exit 1 if one is broken")
+    parser.add_argument("--repair", action="store_true", help="check, and mend what has one right answer")
+    parser.add_argument("--prune", action="store_true", help="delete our own files that no state of the last 30 days and no cycle names")
+    options = parser.parse_args(argv)
+
+    config = load_config(options.config)
+    _, labels = open_labels(config)
+    state = labels.read(report_foreign=True)
+    if state.etag is None:
+        raise InputError(f"{labels.container.address}: no project there yet; "
+                         "run train/active_learning_initialize.sh CONFIG on the training machine first")
+    if options.check or options.repair:
+        return check(labels, state, options)
+    if options.prune:
+        return prune(labels, state, options)
+    shown = summary(config, labels, state, datetime.now(UTC))
+    print(json.dumps(shown, indent=1, ensure_ascii=False) if options.json else screen(shown))
+    return 0
+
+
+def check(labels: LabelStore, state: State, options: argparse.Namespace) -> int:
+    """Print what is broken; with --repair mend it first. 1 when something is (still) broken."""
+    found, read = check_blobs(labels, state)
+    found += check_tables(read)
+    mended: list[Finding] = []
+    if options.repair and any(finding.repairable for finding in found):
+        if any(name not in read for name in CHECKED):
+            raise OutsideError(f"nothing was mended, because a table cannot be read: {next(str(f) for f in found if f.rule == 5)}")
+        state = labels.commit(lambda now: Change(repaired({name: labels.table(now, name) for name in CHECKED})), what="mending the state")
+        mended = [finding for finding in found if finding.repairable]
+        found, read = check_blobs(labels, state)
+        found += check_tables(read)
+    if options.json:
+        print(json.dumps({"commit": state.commit, "findings": [vars(finding) for finding in found], "mended": [vars(f) for f in mended]},
+                         indent=1, ensure_ascii=False))
+        return 1 if found else 0
+    for finding in mended:
+        print(f"mended: {finding.text}")
+    for finding in found:
+        print(finding)
+    print(f"{len(named_blobs(state))} files and {len(image_set(read.get('images', tables.empty('images'))))} images checked, "
+          f"{len(found)} rules broken, {len(mended)} mended → commit {state.commit or 'none'}")
+    return 1 if found else 0
+
+
+def prune(labels: LabelStore, state: State, options: argparse.Namespace) -> int:
+    """Delete what `prunable` names."""
+    blobs = [blob if blob.metadata else labels.container.info(blob.name) for blob in labels.container.list()]
+    gone = prunable(blobs, named_blobs(state), state.document["history"], datetime.now(UTC))
+    size = {blob.name: blob.size for blob in blobs}
+    for name in gone:
+        labels.container.delete(name)
+    if options.json:
+        print(json.dumps({"deleted": gone, "bytes": sum(size[name] for name in gone)}, indent=1))
+    else:
+        print(f"{len(gone)} of {len(blobs)} files deleted, {sum(size[name] for name in gone) / 1e6:.1f} MB → {labels.container.address}")
+    return 0
+
+
+def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> dict:
+    """What there is to say about the state, as plain data."""
+    at = {name: labels.table(state, name) for name in CHECKED}
+    late = assignments.expired(at["tagging"], config.reservation_hours, now)
+    free = assignments.free_rows(at["totag"], at["tagged"], at["tagging"], at["failed"], config.reservation_hours, now)
+    out = {tagger: {"images": len(image_set(rows)), "since": rows["reserved_at"].min(), "expired": len(image_set(rows) & late)}
+           for tagger, rows in at["tagging"].groupby("tagger")}
+    boxes = at["tagged"][at["tagged"]["class"] != NULL]
+    in_test = tables.only(boxes, image_set(at["test"]))
+    reviews = at["review"]
+    cycles = [_cycle(cycle) for cycle in state.cycles]
+    shown = {
+        "labels": labels.container.address, "commit": state.commit, "at": state.document.get("at"), "by": state.document.get("by"),
+        "images": len(image_set(at["images"])), "failed": len(image_set(at["failed"])), "to_tag": len(image_set(free)),
+        "unseen": len(image_set(free[free["box_confidence"].isna()])), "out": out, "tagged": len(image_set(at["tagged"])),
+        "tagged_empty": len(image_set(at["tagged"])) - len(image_set(boxes)), "test": len(image_set(at["test"])),
+        "review_queue": int((reviews["tagger"] == "").sum()), "review_out": dict(Counter(reviews["tagger"][reviews["tagger"] != ""])),
+        "conflicts": len(image_set(at["conflicts"])), "boxes": _counts(boxes), "test_boxes": _counts(in_test),
+        "classes": state.classes, "cycles": cycles, "model": state.live.get("model"),
+        "foreign": foreign_blobs(labels.container, state.document)["blobs"],
+    }
+    shown["next"] = advice(shown, config)
+    return shown
+
+
+def advice(shown: Mapping, config: Config) -> str:
+    """What this person, or the one at the training machine, does next."""
+    batch = read_batch(config.tagging_location) if config.tagging_location else None
+    mine = shown["out"].get(config.tagger_name, {}).get("images", 0)
+    since = shown["tagged"] - (shown["cycles"][-1]["images_labelled"] or 0 if shown["cycles"] else 0)
+    if not shown["images"] and not shown["to_tag"] and not shown["tagged"]:
+        return "take the images in: train/active_learning_initialize.sh CONFIG"
+    if mine and batch is None:
+        return f"you hold {mine} images that are not in tagging_location: download_vott_json.py N CONFIG --again, or abandon.py CONFIG"
+    if mine:
+        return f"review your {mine} images in {config.tagging_location} with VoTT, then upload_vott_json.py CONFIG"
+    if shown["tagged"] and since >= (config.auto_retrain_images if shown["cycles"] else 1):
+        then = f"train/active_learning_train.sh CONFIG ({since} images were labelled since the last cycle)"
+        return f"train: {then}" + (", or label more: download_vott_json.py 40 CONFIG" if shown["to_tag"] else "")
+    if shown["to_tag"]:
+        return "download_vott_json.py 40 CONFIG"
+    return "nothing is left to tag; add images to the container and run train/active_learning_initialize.sh CONFIG"
+
+
+def screen(shown: Mapping) -> str:
+    """The summary as one screen of text."""
+    lines = [f"{shown['labels']}: {shown['images']} images; last change {shown['at']} by {shown['by']}", ""]
+    lines.append(f"to tag     {shown['to_tag']:7}" + (f"   ({shown['unseen']} that no model has seen)" if shown["unseen"] else ""))
+    lines.append(f"out        {sum(holder['images'] for holder in shown['out'].values()):7}")
+    for tagger, holder in shown["out"].items():
+        late = f", {holder['expired']} of them so long that others may get them" if holder["expired"] else ""
+        lines.append(f"             {holder['images']:5} {tagger or '(nobody)'} since {holder['since'] or '?'}{late}")
+    empty = f"   ({shown['tagged_empty']} of them empty)" if shown["tagged_empty"] else ""
+    lines.append(f"tagged     {shown['tagged']:7}{empty}")
+    lines.append(f"test set   {shown['test']:7}")
+    for name, text in (("failed", "cannot be read; the newest failed_….csv says why"), ("conflicts", "set aside: two people tagged them"),
+                       ("review_queue", "wait to be looked at again")):
+        if shown[name]:
+            lines.append(f"{name.replace('_queue', ''):11}{shown[name]:7}   ({text})")
+    if shown["boxes"]:
+        lines += ["", "boxes      tagged    test"]
+        width = max(map(len, shown["boxes"]))
+        lines += [f"  {name:{width}} {count:7} {shown['test_boxes'].get(name, 0):7}" for name, count in shown["boxes"].items()]
+    if shown["cycles"]:
+        lines += ["", f"cycles: {len(shown['cycles'])}"]
+    for cycle in shown["cycles"][-SHOWN_CYCLES:]:
+        each = ", ".join(f"{name} {_figure(value)}" for name, value in cycle["classes"].items())
+        lines.append(f"  {cycle['at']}  {cycle['images_labelled']} images labelled, AP {_figure(cycle['AP'])}{each and f' ({each})'}")
+    if shown["model"]:
+        lines.append(f"newest model: {shown['model']}")
+    if shown["foreign"]:
+        lines.append(f"written by another tool: {', '.join(shown['foreign'])}; import_labels.py FILE CONFIG takes it in")
+    return "\n".join([*lines, "", f"next: {shown['next']}"])
+
+
+def _cycle(cycle: Mapping) -> dict:
+    """One cycle's figures; the metrics of its entry are those of its performance table."""
+    metrics = cycle.get("metrics") or {}
+    figures = {name: values.get("AP") if isinstance(values, Mapping) else None for name, values in metrics.items()}
+    average = figures.pop("Average", None)
+    return {"at": cycle.get("at"), "images_labelled": cycle.get("images_labelled"), "boxes_labelled": cycle.get("boxes_labelled"),
+            "AP": average, "classes": figures, "model": cycle.get("model")}
+
+
+def _counts(boxes: pd.DataFrame) -> dict[str, int]:
+    return {name: int(count) for name, count in boxes["class"].value_counts().items()}
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    run_program(main)
