@@ -1,0 +1,82 @@
+"""Give reserved images back, so that others get them: your own, those of a tagger, those that are out for long, or the images named."""
+import _repo_root  # noqa: F401  I001
+
+import argparse
+from collections import Counter
+from datetime import UTC, datetime
+
+from utils import assignments, tables
+from utils.config import load_config
+from utils.errors import InputError, run_program
+from utils.label_state import Change, LabelStore, State, open_labels
+from utils.tables import image_set
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example: python abandon.py ../config.ini --tagger anna@ship\n"
+               "Without a choice: all that tagger_name of CONFIG (or you, on this machine) holds.\n"
+               "Work that is uploaded later all the same is taken as long as nobody else has uploaded the image.")
+    parser.add_argument("config", help="config.ini")
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="blob name, folder/filename")
+    parser.add_argument("--tagger", metavar="NAME", help="all that this person holds")
+    parser.add_argument("--older-than", type=_hours, metavar="HOURS", help="all that is out for longer")
+    options = parser.parse_args(argv)
+    if sum(map(bool, (options.images, options.tagger, options.older_than is not None))) > 1:
+        raise InputError("give one of --tagger NAME, --older-than HOURS and IMAGE…, not several")
+
+    config = load_config(options.config)
+    _, labels = open_labels(config)
+    labels.read(report_foreign=True)
+    given: Counter = Counter()
+
+    def change(state: State) -> Change | None:
+        given.clear()
+        released = give_back(labels, state, options, config.tagger_name)
+        given.update(released.pop("given"))
+        return Change(released) if released else None
+
+    state = labels.commit(change, what="giving images back")
+    if options.images and (missing := sorted(set(options.images) - set(given))):
+        print(f"not out: {', '.join(missing)}")
+    by = Counter(given.values())
+    print(f"{len(given)} images given back{''.join(f', {count} of {name}' for name, count in sorted(by.items()))} → "
+          f"{state.blob('totag') or 'nothing'}")
+    return 0 if given or not options.images else 1
+
+
+def give_back(labels: LabelStore, state: State, options: argparse.Namespace, tagger: str) -> dict:
+    """The tables that change, and `given`: {image: whose it was}. Labelled images under review go back into the queue (and stay tagged)."""
+    now = datetime.now(UTC)
+    tagging, reviews = (labels.table(state, name) for name in ("tagging", "review"))
+    review = reviews[reviews["tagger"] != ""]  # the others are in the queue, and nobody's
+    chosen, given = {}, {}
+    for name, frame in (("tagging", tagging), ("review", review)):
+        if options.images:
+            chosen[name] = image_set(frame) & set(options.images)
+        elif options.older_than is not None:
+            chosen[name] = assignments.expired(frame, options.older_than, now)
+        else:
+            chosen[name] = assignments.held_by(frame, options.tagger or tagger)
+        rows = tables.only(frame, chosen[name])
+        given |= dict(zip(tables.blob_names(rows), rows["tagger"], strict=True))
+    changed = assignments.release(labels.table(state, "totag"), tagging, chosen["tagging"])
+    if chosen["review"]:
+        back = tables.only(reviews, chosen["review"]).assign(tagger="", reserved_at="")
+        changed["review"] = tables.concat("review", tables.without(reviews, chosen["review"]), back)
+    return {**changed, "given": given}
+
+
+def _hours(text: str) -> float:
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = -1.0
+    if not 0 <= hours < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of hours; expected 0 or more")
+    return hours
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,84 @@
+"""abandon.py gives reserved images back, with their boxes."""
+import pytest
+from helpers_programs import done, run
+from helpers_state import Project
+from helpers_tables import labels
+
+from utils import tables
+from utils.errors import InputError
+
+
+def abandon(*arguments):
+    import abandon
+    return abandon.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def project(folder_store, tmp_path):
+    return Project(folder_store, tmp_path)
+
+
+def test_nobody_holds_anything_and_nothing_changes(project):
+    project.commit(tagging=tables.empty("tagging"))
+    before = project.labels.read().document
+    assert abandon(project.config) == 0 and project.labels.read().document == before
+
+
+def test_ones_own_images_go_back_with_their_boxes(store, tmp_path):
+    project = Project(store, tmp_path)
+    output = done("tag/abandon.py", project.config)
+    assert output.startswith("1 images given back, 1 of anna → totag_")
+    assert project.names("tagging") == ["c/2.jpg"] and "c/1.jpg bird 0.1 0.2 0.1 0.2 0.6 0.6" in project.rows("totag")
+    assert list(project.table("totag").columns) == tables.COLUMNS["totag"]
+
+
+def test_those_of_a_tagger_or_out_for_long_go_back(project):
+    abandon(project.config, "--tagger", "bob")
+    assert project.names("tagging") == ["c/1.jpg"]
+    abandon(project.config, "--older-than", "48")
+    assert project.names("tagging") == []
+
+
+def test_the_images_named_go_back_and_those_that_are_not_out_are_named(project, capsys):
+    assert abandon(project.config, "c/2.jpg", "a/1.jpg") == 0
+    output = capsys.readouterr().out
+    assert "not out: a/1.jpg" in output and "1 images given back, 1 of bob" in output
+    assert project.names("tagging") == ["c/1.jpg"]
+    assert abandon(project.config, "nowhere.jpg") == 1
+
+
+def test_an_image_that_totag_still_lists_is_not_there_twice(project):
+    project.commit(totag=labels("c/1.jpg bird 0.1 0.2 0.1 0.2 0.6 0.6", "totag"))
+    abandon(project.config)
+    assert project.rows("totag") == ["c/1.jpg bird 0.1 0.2 0.1 0.2 0.6 0.6"]
+
+
+def test_an_image_under_review_goes_back_into_the_queue_and_stays_tagged(project):
+    review = tables.make("review", filename=["1.jpg", "2.jpg"], folder=["d", "d"], tagger=["anna", "bob"],
+                         reserved_at="2026-01-01T00:00:00Z")
+    project.commit(review=review)
+    abandon(project.config)
+    assert sorted(project.table("review")["tagger"]) == ["", "bob"] and "d/1.jpg" in project.names("tagged")
+
+
+def test_work_that_is_uploaded_all_the_same_is_taken(project):
+    done("tag/abandon.py", project.config)
+    done("tag/download_vott_json.py", 2, project.config)
+    out = project.names("tagging")
+    done("tag/abandon.py", project.config)
+    assert project.names("tagging") == ["c/2.jpg"]
+    done("tag/upload_vott_json.py", project.config, "--all")
+    assert set(out) - {"c/2.jpg"} <= set(project.names("tagged"))
+    done("tag/status.py", project.config, "--check")
+
+
+@pytest.mark.parametrize("arguments", [("--older-than", "soon"), ("--older-than", "-1"), ("--older-than", "nan")])
+def test_hours_that_are_none_are_refused(project, arguments):
+    finished = run("tag/abandon.py", project.config, *arguments)
+    assert finished.returncode == 2 and "no number of hours" in finished.stderr
+
+
+def test_two_choices_at_once_are_one_line(project):
+    with pytest.raises(InputError, match="not several"):
+        abandon(project.config, "c/1.jpg", "--tagger", "bob")
+    assert project.names("tagging") == ["c/1.jpg", "c/2.jpg"]
