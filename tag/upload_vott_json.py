@@ -5,8 +5,11 @@ import argparse
 from collections import Counter
 from datetime import UTC, datetime
 
+import pandas as pd
+
 from utils import assignments, tables
-from utils.batch import Batch, read_batch
+from utils.batch import Batch, Item, read_batch
+from utils.class_changes import applied, current_classes
 from utils.config import Config, load_config
 from utils.errors import InputError, run_program
 from utils.label_state import Change, LabelStore, State, open_labels
@@ -51,9 +54,8 @@ def send(labels: LabelStore, state: State, batch: Batch, reviews: Reviews, keep:
     """Commit the reviewed images. `keep`: note in batch.json what is sent, before and after, so that it can be corrected later."""
     digests = assignments.row_digests(reviews.rows)
     items = [item for item in batch.images.values() if item.blob in digests]
-    for item in items:
-        if digests[item.blob] not in item.sent:
-            item.sent.append(digests[item.blob])
+    note(items, reviews.rows)
+    note(items, applied("tagged", reviews.rows, state.classes))
     if keep and items:
         batch.write()
     accepted = assignments.Accepted()
@@ -61,12 +63,13 @@ def send(labels: LabelStore, state: State, batch: Batch, reviews: Reviews, keep:
     def change(state: State) -> Change | None:
         nonlocal accepted
         present = {name: labels.table(state, name) for name in ("tagged", "tagging", "test", "conflicts")}
-        accepted = assignments.accept_upload(**present, uploaded=reviews.rows, tagger=batch.tagger, now=datetime.now(UTC),
-                                             own={item.blob: item.sent for item in items})
+        accepted = assignments.accept_upload(**present, uploaded=applied("tagged", reviews.rows, state.classes),
+                                             tagger=batch.tagger, now=datetime.now(UTC), own={item.blob: item.sent for item in items})
         return Change(accepted.tables) if accepted.tables else None
 
     if items:
         state = labels.commit(change, what="uploading reviewed images")
+        note(items, applied("tagged", reviews.rows, state.classes))
         for item in items:
             item.uploaded = digests[item.blob]
         if keep:
@@ -74,12 +77,24 @@ def send(labels: LabelStore, state: State, batch: Batch, reviews: Reviews, keep:
     return accepted, state
 
 
+def note(items: list[Item], rows: pd.DataFrame) -> None:
+    """Add these rows to the versions that were sent."""
+    digests = assignments.row_digests(rows)
+    for item in items:
+        if digests[item.blob] not in item.sent:
+            item.sent.append(digests[item.blob])
+
+
 def report(config: Config, batch: Batch, reviews: Reviews, accepted: assignments.Accepted, state: State) -> int:
     """Print what a person must know, the closing line last; 1 when nothing useful was done."""
     for line in [*reviews.faults, *reviews.notes]:
         print(line)
-    boxes = reviews.rows[reviews.rows["class"] != tables.NULL]
-    unknown = Counter(name for name in boxes["class"] if name not in config.classes)
+    rows = applied("tagged", reviews.rows, state.classes)
+    if renamed := sorted(set(reviews.rows["class"]) - set(rows["class"])):
+        print(f"classes were changed meanwhile (change_classes.py), and with them the tags of this batch: {', '.join(renamed)}")
+    boxes = rows[rows["class"] != tables.NULL]
+    known, _ = current_classes(config.classes, state.classes)
+    unknown = Counter(name for name in boxes["class"] if name not in known)
     if unknown and config.classes:
         counts = ", ".join(f"{name} ({count} boxes)" for name, count in unknown.items())
         print(f"not in classes of {config.path.name}: {counts}; kept as they are. Add them to classes there and on the training machine, "
