@@ -13,10 +13,12 @@ from tqdm import tqdm
 
 from utils import assignments, images, selection, tables
 from utils.batch import Batch, Item, check_place, read_batch
+from utils.class_map import ClassMap, apply_class_map, read_class_map
 from utils.config import Config, load_config
 from utils.errors import InputError, OutsideError, run_program
 from utils.files import write_bytes
 from utils.label_state import Change, LabelStore, State, open_labels
+from utils.model_classes import read_model_classes
 from utils.reviews import unsent
 from utils.storage import Container, Missing
 from utils.vott import Box, Sheet, drawable, tag_names, write_project
@@ -31,6 +33,9 @@ def main(argv: list[str]) -> int:
                "Then open the folder Images of tagging_location in VoTT, correct the boxes, save, and run upload_vott_json.py.")
     parser.add_argument("count", type=_count, metavar="N", help="how many images, in all")
     parser.add_argument("config", help="config.ini")
+    parser.add_argument("class_map", nargs="?", type=Path, metavar="CLASS_MAP",
+                        help="choose from the predictions of the pretrained model (active_learning_init_pred.sh), with the class names of "
+                        "this JSON file; init_pred_desription.md shows one")
     parser.add_argument("--by-folder", action="store_true", help="one VoTT folder for each image folder, instead of one for all")
     parser.add_argument("--again", action="store_true", help="fetch the images once more that you hold and that are no longer on this disk")
     options = parser.parse_args(argv)
@@ -67,6 +72,7 @@ class HandOut:
         self.config, self.container, self.labels, self.options = config, container, labels, options
         self.place: Path = config.tagging_location
         self.now = datetime.now(UTC)
+        self.class_map = _class_map(config, options.class_map)
         self.failed: dict[str, str] = {}
         self.old: Batch | None = None  # a batch on disk that is done with
 
@@ -162,11 +168,12 @@ class HandOut:
         def hand_out(state: State) -> Change | None:
             batch.images = dict(before)
             free = self.labels.totag(state, self.now)
-            chosen = self._choose(free, batch.wanted - len(before))
+            rows = free if self.class_map is None else self._mapped(state, free)
+            chosen = self._choose(rows, batch.wanted - len(before))
             if not chosen:
                 return None
-            self._plan(batch, tables.only(free, chosen), fresh=not before)
-            return self.labels.hand_out(state, free, chosen, moment)
+            self._plan(batch, tables.only(rows, chosen), fresh=not before)
+            return self.labels.hand_out(state, free, chosen, moment, rows)
 
         state = self.labels.commit(hand_out, what="reserving images")
         if len(batch.images) == len(before):
@@ -179,10 +186,20 @@ class HandOut:
         batch.write()
         return True
 
-    def _choose(self, free: pd.DataFrame, count: int) -> list[str]:
-        pool = selection.image_pool(free)
-        return selection.choose(pool, selection.lowest_box(pool, self.config.pick_max), count, self.config.classes,
-                                self.config.ideal_class_balance)
+    def _choose(self, rows: pd.DataFrame, count: int) -> list[str]:
+        classes, balance = self.config.classes, self.config.ideal_class_balance
+        if self.class_map is not None:
+            classes, balance = list(self.class_map.shares), [*self.class_map.shares.values(), self.class_map.empty_share]
+        pool = selection.image_pool(rows)
+        return selection.choose(pool, selection.lowest_box(pool, self.config.pick_max), count, classes, balance)
+
+    def _mapped(self, state: State, free: pd.DataFrame) -> pd.DataFrame:
+        """What the pretrained model found in the free images, by the class map; images that it has not seen keep their rows."""
+        if state.blob("init_totag") is None:
+            raise InputError(f"{self.labels.container.address}: no pretrained model has been run over the images yet; "
+                             "run train/active_learning_init_pred.sh CONFIG on the training machine first")
+        found = apply_class_map(tables.only(self.labels.table(state, "init_totag"), tables.image_set(free)), self.class_map)
+        return tables.concat("totag", found, tables.without(free, tables.image_set(found)))
 
     def _plan(self, batch: Batch, rows: pd.DataFrame, fresh: bool) -> None:
         """Take the images of these rows into the batch and write its marker, so that a kill from here on can be gone on from."""
@@ -266,6 +283,10 @@ class HandOut:
     def _live(self, tagging: pd.DataFrame, held: set[str]) -> set[str]:
         """Those of these images whose reservation is still good."""
         return held - assignments.expired(tagging, self.config.reservation_hours, self.now) if held else held
+
+
+def _class_map(config: Config, path: Path | None) -> ClassMap | None:
+    return read_class_map(path, {str(number) for number in read_model_classes(config.init_label_map)}) if path else None
 
 
 class _Unusable(Exception):

@@ -1,18 +1,20 @@
-"""Runs the exported model over all images: step 6 of a cycle.
+"""Runs a model over all images: step 6 of a cycle, with the model that it exported, or with the one that fetch_model.py has fetched.
 
 Images that nobody has reviewed go to untagged_output, reviewed ones to tagged_predictions, the test images (from 0.01 up, whatever
 min_confidence is) to test_predictions.csv in data_dir. What cannot be decoded moves from images.csv to failed.csv.
+Images that this model has predicted before, and that have not changed since, are not predicted again.
 """
 import _repo_root  # noqa: F401, I001
 
 import argparse
-import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
+from prediction_journal import Found, PredictionJournal
+from prediction_run import BATCH_SIZE, model_key, predict_images, published_key, seed_journal
 from utils import tables
 from utils.config import Config, load_config
 from utils.cycle import read_cycle, update_cycle
@@ -21,12 +23,10 @@ from utils.errors import InputError, run_program
 from utils.files import write_beside, write_bytes
 from utils.images import BadImage
 from utils.label_map import read_label_map
-from utils.storage import open_containers
-from utils.sync import image_path
+from utils.label_state import open_labels
 from utils.tables import image_set
 
 EVALUATED_FROM = 0.01  # evaluation needs the unsure detections too
-BATCH_SIZE = 8
 _SHOWN = 5  # bad images in a message
 _IMAGES_AT_ONCE = 500  # whose rows are written together
 
@@ -36,41 +36,65 @@ def main(argv: list[str]) -> None:
                                      epilog="example: python train/create_predictions.py config.ini   (after export_model.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, help="images per run of the model (default %(default)s)")
+    parser.add_argument("--force", action="store_true", help="predict every image, also those that have not changed since the last time")
+    parser.add_argument("--test-only", action="store_true", help="only the test images, for measuring a model")
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
     images = table_of_cycle("images", config.data_dir / "images.csv", "sync_images.py")
     failed = table_of_cycle("failed", config.data_dir / "failed.csv", "sync_images.py")
-    container, _ = open_containers(config)
-    graph = config.inference_output_dir / "frozen_inference_graph.pb"
-    names = {number: name for name, number in read_label_map(graph.with_name("label_map.pbtxt")).items()}
+    test = image_set(table_of_cycle("test", config.test_output, "sync_images.py"))
+    wanted = tables.only(images, test) if arguments.test_only else images
+    container, store = open_labels(config)
+    model, names = model_of_cycle(config)
+    key = model_key(model, config)
+    journal_file = config.data_dir / "predictions.journal"
+    if arguments.force:
+        journal_file.unlink(missing_ok=True)
 
-    from frozen_detector import FrozenDetector  # loads TensorFlow, which takes seconds: what is missing has been said by now
-    from prediction import predict
-
-    begun = time.monotonic()
-    blobs = tables.blob_names(images).tolist()
-    paths = ((blob, image_path(container, config.image_dir, blob)) for blob in blobs)
-    outcomes = predict(FrozenDetector(graph), paths, batch_size=arguments.batch_size, largest_side=config.max_tile_size)
-    with Outputs(config, images, names) as outputs:
-        for blob, outcome in tqdm(outcomes, total=len(blobs), desc="predict", unit=" images", disable=None):
-            outputs.add(blob, outcome)
-        if len(blobs) and not outputs.predicted:
-            raise InputError(f"none of {len(blobs)} images could be predicted; the first: {', '.join(outputs.examples())}")
-    unusable = outputs.bad.keys() | outputs.gone
+    with PredictionJournal(journal_file, key) as journal:
+        if not arguments.force:
+            state = store.read()
+            seed_journal(journal, store.table(state, "totag"), store.table(state, "predicted"), key,
+                         {name: number for number, name in names.items()}, config.min_confidence)
+        run = predict_images(config, container, wanted, model, journal,
+                             lambda blob: min(EVALUATED_FROM, config.min_confidence) if blob in test else config.min_confidence,
+                             arguments.batch_size)
+        with Outputs(config, images, names) as outputs:
+            for blob, found in run.entries():
+                outputs.add(blob, found)
+            if len(wanted) and not outputs.predicted:
+                raise InputError(f"none of {len(wanted)} images could be predicted; the first: {', '.join(outputs.examples(run.gone))}")
+    unusable = outputs.bad.keys() | run.gone
     write_bytes(config.data_dir / "failed.csv", tables.to_csv(
         "failed", tables.concat("failed", tables.without(failed, unusable), _failed_rows(images, outputs.bad)), config.user_folders))
-    write_bytes(config.data_dir / "images.csv", tables.to_csv("images", tables.without(images, unusable), config.user_folders))
+    images = tables.without(images, unusable)
+    write_bytes(config.data_dir / "images.csv", tables.to_csv("images", images, config.user_folders))
+    predicted = tables.without(tables.only(wanted, image_set(images)), outputs.reviewed)
+    predicted = tables.make("predicted", filename=predicted["filename"], folder=predicted["folder"], etag=predicted["etag"],
+                            model=[published_key(key, config.min_confidence, names.values())] * len(predicted))
+    write_bytes(config.data_dir / "predicted.csv", tables.to_csv("predicted", predicted, config.user_folders))
 
-    seconds = time.monotonic() - begun
-    update_cycle(config, predicted={"images": outputs.predicted, "boxes": outputs.boxes, "failed": len(outputs.bad)},
-                 durations={**read_cycle(config).get("durations", {}), "create_predictions": round(seconds, 1)})
+    update_cycle(config, predicted={"images": outputs.predicted, "boxes": outputs.boxes, "failed": len(outputs.bad), "new": run.predicted},
+                 durations={**read_cycle(config).get("durations", {}), "create_predictions": round(run.seconds, 1)})
     if outputs.bad:
         print(f"{len(outputs.bad)} images cannot be decoded, they are listed in {config.data_dir / 'failed.csv'}: "
               f"{', '.join(outputs.examples())}")
-    if outputs.gone:
-        print(f"{len(outputs.gone)} images are gone since the sync: left out")
-    print(f"{outputs.predicted} images, {outputs.boxes} boxes from {config.min_confidence:g} up, "
-          f"{outputs.predicted / seconds:.1f} images/s → {config.untagged_output}")
+    if run.gone:
+        print(f"{len(run.gone)} images are gone since the sync: left out")
+    if outputs.foreign:
+        print(f"{outputs.foreign} boxes of classes that are not in classes of {config.path}: left out")
+    new = f"{run.predicted} predicted now" + (f" ({run.predicted / run.seconds:.1f} images/s)" if run.predicted else "")
+    print(f"{outputs.predicted} images, {outputs.boxes} boxes from {config.min_confidence:g} up, {new} → {config.untagged_output}")
+
+
+def model_of_cycle(config: Config) -> tuple[Path, dict[int, str]]:
+    """The model to run and the class names by id: what fetch_model.py has fetched, of the classes in config.ini; else the exported one."""
+    cycle = read_cycle(config)
+    if "model" in cycle:
+        known = set(config.need("classes"))
+        return Path(cycle["model"]), {number: name for name, number in read_label_map(Path(cycle["label_map"])).items() if name in known}
+    graph = config.inference_output_dir / "frozen_inference_graph.pb"
+    return graph, {number: name for name, number in read_label_map(graph.with_name("label_map.pbtxt")).items()}
 
 
 def table_of_cycle(table: str, path: Path, step: str) -> pd.DataFrame:
@@ -86,11 +110,10 @@ class Outputs:
     def __init__(self, config: Config, images: pd.DataFrame, names: dict[int, str]):
         self._config, self._names = config, names
         self._sizes = dict(zip(tables.blob_names(images), zip(images["height"], images["width"], strict=True), strict=True))
-        self._reviewed, self._test = (image_set(table_of_cycle(table, path, "sync_images.py")) for table, path in (
+        self.reviewed, self._test = (image_set(table_of_cycle(table, path, "sync_images.py")) for table, path in (
             ("tagged", config.tagged_output), ("test", config.test_output)))
-        self.predicted = self.boxes = 0
+        self.predicted = self.boxes = self.foreign = 0
         self.bad: dict[str, str] = {}
-        self.gone: set[str] = set()
 
     def __enter__(self):
         with ExitStack() as stack:
@@ -103,24 +126,24 @@ class Outputs:
     def __exit__(self, *error):
         return self._stack.__exit__(*error)
 
-    def add(self, blob: str, outcome: Detections | BadImage | FileNotFoundError) -> None:
+    def add(self, blob: str, outcome: Found) -> None:
         """Take in what became of one image."""
         if isinstance(outcome, BadImage):
             self.bad[blob] = str(outcome)
-        elif isinstance(outcome, FileNotFoundError):
-            self.gone.add(blob)
         else:
-            kept = outcome.at_least(self._config.min_confidence).of_classes(self._names)
+            sure = outcome.at_least(self._config.min_confidence)
+            kept = sure.of_classes(self._names)
             self.predicted += 1
             self.boxes += len(kept)
-            (self._tagged if blob in self._reviewed else self._untagged).add(blob, *self._sizes[blob], kept)
+            self.foreign += len(sure) - len(kept)
+            (self._tagged if blob in self.reviewed else self._untagged).add(blob, *self._sizes[blob], kept)
             if blob in self._test:
                 self._tested.add(blob, *self._sizes[blob], outcome.at_least(EVALUATED_FROM))
 
-    def examples(self) -> list[str]:
-        """The first bad images, for people."""
+    def examples(self, gone: Iterable[str] = ()) -> list[str]:
+        """The first bad images, for people; behind them the first of those that are gone."""
         named = [f"{blob} ({reason})" for blob, reason in list(self.bad.items())[:_SHOWN]]
-        return named + [f"{blob} (gone)" for blob in sorted(self.gone)[:_SHOWN - len(named)]] + ["…"] * (len(self.bad) > _SHOWN)
+        return named + [f"{blob} (gone)" for blob in sorted(gone)[:_SHOWN - len(named)]] + ["…"] * (len(self.bad) > _SHOWN)
 
 
 class _TableFile:

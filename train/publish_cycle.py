@@ -65,6 +65,7 @@ class Made:
     test: pd.DataFrame
     predictions: pd.DataFrame
     performance: pd.DataFrame
+    predicted: pd.DataFrame
 
     @classmethod
     def read(cls, config: Config) -> "Made":
@@ -77,6 +78,7 @@ class Made:
         files = {"images": (config.data_dir / "images.csv", "sync_images.py"), "failed": (config.data_dir / "failed.csv", "sync_images.py"),
                  "tagged": (config.tagged_output, "sync_images.py"), "test": (config.test_output, "repartition_test_set.py --top-up"),
                  "totag": (config.untagged_output, "create_predictions.py"),
+                 "predicted": (config.data_dir / "predicted.csv", "create_predictions.py"),
                  "performance": (config.data_dir / "performance.csv", "evaluate_model.py")}
         read = {table: table_of_cycle(table, path, step) for table, (path, step) in files.items()}
         label_map = model.with_name("label_map.pbtxt")
@@ -111,7 +113,7 @@ def change(now: State, store: LabelStore, made: Made, blobs: dict[str, str], con
     """The commit of the cycle on the state as it is now; None when that cycle is in it already."""
     if position_of(now, made.number) is not None:
         return None
-    present = {table: store.table(now, table) for table in ("images", "failed", "totag", "tagged", "tagging", "test")}
+    present = {table: store.table(now, table) for table in ("images", "failed", "totag", "tagged", "tagging", "test", "predicted")}
     images, failed = merged_listings(made, present, store, config.pred_dir)
     totag = publish_totag(images, made.predictions, totag=present["totag"], tagged=present["tagged"], tagging=present["tagging"],
                           failed=failed, hours=config.reservation_hours, now=datetime.now(UTC))
@@ -129,7 +131,8 @@ def change(now: State, store: LabelStore, made: Made, blobs: dict[str, str], con
         own = store.publish_file("test", ".csv", tables.to_csv("test", made.test, config.user_folders), made.number) if redrawn else None
         return {**entry, "totag": names["totag"], "test": own or names["test"]}
 
-    return Change({"images": images, "failed": failed, "totag": totag, "test": test},
+    predicted = merged_predicted(made.predicted, present["predicted"], totag)
+    return Change({"images": images, "failed": failed, "totag": totag, "test": test, "predicted": predicted},
                   {"live": {**now.live, **{kind: blobs[kind] for kind in ("model", "label_map", "config")}},
                    **({} if redrawn or "pretrained_next" not in now.document else {"pretrained_next": False})},
                   cycle=finished)
@@ -152,6 +155,11 @@ def merged_test(made: Made, present: dict[str, pd.DataFrame]) -> pd.DataFrame:
     trained = image_set(made.tagged) - image_set(made.test)
     wanted = image_set(made.test) | (image_set(present["test"]) - trained)
     return only(present["tagged"], wanted)
+
+
+def merged_predicted(new: pd.DataFrame, present: pd.DataFrame, totag: pd.DataFrame) -> pd.DataFrame:
+    """Which model and ETag the rows of totag come from, of the images there: the new entries, and the present ones of other images."""
+    return only(tables.concat("predicted", without(present, image_set(new)), new), image_set(totag))
 
 
 def metrics(performance: pd.DataFrame) -> dict[str, dict[str, float | None]]:

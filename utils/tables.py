@@ -25,6 +25,7 @@ COLUMNS = {
     "tagging": [*PREDICTED, "tagger", "reserved_at"],
     "tagged": BOX,
     "test": BOX,
+    "predicted": ["filename", "folder", "etag", "model"],
     "review": ["filename", "folder", "tagger", "reserved_at"],
     "conflicts": [*BOX, "tagger", "at", "reason"],
     "selection": ["filename", "folder", "strategy", "score", "class", "burst", "random"],

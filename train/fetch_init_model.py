@@ -1,0 +1,42 @@
+"""Fetches the pretrained model of the cold start (init_model_name from init_pred_tf_url) once, and unpacks it."""
+import _repo_root  # noqa: F401, I001
+
+import argparse
+from pathlib import Path
+
+from utils.config import Config, load_config
+from utils.errors import InputError, run_program
+from utils.fetch import fetch_url, is_archive, unpack
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="example: python train/fetch_init_model.py config.ini")
+    parser.add_argument("config", type=Path, help="config.ini")
+    print(f"pretrained model → {init_model(load_config(parser.parse_args(argv).config))}")
+
+
+def init_model(config: Config) -> Path:
+    """The model file or SavedModel folder of the cold start on this machine, fetched if it is not there.
+
+    Raises InputError when the settings or the archive do not lead to one, OutsideError when it cannot be fetched.
+    """
+    if config.init_model_graph and config.init_model_graph.exists():
+        return config.init_model_graph
+    url = config.init_pred_tf_url
+    if not url:
+        named = f"init_model_graph={config.init_model_graph} is not there and " if config.init_model_graph else ""
+        raise InputError(f"{config.path}: {named}init_pred_tf_url is not set; give the address of a pretrained model, or the path of one")
+    name = url.partition("?")[0].rstrip("/").rpartition("/")[2]
+    if not is_archive(name):
+        return fetch_url(url, config.init_model_graph or config.download_location / name)
+    folder = unpack(fetch_url(url, config.download_location / name), config.download_location / f"{name.split('.')[0]}_unpacked")
+    found = [path for pattern in ("frozen_inference_graph.pb", "saved_model.pb") for path in sorted(folder.rglob(pattern))]
+    if not found:
+        inside = ", ".join(sorted(path.name for path in folder.rglob("*") if path.is_file())[:5]) or "nothing"
+        raise InputError(f"{config.download_location / name}: holds {inside}; expected a frozen_inference_graph.pb or a saved_model.pb")
+    return found[0].parent if found[0].name == "saved_model.pb" else found[0]
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,94 @@
+"""One run of a model over a table of images: only what is new or changed is predicted, and a run that was interrupted is gone on with."""
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from prediction_journal import Found, PredictionJournal
+from tqdm import tqdm
+
+from utils import tables
+from utils.config import Config
+from utils.detections import Detections
+from utils.storage import Container
+from utils.sync import image_path
+from utils.tables import NULL
+
+BATCH_SIZE = 8
+
+
+@dataclass
+class Run:
+    """What a run did. `entries()` gives (blob name, what was found) of every image but those that are `gone`, each once."""
+
+    journal: PredictionJournal
+    versions: dict[str, str]
+    predicted: int = 0
+    seconds: float = 0.0
+    gone: set[str] = field(default_factory=set)
+
+    def entries(self) -> Iterator[tuple[str, Found]]:
+        return self.journal.entries({blob: version for blob, version in self.versions.items() if blob not in self.gone})
+
+
+def model_key(model: Path, config: Config) -> str:
+    """A digest of all that decides what a prediction is, but the image: the model's bytes and the settings that shape its input."""
+    digest = hashlib.sha256(json.dumps([config.tile, config.max_tile_size, config.max_tile_size if config.tile else 0]).encode())
+    for file in sorted(path for path in ([model] if model.is_file() else model.rglob("*")) if path.is_file()):
+        with file.open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()[:32]
+
+
+def predict_images(config: Config, container: Container, images: pd.DataFrame, model: Path, journal: PredictionJournal,
+                   least: Callable[[str], float], batch_size: int = BATCH_SIZE) -> Run:
+    """Predict those of `images` (columns of that table) that the journal lacks. Detections below least(blob name) are not kept."""
+    blobs = tables.blob_names(images).tolist()
+    versions = {blob: version(etag, least(blob)) for blob, etag in zip(blobs, images["etag"], strict=True)}
+    run = Run(journal, versions)
+    missing = [blob for blob in blobs if journal.done.get(blob) != versions[blob]]
+    begun = time.monotonic()
+    if missing:
+        from frozen_detector import FrozenDetector  # loads TensorFlow, which takes seconds
+        from prediction import predict
+
+        paths = ((blob, image_path(container, config.image_dir, blob)) for blob in missing)
+        outcomes = predict(FrozenDetector(model), paths, batch_size=batch_size, largest_side=config.max_tile_size)
+        for blob, outcome in tqdm(outcomes, total=len(missing), desc="predict", unit=" images", disable=None):
+            if isinstance(outcome, FileNotFoundError):
+                run.gone.add(blob)
+                continue
+            run.predicted += 1
+            journal.add(blob, versions[blob], outcome.at_least(least(blob)) if isinstance(outcome, Detections) else outcome)
+    run.seconds = time.monotonic() - begun
+    return run
+
+
+def version(etag: str, least: float) -> str:
+    """What a prediction was made of and how far down it was kept."""
+    return f"{etag} from {least:g}"
+
+
+def seed_journal(journal: PredictionJournal, totag: pd.DataFrame, predicted: pd.DataFrame, model: str, ids: dict[str, int],
+                 least: float) -> None:
+    """Take over what was published: the rows of totag whose image `predicted` says was predicted by this model, from `least` up."""
+    known = predicted[(predicted["model"] == published_key(model, least, ids)).to_numpy()]
+    etags = {blob: etag for blob, etag in zip(tables.blob_names(known), known["etag"], strict=True)
+             if journal.done.get(blob) != version(etag, least)}
+    rows = tables.only(totag, etags)
+    for blob, boxes in rows.groupby(tables.blob_names(rows).to_numpy()):
+        boxes = boxes[boxes["class"] != NULL].sort_values("box_confidence", ascending=False, kind="stable")
+        if not boxes["class"].isin(list(ids)).all():
+            continue
+        journal.add(blob, version(etags[blob], least), Detections(
+            boxes[["xmin", "ymin", "xmax", "ymax"]].to_numpy(float), boxes["class"].map(ids).to_numpy(np.int64),
+            boxes["box_confidence"].to_numpy(float)))
+
+
+def published_key(model: str, least: float, classes: Iterable[str]) -> str:
+    """The model column of the table `predicted`: what a published row depends on, but the image."""
+    return hashlib.sha256(json.dumps([model, least, sorted(classes)]).encode()).hexdigest()[:32]
