@@ -14,6 +14,7 @@ _SHUFFLE_IMAGES = 1000
 _CACHE_BYTES = 256 * 2**20
 _MAX_REPEATS = 5.0
 _CROP_PAD_SCALES = (0.7, 1.4)
+_SEEN = 0.25
 _NOISE = 0.1
 
 
@@ -49,8 +50,8 @@ def training_dataset(shards: list[str], images: int, settings: Settings, augment
         examples = examples.flat_map(lambda example: tf.data.Dataset.from_tensors(example).repeat(_times(example, factors)))
         # Repeats of one image come one after the other: spread them over batches. The buffer holds references, not copies.
         examples = examples.shuffle(min(images, 200) if fits else 50, seed=seed)
-    parse = _parser(settings, augmentation).parse_fn(is_training=True)
-    batches = examples.map(lambda example: parse(_noisy(example) if augmentation.noise else _unit_range(example)), tf.data.AUTOTUNE)
+    parse = _parser(settings).parse_fn(is_training=True)
+    batches = examples.map(lambda example: parse(_augmented(example, augmentation)), tf.data.AUTOTUNE)
     return batches.batch(batch_size, drop_remainder=True).prefetch(4)
 
 
@@ -97,20 +98,61 @@ def _fitted(record: tf.Tensor, canvas: tuple[int, int]) -> dict:
     return example
 
 
-def _unit_range(example: dict) -> dict:
-    return {**example, "image": tf.cast(example["image"], tf.float32) / 255.0}
+def _augmented(example: dict, augmentation: Augmentation) -> dict:
+    """The example with its image as float32 0-1, augmented.
+
+    Not by the parser of tf-models-official: all its random numbers have one seed, so that vertical flips are horizontal ones too.
+    """
+    image, boxes, classes = tf.cast(example["image"], tf.float32) / 255.0, example["groundtruth_boxes"], example["groundtruth_classes"]
+    if augmentation.horizontal_flip:
+        image, boxes = tf.cond(_chance(), lambda: _flipped(image, boxes, axis=1), lambda: (image, boxes))
+    if augmentation.vertical_flip:
+        image, boxes = tf.cond(_chance(), lambda: _flipped(image, boxes, axis=0), lambda: (image, boxes))
+    if augmentation.crop_pad:
+        image, boxes, classes = _cropped_or_padded(image, boxes, classes)
+    if augmentation.noise:
+        image = tf.clip_by_value(image * tf.random.uniform(tf.shape(image), 1 - _NOISE, 1 + _NOISE), 0.0, 1.0)
+    return {**example, "image": image, "groundtruth_boxes": boxes, "groundtruth_classes": classes,
+            "groundtruth_is_crowd": tf.zeros_like(classes, tf.bool)}
 
 
-def _noisy(example: dict) -> dict:
-    image = tf.cast(example["image"], tf.float32) / 255.0
-    return {**example, "image": tf.clip_by_value(image * tf.random.uniform(tf.shape(image), 1 - _NOISE, 1 + _NOISE), 0.0, 1.0)}
+def _chance() -> tf.Tensor:
+    return tf.random.uniform([]) < 0.5
 
 
-def _parser(settings: Settings, augmentation: Augmentation) -> maskrcnn_input.Parser:
+def _flipped(image: tf.Tensor, boxes: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Turned over along y (axis 0) or x (axis 1); boxes (n, 4) ymin, xmin, ymax, xmax are fractions."""
+    ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=1)
+    turned = (1 - ymax, xmin, 1 - ymin, xmax) if axis == 0 else (ymin, 1 - xmax, ymax, 1 - xmin)
+    return tf.reverse(image, [axis]), tf.stack(turned, axis=1)
+
+
+def _cropped_or_padded(image: tf.Tensor, boxes: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """A random window of the image, 1/1.4 to 1/0.7 of its sides, at a random place; black outside the image.
+
+    Boxes of which less than a quarter is still to be seen are left out.
+    """
+    share = 1.0 / tf.random.uniform([], *_CROP_PAD_SCALES)
+    corner = tf.random.uniform([2]) * (1.0 - share)  # below zero when the window is larger than the image
+    height, width, _ = image.shape
+    pixels = tf.constant([height, width], tf.float32)
+    # crop_and_resize samples from the first to the last of these points; they are the centres of the window's outer pixels.
+    first = (corner * pixels + 0.5 * share - 0.5) / (pixels - 1)
+    last = ((corner + share) * pixels - 0.5 * share - 0.5) / (pixels - 1)
+    window = tf.image.crop_and_resize(image[tf.newaxis], tf.concat([first, last], 0)[tf.newaxis], [0], [height, width])[0]
+    moved = (boxes - tf.tile(corner, [2])) / share
+    seen = tf.clip_by_value(moved, 0.0, 1.0)
+    kept = _areas(seen) > _SEEN * _areas(moved)
+    return window, tf.boolean_mask(seen, kept), tf.boolean_mask(classes, kept)
+
+
+def _areas(boxes: tf.Tensor) -> tf.Tensor:
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+def _parser(settings: Settings) -> maskrcnn_input.Parser:
     config = model_config(settings)
-    smallest, largest = _CROP_PAD_SCALES if augmentation.crop_pad else (1.0, 1.0)
     return maskrcnn_input.Parser(
         output_size=list(settings.canvas), min_level=config.min_level, max_level=config.max_level,
         num_scales=config.anchor.num_scales, aspect_ratios=config.anchor.aspect_ratios, anchor_size=config.anchor.anchor_size,
-        aug_rand_hflip=augmentation.horizontal_flip, aug_rand_vflip=augmentation.vertical_flip,
-        aug_scale_min=smallest, aug_scale_max=largest, max_num_instances=max(100, settings.max_detections))
+        max_num_instances=max(100, settings.max_detections))

@@ -1,0 +1,251 @@
+"""Training: what it starts from, what it does with images, how it goes on after an interruption. Real (tiny) networks and processes."""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers_training import command, environment, make_project, make_records, step, write_config
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "train"))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pretrained_weights  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from detector import Settings, build_model, fit_into_canvas, make_task, model_config  # noqa: E402
+from pretrained_weights import SCRATCH, Start, choose_start  # noqa: E402
+from training_input import Augmentation, repeat_factors, training_dataset  # noqa: E402
+
+from utils.canvas import fit  # noqa: E402
+from utils.errors import InputError, OutsideError  # noqa: E402
+
+SMALL = Settings("faster_rcnn_mobilenet_v2_fpn", (64, 64), {"disc": 1, "square": 2})
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """A project whose records are made; its config file."""
+    config_file = make_project(tmp_path_factory.mktemp("a project"))
+    make_records(config_file)
+    return config_file
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build_model(make_task(SMALL))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (1, 1), (30, 90), (90, 31), (700, 1000), (1, 900)])
+def test_training_fits_images_into_the_canvas_as_prediction_does(size):
+    fitted, share = fit_into_canvas(tf.ones([*size, 3], tf.uint8) * 200, (64, 128))
+    height, width = fit(*size, (64, 128))
+    shown = fitted.numpy()[..., 0] > 100
+    assert (shown[:height, :width].all(), shown.sum()) == (True, height * width)
+    assert (share.numpy() * (64, 128)).round().tolist() == [height, width]
+
+
+def test_an_image_of_the_canvas_size_is_not_touched():
+    image = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
+    assert (fit_into_canvas(tf.constant(image), (64, 128))[0].numpy() == image).all()
+
+
+def test_a_light_head_has_two_layers_and_300_proposals_and_the_stock_head_is_the_experiments_own():
+    light = model_config(SMALL)
+    stock = model_config(Settings("faster_rcnn_resnet50_fpn", (64, 64), {"disc": 1}, head="stock"))
+    assert (light.detection_head.num_convs, light.detection_head.num_fcs, light.roi_generator.test_num_proposals) == (0, 2, 300)
+    assert (stock.detection_head.num_convs, stock.detection_head.num_fcs, stock.roi_generator.test_num_proposals, stock.min_level) \
+        == (4, 1, 1000, 2)
+
+
+def test_ids_with_gaps_and_the_background_have_their_outputs():
+    assert Settings("faster_rcnn_resnet50_fpn", (64, 64), {"disc": 1, "square": 5}).num_classes == 6
+
+
+def test_images_of_rare_classes_are_shown_more_often():
+    assert repeat_factors({}) == {}
+    assert repeat_factors({1: 100, 2: 25, 3: 1, 4: 0}) == {1: 1.0, 2: 2.0, 3: 5.0}
+
+
+def test_rare_classes_are_balanced_while_reading(tmp_path):
+    shard = _record(tmp_path / "a.record", [("1", _picture(), [[0, 0, .5, .5]], [1])] * 9 + [("2", _picture(), [[0, 0, .5, .5]], [2])])
+    batches = training_dataset([shard], 10, SMALL, Augmentation(False), 10, 0, {1: 1.0, 2: 3.0}).take(30)
+    classes = np.concatenate([labels["gt_classes"].numpy()[:, 0] for _, labels in batches])
+    assert 0.2 < (classes == 2).mean() < 0.3  # 3 of 12
+
+
+def test_images_without_boxes_are_trained_on(tmp_path):
+    shard = _record(tmp_path / "a.record", [("1", _picture(), [], [])])
+    images, labels = next(iter(training_dataset([shard], 1, SMALL, Augmentation(), 2, 0)))
+    assert images.shape == (2, 64, 64, 3)
+    assert (labels["gt_classes"].numpy() == -1).all()
+
+
+@pytest.mark.parametrize(("augmentation", "expected"), [
+    (Augmentation(False), {(0, 0, 32, 16)}),
+    (Augmentation(True), {(0, 0, 32, 16), (0, 48, 32, 64)}),
+    (Augmentation(False, vertical_flip=True), {(0, 0, 32, 16), (32, 0, 64, 16)}),
+    (Augmentation(True, vertical_flip=True), {(0, 0, 32, 16), (0, 48, 32, 64), (32, 0, 64, 16), (32, 48, 64, 64)}),
+])
+def test_flips_turn_image_and_boxes_together(tmp_path, augmentation, expected):
+    shard = _record(tmp_path / "a.record", [("1", _picture(), [[0, 0, .5, .25]], [1])])
+    images, labels = next(iter(training_dataset([shard], 1, SMALL, augmentation, 40, 0)))
+    boxes = [tuple(box) for box in labels["gt_boxes"].numpy()[:, 0].round().astype(int)]
+    assert set(boxes) == expected
+    for image, (top, left, bottom, right) in zip(images.numpy(), boxes, strict=True):
+        assert image[top:bottom, left:right].mean() > 1 > image.mean()  # what is bright in the picture is in the box
+
+
+def test_crop_and_pad_changes_the_size_of_boxes(tmp_path):
+    shard = _record(tmp_path / "a.record", [("1", _picture(), [[0, 0, .5, .25]], [1])])
+    images, labels = next(iter(training_dataset([shard], 1, SMALL, Augmentation(False, crop_pad=True), 40, 0)))
+    boxes = labels["gt_boxes"].numpy()[:, 0]
+    heights, tops = boxes[:, 2] - boxes[:, 0], boxes[:, 0]
+    assert heights.min() < 26 and heights.max() > 38 and tops.max() > 5
+    for image, box in zip(images.numpy(), boxes.round().astype(int), strict=True):
+        if (box >= 0).all():  # the bright part of the picture is still in the box, and nowhere else
+            top, left, bottom, right = box
+            inside = image[top + 1:bottom - 1, left + 1:right - 1]
+            assert inside.min() > 1.0 and (image.mean(axis=2) > 1.0).sum() <= (bottom - top + 2) * (right - left + 2)
+
+
+def test_noise_changes_pixels_a_little_and_each_time_anew(tmp_path):
+    shard = _record(tmp_path / "a.record", [("1", _picture(), [], [])])
+    clean = next(iter(training_dataset([shard], 1, SMALL, Augmentation(False), 2, 0)))[0].numpy()
+    noisy = next(iter(training_dataset([shard], 1, SMALL, Augmentation(False, noise=True), 2, 0)))[0].numpy()
+    assert (clean[0] == clean[1]).all() and (noisy[0] != noisy[1]).any()
+    assert 0 < np.abs(noisy - clean).max() < 0.6
+
+
+def test_scratch_is_from_nothing(tmp_path):
+    assert choose_start("faster_rcnn_resnet50_fpn", "scratch", None, tmp_path) == Start(None, SCRATCH)
+
+
+def test_without_a_network_the_error_says_where_to_put_the_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr("utils.fetch.wait_random_exponential", lambda **_: (lambda _state: 0))
+    with pytest.raises(OutsideError, match=re.escape(f"put it at {tmp_path}") + ".*set fine_tune_checkpoint to a checkpoint"):
+        choose_start("faster_rcnn_resnet50_fpn", None, "http://127.0.0.1:9/vision/resnet50/ckpt-1", tmp_path)
+
+
+def test_a_checkpoint_that_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="no TensorFlow checkpoint; expected a prefix"):
+        choose_start("faster_rcnn_resnet50_fpn", str(tmp_path / "nothing"), None, tmp_path)
+
+
+def test_a_whole_model_is_loaded_whole_from_its_folder(tmp_path, network):
+    prefix = tf.train.Checkpoint(**network.checkpoint_items).save(str(tmp_path / "ckpt"))
+    start = choose_start(SMALL.model_name, str(tmp_path), None, tmp_path)
+    assert start.prefix == prefix
+    count = len(network.variables)
+    assert pretrained_weights.load(network, start).endswith(f": the whole model, {count} of {count} variables")
+
+
+def test_of_a_model_for_other_classes_everything_but_the_head_is_loaded(tmp_path, network):
+    prefix = tf.train.Checkpoint(model=network).save(str(tmp_path / "ckpt"))
+    other = build_model(make_task(Settings(SMALL.model_name, (64, 64), {"disc": 1, "square": 2, "star": 3})))
+    head = other.detection_head[0].variables[0].numpy()
+    assert pretrained_weights.load(other, Start(prefix, "x")).endswith("; new: detection_head")
+    assert (other.backbone.variables[0].numpy() == network.backbone.variables[0].numpy()).all()
+    assert (other.detection_head[0].variables[0].numpy() == head).all()
+
+
+def test_a_backbone_alone_is_loaded_and_said(tmp_path, network):
+    prefix = tf.train.Checkpoint(backbone=network.backbone).write(str(tmp_path / "imagenet"))
+    count = len(network.backbone.variables)
+    assert f"backbone ({count}), {count} of" in pretrained_weights.load(network, Start(prefix, "x"))
+
+
+def test_a_checkpoint_of_another_network_is_an_error(tmp_path, network):
+    prefix = tf.train.Checkpoint(dense=tf.Variable([1.0])).write(str(tmp_path / "other"))
+    with pytest.raises(InputError, match="0 of 2 variables fit this network; it holds dense"):
+        pretrained_weights.load(network, Start(prefix, "x"))
+
+
+def test_a_real_imagenet_backbone_fits_mobilenet(shared, network):
+    start = choose_start(SMALL.model_name, str(shared / "models" / "mobilenet_v2_imagenet"), None, Path("unused"))
+    assert re.search(r": backbone \(260\), 260 of \d+ variables; new: rpn_head", pretrained_weights.load(network, start))
+
+
+def test_a_frozen_backbone_keeps_its_normalisation():
+    task = make_task(Settings(SMALL.model_name, (64, 64), {"disc": 1}, freeze_backbone=True))
+    model = build_model(task)
+    before = [variable.numpy() for variable in model.backbone.variables]
+    model.backbone(tf.random.normal([2, 64, 64, 3]), training=True)
+    assert all((value == variable.numpy()).all() for value, variable in zip(before, model.backbone.variables, strict=True))
+    assert model.backbone.trainable_variables == []
+
+
+def test_records_are_needed_first(tmp_path):
+    config_file = make_project(tmp_path)
+    step("sync_images.py", config_file)
+    done = step("train_detector.py", config_file, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("train_detector.py: ") and done.stderr.count("\n") == 1 and "there are no records yet" in done.stderr
+
+
+def test_an_interrupted_run_goes_on_where_it_was_and_a_finished_one_is_not_run_again(project):
+    write_config(project, train_iterations=400)
+    interrupted = _interrupt(project, signal.SIGINT)
+    assert interrupted.returncode == 130
+    assert interrupted.stderr == "train_detector.py: interrupted; run the same command again to go on\n"
+    run, = project.parent.glob("data/training/run-*")
+    reached = int(re.search(r"ckpt-(\d+)\.index", " ".join(file.name for file in run.iterdir()))[1])
+    assert not json.loads((run / "run.json").read_text())["finished"]
+
+    again = _interrupt(project, signal.SIGTERM)
+    assert f"going on with the interrupted run at step {reached} of 400" in again.stdout
+
+    write_config(project, train_iterations=3)  # other settings: afresh
+    done = step("train_detector.py", project)
+    assert "going on" not in done.stdout and "starting from scratch" in done.stdout
+    assert done.stdout.splitlines()[0].startswith("training on the CPU")
+    assert re.fullmatch(r"3 steps; checkpoint of step 3.* → .*best-3", done.stdout.splitlines()[-1])
+    assert done.stderr == ""
+    assert list(project.parent.glob("data/training/run-*/events.out.*"))
+    assert not run.exists()  # an unfinished run of other settings is of no use to anybody
+    assert "trained already with these labels and settings" in step("train_detector.py", project).stdout
+
+
+def _interrupt(config_file: Path, number: int) -> subprocess.CompletedProcess:
+    """Start training, send the signal once steps are being made, and wait for the end."""
+    process = subprocess.Popen(command("train_detector.py", config_file), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=environment())
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("step "):
+            process.send_signal(number)
+            break
+    rest, errors = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(process.args, process.returncode, "".join(lines) + rest, errors)
+
+
+def _picture() -> np.ndarray:
+    """64 x 64, dark, bright in the left of the upper half."""
+    picture = np.full((64, 64, 3), 60, np.uint8)
+    picture[:32, :16] = 220
+    return picture
+
+
+def _record(file: Path, images: list[tuple]) -> str:
+    """A record file of (source id, picture, boxes ymin, xmin, ymax, xmax, class ids)."""
+    def feature(values):
+        if values and isinstance(values[0], bytes):
+            return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+        if values and isinstance(values[0], int):
+            return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for source, picture, boxes, classes in images:
+            corners = {name: feature([float(box[place]) for box in boxes]) for place, name in enumerate(("ymin", "xmin", "ymax", "xmax"))}
+            writer.write(tf.train.Example(features=tf.train.Features(feature={
+                "image/encoded": feature([tf.io.encode_png(picture).numpy()]), "image/source_id": feature([source.encode()]),
+                "image/height": feature([picture.shape[0]]), "image/width": feature([picture.shape[1]]),
+                **{f"image/object/bbox/{name}": value for name, value in corners.items()},
+                **({"image/object/class/label": feature(classes)} if classes else {}),
+            })).SerializeToString())
+    return str(file)
