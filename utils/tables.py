@@ -73,7 +73,7 @@ def parse(table: str, source: bytes | Path, name: str = "") -> pd.DataFrame:
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types={**types, **{column: pa.float64() for column in _INTS}}, include_columns=_header(source, columns),
                 null_values=[""], strings_can_be_null=False, quoted_strings_can_be_null=False))
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError(f"{name}: not a readable {table} CSV ({' '.join(str(error).split())[:200]})") from None
     absent = [column for column in columns if column not in read.column_names]
     required = [column for column in absent if column not in _OPTIONAL]
