@@ -62,6 +62,7 @@ def main() -> None:
             start = time.perf_counter()
             result = sync_images(far, blobs, folder / "AllImages")
             rates.append(BLOBS / (time.perf_counter() - start))
+            print(f"  a sync: {rates[-1]:.1f} blobs/s", flush=True)
             assert (result.downloaded, result.failed) == (BLOBS, [])
         rate = sorted(rates)[1]
         print(f"sync, {1000 * LATENCY:.0f} ms latency           {rate:7.1f} blobs/s (median of {', '.join(f'{one:.0f}' for one in rates)})")
