@@ -21,6 +21,7 @@ STEPS = {
     "active_learning_initialize.sh": ["initialize.py"],
     "active_learning_train.sh": ["sync_images.py", "repartition_test_set.py --top-up", "create_tf_records.py", "train_detector.py",
                                  "export_model.py", "create_predictions.py", "evaluate_model.py", "publish_cycle.py"],
+    "active_learning_update_label_map.sh": ["update_label_map.py"],
     "repartition_test_set_script.sh": ["repartition_test_set.py"],
     "active_learning_demo.sh": ["run_demo.py"],
 }

@@ -82,13 +82,13 @@ def test_every_package_that_is_required_is_imported():
 
 
 def packages_of(folder: str) -> set[str]:
-    """The distributions whose modules the programs of a folder import; TensorFlow's Keras comes with the model garden."""
+    """The distributions whose modules the programs of a folder import; tf_keras and absl come with TensorFlow."""
     own = OWN["train"] | OWN["tag"] | {"utils"}
     names = {name for path in reached(PROGRAMS[folder]) for name in imported(path)
              if name.split(".")[0] not in own and name not in sys.stdlib_module_names}
     azure = {"azure-identity", "azure-storage-blob"} if "azure" in names else set()
     owners = packages_distributions()
-    found = {re.sub(r"[-_.]+", "-", owners.get(name, [name])[0]).lower() for name in names - {"azure", "tf_keras"}}
+    found = {re.sub(r"[-_.]+", "-", owners.get(name, [name])[0]).lower() for name in names - {"azure", "tf_keras", "absl"}}
     return {"opencv-python-headless" if name.startswith("opencv-python") else name for name in found} | azure
 
 
@@ -138,6 +138,12 @@ def test_every_command_in_the_readme_exists_and_explains_itself(command):
     done = subprocess.run([program, ROOT / script, "--help"], text=True, capture_output=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) >= 2
+
+
+def test_the_readme_names_everything_that_a_person_starts():
+    started = {path.name for path in (ROOT / "train").glob("*.sh")} - {"run_steps.sh"}
+    started |= {path.name for path in PROGRAMS["tag"] if not path.name.startswith("_")}
+    assert {name for name in started if name not in README} == set()
 
 
 def test_the_tree_in_the_readme_is_the_tree():

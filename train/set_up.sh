@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes the repository's environment (.venv) and keeps it as the requirements say: bash train/set_up.sh [REQUIREMENTS…]
+# Makes the repository's environment (.venv) and keeps it as the requirements say: bash train/set_up.sh [MORE_REQUIREMENTS…]
 #
-# Without an argument: requirements.txt, or requirements-gpu.txt where nvidia-smi finds a GPU. Does nothing when nothing has changed.
+# Installs requirements.txt, or requirements-gpu.txt where nvidia-smi finds a GPU, and the further files given. Does nothing when nothing has changed.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -13,7 +13,11 @@ fail() {
 }
 
 case ${1-} in
-    -h | --help) printf 'usage: bash train/set_up.sh [REQUIREMENTS…]   (default: requirements.txt)\n'; exit 0 ;;
+    -h | --help)
+        printf '%s\n' "Makes the repository's environment (.venv), and keeps it as the requirements say." \
+            "usage: bash train/set_up.sh [MORE_REQUIREMENTS…]     for example: bash train/set_up.sh tests/requirements.txt"
+        exit 0
+        ;;
 esac
 
 requirements="requirements.txt"
