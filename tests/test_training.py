@@ -186,41 +186,32 @@ def test_records_are_needed_first(tmp_path):
     assert done.stderr.startswith("train_detector.py: ") and done.stderr.count("\n") == 1 and "there are no records yet" in done.stderr
 
 
-def test_an_interrupted_run_goes_on_where_it_was_and_a_finished_one_is_not_run_again(project):
-    write_config(project, train_iterations=400)
-    interrupted = _interrupt(project, signal.SIGINT)
-    assert interrupted.returncode == 130
-    assert interrupted.stderr == "train_detector.py: interrupted; run the same command again to go on\n"
+def test_an_interrupted_run_goes_on_where_it_was_and_starts_afresh_with_other_settings(project):
+    write_config(project, train_iterations=60)
+    process = subprocess.Popen(command("train_detector.py", project), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=environment())
+    next(line for line in process.stdout if line.startswith("step "))
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=300)
+    assert (process.returncode, errors) == (130, "train_detector.py: interrupted; run the same command again to go on\n")
     run, = project.parent.glob("data/training/run-*")
     reached = int(re.search(r"ckpt-(\d+)\.index", " ".join(file.name for file in run.iterdir()))[1])
-    assert not json.loads((run / "run.json").read_text())["finished"]
+    assert 0 < reached < 60 and not json.loads((run / "run.json").read_text())["finished"]
 
-    again = _interrupt(project, signal.SIGTERM)
-    assert f"going on with the interrupted run at step {reached} of 400" in again.stdout
-
-    write_config(project, train_iterations=3)  # other settings: afresh
-    done = step("train_detector.py", project)
-    assert "going on" not in done.stdout and "starting from scratch" in done.stdout
-    assert done.stdout.splitlines()[0].startswith("training on the CPU")
-    assert re.fullmatch(r"3 steps; checkpoint of step 3.* → .*best-3", done.stdout.splitlines()[-1])
-    assert done.stderr == ""
+    write_config(project, train_iterations=3)
+    afresh = step("train_detector.py", project)
+    lines = afresh.stdout.splitlines()
+    assert lines[0].startswith("training on the CPU")
+    assert "starting from scratch" in lines and "going on" not in afresh.stdout
+    assert re.fullmatch(r"3 steps; checkpoint of step 3.* → .*best-3", lines[-1])
+    assert afresh.stderr == ""
     assert list(project.parent.glob("data/training/run-*/events.out.*"))
-    assert not run.exists()  # an unfinished run of other settings is of no use to anybody
+
+    write_config(project, train_iterations=60)
+    again = step("train_detector.py", project)
+    assert f"going on with the interrupted run at step {reached} of 60" in again.stdout
+    assert json.loads((project.parent / "data" / "training" / "training.json").read_text())["steps"] == 60
     assert "trained already with these labels and settings" in step("train_detector.py", project).stdout
-
-
-def _interrupt(config_file: Path, number: int) -> subprocess.CompletedProcess:
-    """Start training, send the signal once steps are being made, and wait for the end."""
-    process = subprocess.Popen(command("train_detector.py", config_file), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               env=environment())
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if line.startswith("step "):
-            process.send_signal(number)
-            break
-    rest, errors = process.communicate(timeout=300)
-    return subprocess.CompletedProcess(process.args, process.returncode, "".join(lines) + rest, errors)
 
 
 def _picture() -> np.ndarray:

@@ -107,9 +107,11 @@ def _warm_start(config: Config, runs: list[dict]):
 
 
 def _remove_old_runs(train_dir: Path, finished: list[dict], current: Path) -> None:
-    """Remove the runs that nobody needs any more: unfinished ones of other labels or settings, and all but the two newest finished."""
-    keep = {Path(record["checkpoint"]).parent for record in finished[:2]} | {current}
-    for folder in {file.parent for file in train_dir.glob("run-*/run.json")} - keep:
+    """Remove all but the two newest finished and the newest unfinished of the runs of other labels or settings."""
+    done = [Path(record["checkpoint"]).parent for record in finished]
+    runs = sorted((file.parent for file in train_dir.glob("run-*/run.json")), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    unfinished = [folder for folder in runs if folder not in done]
+    for folder in set(runs) - {current, *done[:2], *unfinished[:1]}:
         for file in folder.iterdir():
             if file.name in ("run.json", "checkpoint") or file.name.startswith(("ckpt-", "best-", "events.out.")):
                 file.unlink()

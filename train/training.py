@@ -187,7 +187,7 @@ def finished_runs(train_dir: Path) -> list[dict]:
 
 
 class Progress:
-    """Step, loss, rate and time left: a bar on a terminal, else a line every 20 seconds."""
+    """Step, loss, rate and time left: a bar on a terminal, else a line after two seconds and then every 20."""
 
     def __init__(self, first: int, total: int, say: Callable[[str], None]):
         self._first, self._total, self._say = first, total, say
@@ -207,7 +207,7 @@ class Progress:
     def at(self, number: int, loss: tf.Tensor) -> None:
         now = time.monotonic()
         if self._began is None:  # the first step builds the graph: it says nothing about the rate
-            self._began, self._line, self._first = now, now, number
+            self._began, self._line, self._first = now, now + 2 - _LINE_SECONDS, number
             return self._bar.unpause()
         self._bar.update(number - self._bar.n)
         if not self._bar.disable:

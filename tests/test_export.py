@@ -1,0 +1,91 @@
+"""The exported model: one frozen graph of the classic signature that says what the checkpoint says."""
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers_training import make_project, make_records, step
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "train"))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf  # noqa: E402
+from detector import Settings, build_model, fit_into_canvas, make_task  # noqa: E402
+from frozen_detector import FrozenDetector  # noqa: E402
+from frozen_export import OUTPUTS, freeze, largest_difference, run_frozen, serving_function  # noqa: E402
+
+SMALL = Settings("faster_rcnn_mobilenet_v2_fpn", (64, 128), {"disc": 1, "square": 3}, max_detections=7)
+PICTURES = [np.random.default_rng(0).integers(0, 256, size, np.uint8) for size in [(64, 128, 3), (50, 30, 3), (200, 300, 3)]]
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build_model(make_task(SMALL))
+
+
+@pytest.fixture(scope="module")
+def frozen(network, tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("export") / "model.pb"
+    file.write_bytes(freeze(serving_function(network, SMALL), SMALL).SerializeToString())
+    return file
+
+
+def test_the_graph_says_what_the_network_says(network, frozen):
+    assert largest_difference(network, SMALL, PICTURES, run_frozen(frozen, PICTURES)) < 1e-4
+
+
+def test_another_network_is_found_out(network, frozen):
+    other = build_model(make_task(SMALL))
+    assert largest_difference(other, SMALL, PICTURES, run_frozen(frozen, PICTURES)) > 1e-2
+
+
+def test_the_graph_has_the_classic_signature_and_an_embedding(frozen):
+    result = run_frozen(frozen, PICTURES[:1])[0]
+    assert {name: (value.shape, value.dtype.name) for name, value in result.items()} == {
+        "detection_boxes": ((7, 4), "float32"), "detection_scores": ((7,), "float32"), "detection_classes": ((7,), "float32"),
+        "num_detections": ((), "float32"), "image_embedding": (result["image_embedding"].shape, "float32")}
+    assert set(result) == set(OUTPUTS) and result["image_embedding"].ndim == 1
+    count = int(result["num_detections"])
+    assert count > 0 and set(result["detection_classes"][:count]) <= {1.0, 2.0, 3.0}
+    assert (0 <= result["detection_boxes"]).all() and (result["detection_boxes"] <= 1).all()
+
+
+def test_the_loader_of_prediction_reads_it_and_its_canvas(frozen):
+    detector = FrozenDetector(frozen)
+    assert detector.canvas == (64, 128)
+    assert [len(found.scores) for found in detector.detect(np.stack([PICTURES[0]] * 3))] == [7, 7, 7]
+
+
+def test_boxes_are_fractions_of_the_fed_image_whether_it_was_fitted_before_or_in_the_graph(frozen):
+    picture = np.zeros((32, 40, 3), np.uint8)
+    picture[5:20, 10:30] = 255
+    inside = run_frozen(frozen, [picture])[0]
+    canvas, share = fit_into_canvas(tf.constant(picture), SMALL.canvas)
+    before = run_frozen(frozen, [canvas.numpy().round().astype(np.uint8)])[0]
+    boxes = np.clip(before["detection_boxes"] / np.tile(share.numpy(), 2), 0, 1)
+    assert np.abs(inside["detection_scores"] - before["detection_scores"]).max() < 0.02
+    assert np.abs(inside["detection_boxes"][:1] - boxes[:1]).max() < 0.05
+
+
+def test_without_a_training_there_is_nothing_to_export(tmp_path):
+    config_file = make_project(tmp_path)
+    done = step("export_model.py", config_file, check=False)
+    assert done.returncode == 2 and "nothing has been trained yet" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_trained_detector_becomes_a_model_file_with_its_label_map(tmp_path):
+    config_file = make_project(tmp_path)
+    make_records(config_file)
+    step("train_detector.py", config_file)
+    done = step("export_model.py", config_file)
+    folder = tmp_path / "data" / "inference_graphs"
+    content = (folder / "frozen_inference_graph.pb").read_bytes()
+    document = json.loads((folder / "model.json").read_text())
+    assert (document["settings"]["classes"], document["settings"]["canvas"]) == ({"disc": 1, "square": 2}, [64, 64])
+    assert (document["bytes"], document["md5"]) == (len(content), hashlib.md5(content, usedforsecurity=False).hexdigest())
+    assert 'name: "disc"' in (folder / "label_map.pbtxt").read_text()
+    assert "equal to the checkpoint on 4 images" in done.stdout.splitlines()[-1]
+    assert FrozenDetector(folder / "frozen_inference_graph.pb").canvas == (64, 64)
