@@ -104,6 +104,16 @@ def table_of_cycle(table: str, path: Path, step: str) -> pd.DataFrame:
     return tables.parse(table, path)
 
 
+def write_predictions(path: Path, images: pd.DataFrame, entries: Iterable[tuple[str, Found]], names: dict[int, str],
+                      user_folders: bool) -> None:
+    """A totag CSV of what was found in `images`; those that cannot be decoded are left out."""
+    sizes = dict(zip(tables.blob_names(images), zip(images["height"], images["width"], strict=True), strict=True))
+    with _TableFile(path, names, user_folders) as file:
+        for blob, found in entries:
+            if isinstance(found, Detections):
+                file.add(blob, *sizes[blob], found)
+
+
 class Outputs:
     """The three files of predictions, written while the images come in; they replace the old ones together, when all is done."""
 

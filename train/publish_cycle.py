@@ -114,7 +114,8 @@ def change(now: State, store: LabelStore, made: Made, blobs: dict[str, str], con
     if position_of(now, made.number) is not None:
         return None
     present = {table: store.table(now, table) for table in ("images", "failed", "totag", "tagged", "tagging", "test", "predicted")}
-    images, failed = merged_listings(made, present, store, config.pred_dir)
+    images, failed = merged_listings({table: made.base(store, table) for table in ("images", "failed")}, present, made.images, made.failed,
+                                     made.cycle.get("pred_dir"))
     totag = publish_totag(images, made.predictions, totag=present["totag"], tagged=present["tagged"], tagging=present["tagging"],
                           failed=failed, hours=config.reservation_hours, now=datetime.now(UTC))
     redrawn = now.document.get("pretrained_next") and image_set(present["test"]) != image_set(made.base(store, "test"))
@@ -138,12 +139,12 @@ def change(now: State, store: LabelStore, made: Made, blobs: dict[str, str], con
                   cycle=finished)
 
 
-def merged_listings(made: Made, present: dict[str, pd.DataFrame], store: LabelStore, pred_dir: str | None):
-    """(images, failed): those of this cycle's sync, with what others have found out since it began, and what lies outside pred_dir."""
-    base = {table: made.base(store, table) for table in ("images", "failed")}
+def merged_listings(base: dict[str, pd.DataFrame], present: dict[str, pd.DataFrame], images: pd.DataFrame, failed: pd.DataFrame,
+                    pred_dir: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(images, failed): those of this sync, with what others have found out since it began (`base`), and what lies outside pred_dir."""
     broken_since = image_set(present["failed"]) - image_set(base["failed"])
-    images = without(merge_listing(base["images"], present["images"], made.images), broken_since)
-    failed = without(merge_listing(base["failed"], present["failed"], made.failed), image_set(images))
+    images = without(merge_listing(base["images"], present["images"], images), broken_since)
+    failed = without(merge_listing(base["failed"], present["failed"], failed), image_set(images))
     if pred_dir:
         images, failed = (tables.concat(table, frame, _outside(without(present[table], image_set(images) | image_set(failed)), pred_dir))
                           for table, frame in (("images", images), ("failed", failed)))

@@ -19,11 +19,14 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                      epilog="example: python train/sync_images.py config.ini")
     parser.add_argument("config", type=Path, help="config.ini")
-    config = load_config(parser.parse_args(argv).config)
+    parser.add_argument("--pred-dir", action="store_true", help="only the images below pred_dir, for predicting without training")
+    arguments = parser.parse_args(argv)
+    config = load_config(arguments.config)
+    pred_dir = config.pred_dir if arguments.pred_dir else None
     started = datetime.now(UTC)
     container, labels = open_labels(config)
     state = labels.read(report_foreign=True)
-    listing, result = bring_images(container, config)
+    listing, result = bring_images(container, config, pred_dir)
     images, failed = update_image_tables(container, listing, config.image_dir, labels.table(state, "images"), labels.table(state, "failed"))
 
     outputs = {"images": config.data_dir / "images.csv", "failed": config.data_dir / "failed.csv", "tagged": config.tagged_output,
@@ -31,7 +34,8 @@ def main(argv: list[str]) -> int:
     written = {"images": images, "failed": failed, **{name: labels.table(state, name) for name in ("tagged", "tagging", "test")}}
     for name, path in outputs.items():
         write_bytes(path, tables.to_csv(name, written[name], config.user_folders))
-    begin_cycle(config, base=state.commit, base_tables=state.document["tables"], started_at=utc_text(started), listed=len(listing.blobs))
+    begin_cycle(config, base=state.commit, base_tables=state.document["tables"], started_at=utc_text(started), listed=len(listing.blobs),
+                pred_dir=pred_dir)
     labelled = len(tables.image_set(written["tagged"]))
     print(f"{len(listing.blobs)} images ({result.downloaded} fetched, {len(failed)} failed), {labelled} labelled → {outputs['images']}")
     return 0 if len(images) else 1

@@ -105,12 +105,13 @@ def sync_images(container: Container, blobs: list[Blob], image_dir: Path, worker
     return SyncResult(done, len(blobs) - len(todo), failed)
 
 
-def bring_images(container: Container, config) -> tuple[Listing, SyncResult]:
-    """List and sync the images that the configuration means; the listing returned holds those that are here now.
+def bring_images(container: Container, config, pred_dir: str | None = None) -> tuple[Listing, SyncResult]:
+    """List and sync the images that the configuration means, only those below `pred_dir` if it is given; the listing returned holds those
+    that are here now.
 
     What is left out is said on stderr and listed in data_dir/left_out.csv. Raises InputError or OutsideError when nothing is left.
     """
-    listing = list_images(container, config.filetype, config.user_folders, config.pred_dir)
+    listing = list_images(container, config.filetype, config.user_folders, pred_dir)
     result = sync_images(container, listing.blobs, config.image_dir)
     if listing.in_folders:
         print(f"warning: {listing.in_folders} images in folders are left out; user_folders=True takes them in", file=sys.stderr)

@@ -1,0 +1,120 @@
+"""Models that exist: the cold start, predicting without training, measuring; what has not changed is not predicted again."""
+import shutil
+import tarfile
+
+import pytest
+from helpers_colour_graph import write_frozen_graph
+from helpers_programs import done, run, state_tables
+from test_publish import GREEN, RED, Project, initialize
+
+from utils import tables
+from utils.tables import blob_names, image_set
+
+PREDICT, EVALUATE = "train/active_learning_predict_no_train.sh", "train/active_learning_eval.sh"
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Nine photos of which four are reviewed and two are the test set, and one published cycle."""
+    made = Project(tmp_path, min_confidence=0.2)
+    for number in range(4):
+        made.photo(f"a/{number}.png", RED)
+        made.photo(f"b/{number}.png")
+    made.photo("b/9.png", GREEN)
+    initialize.main([str(made.path)])
+    made.tag(("a/0.png", "red thing"), ("a/1.png", "red thing"), ("b/0.png", "NULL"), ("b/1.png", "NULL"))
+    made.train()
+    made.predict()
+    made.publish()
+    return made
+
+
+def setting(project, line: str) -> None:
+    project.path.write_text(project.path.read_text() + line + "\n")
+
+
+def predictions(project) -> list[tuple]:
+    totag = project.table("totag")
+    return sorted(zip(blob_names(totag), totag["class"], strict=True))
+
+
+def test_only_new_and_changed_images_are_predicted_even_on_a_new_machine(project, capfd):
+    before = predictions(project)
+    assert "0 predicted now" in done(PREDICT, project.path)
+    shutil.rmtree(project.config.data_dir)  # a new machine: what was published is all that is known; the 4 reviewed images are not in it
+    said = done(PREDICT, project.path)
+    assert "9 images, 5 boxes from 0.2 up, 4 predicted now" in said
+    assert predictions(project) == before
+    project.photo("b/2.png", GREEN)
+    project.photo("c/new.png", RED)
+    assert "2 predicted now" in done(PREDICT, project.path)
+    assert predictions(project) == sorted({**dict(before), "b/2.png": "green thing", "c/new.png": "red thing"}.items())
+    assert "10 predicted now" in done(PREDICT, project.path, "--force")
+    assert len(project.state().cycles) == 1
+
+
+def test_a_model_of_the_earlier_generation_is_run_with_the_classes_of_the_config(project):
+    labels = project.folder / "store" / "labels"
+    shutil.copyfile(project.config.inference_output_dir / "frozen_inference_graph.pb", labels / "model_1593140460.pb")
+    setting(project, "pred_model_name=model_1593140460.pb\nclasses=rot,gruen")
+    assert "no label map was published with it" in done(PREDICT, project.path)
+    assert dict(predictions(project))["b/9.png"] == "gruen"
+
+
+def test_boxes_of_classes_that_the_config_does_not_know_are_left_out_with_a_count(project):
+    setting(project, "classes=red thing")
+    said = done(PREDICT, project.path)
+    assert "green thing stand not in classes" in said and "1 boxes of classes that are not in classes" in said
+    assert dict(predictions(project))["b/9.png"] == "NULL"
+
+
+def test_a_model_that_is_not_there_is_named(project):
+    setting(project, "pred_model_name=model_7.pb")
+    finished = run(PREDICT, project.path)
+    assert finished.returncode == 2 and "pred_model_name=model_7.pb: there is no such model" in finished.stderr
+
+
+def test_a_model_is_measured_without_touching_anything_else(project):
+    before = project.state().document
+    said = done(EVALUATE, project.path)
+    after = project.state().document
+    assert after["tables"] == before["tables"] and after["cycles"] == before["cycles"] and after["live"] == before["live"]
+    entry, = after["evaluations"]
+    assert entry["model"] == before["live"]["model"]
+    assert said.splitlines()[-1] == f"{entry['model']}: average AP 1.00 → {entry['performance']}"
+    assert tables.parse("performance", project.folder / "store" / "labels" / entry["performance"])["AP"][0] == 1.0
+
+
+def test_the_cold_start_publishes_what_a_fetched_model_finds_with_its_ids(tmp_path):
+    project = Project(tmp_path, min_confidence=0.2)
+    project.photo("a/0.png", RED)
+    project.photo("a/1.png", GREEN)
+    project.photo("a/2.png")
+    graph = write_frozen_graph(tmp_path / "zoo" / "colours_2018" / "frozen_inference_graph.pb")
+    with tarfile.open(tmp_path / "downloads.tar.gz", "w:gz") as archive:
+        archive.add(graph, "colours_2018/frozen_inference_graph.pb")
+    place = project.config.download_location
+    place.mkdir(parents=True)
+    shutil.move(tmp_path / "downloads.tar.gz", place / "colours_2018.tar.gz")  # already fetched: no network is needed, nor asked
+    setting(project, "init_model_name=colours_2018\ninit_pred_tf_url=http://127.0.0.1:9/${init_model_name}.tar.gz")
+    said = done("train/active_learning_init_pred.sh", project.path)
+    assert "person" in said and "3 images (3 predicted now), 2 boxes" in said.splitlines()[-1]
+    (found,) = state_tables(project.path, "init_totag")
+    assert sorted(zip(blob_names(found), found["class"], strict=True)) == [("a/0.png", "1"), ("a/1.png", "2"), ("a/2.png", "NULL")]
+    project.photo("a/3.png", RED)
+    assert "4 images (1 predicted now), 3 boxes" in done("train/active_learning_init_pred.sh", project.path).splitlines()[-1]
+    assert image_set(project.table("totag")) == {f"a/{number}.png" for number in range(4)}
+
+
+@pytest.mark.parametrize("content, said", [
+    (b"<!DOCTYPE html>", "an HTML or XML text, not a model"),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer"),
+])
+def test_a_cold_start_model_that_is_none_is_one_line(tmp_path, content, said):
+    project = Project(tmp_path, min_confidence=0.2)
+    project.photo("a/0.png", RED)
+    (tmp_path / "graph.pb").write_bytes(content)
+    setting(project, f"init_model_graph={tmp_path / 'graph.pb'}")
+    finished = run("train/active_learning_init_pred.sh", project.path)
+    assert finished.returncode == 2
+    assert said in next(line for line in finished.stderr.splitlines() if line.startswith("create_init_predictions.py"))

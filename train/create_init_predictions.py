@@ -1,0 +1,70 @@
+"""Runs the pretrained model of the cold start over all images that nobody has, and publishes what it found as init_totag.
+
+Classes are the model's ids as text; a class map gives them names when images are handed out (init_pred_desription.md).
+"""
+import _repo_root  # noqa: F401, I001
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from create_predictions import write_predictions
+from fetch_init_model import init_model
+from prediction_journal import PredictionJournal
+from prediction_run import BATCH_SIZE, model_key, predict_images
+from utils import tables
+from utils.config import load_config
+from utils.errors import InputError, run_program
+from utils.images import BadImage
+from utils.label_state import Change, State, open_labels
+from utils.model_classes import read_model_classes
+from utils.tables import NULL
+
+_ALL_IDS = {number: str(number) for number in range(1, 10_000)}
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="example: python train/create_init_predictions.py config.ini   (after fetch_init_model.py)")
+    parser.add_argument("config", type=Path, help="config.ini")
+    parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, help="images per run of the model (default %(default)s)")
+    parser.add_argument("--force", action="store_true", help="predict every image, also those that have not changed since the last time")
+    arguments = parser.parse_args(argv)
+    config = load_config(arguments.config)
+    names = read_model_classes(config.init_label_map)
+    container, store = open_labels(config)
+    model = init_model(config)
+    state = store.read()
+    images = tables.only(store.table(state, "images"), tables.image_set(store.totag(state)))
+    if not len(images):
+        raise InputError(f"{store.container.address}: there is no image that nobody has; every one is tagged, handed out or unreadable")
+    journal_file, output = config.data_dir / "init_predictions.journal", config.data_dir / "init_predictions.csv"
+    if arguments.force:
+        journal_file.unlink(missing_ok=True)
+    with PredictionJournal(journal_file, model_key(model, config)) as journal:
+        run = predict_images(config, container, images, model, journal, lambda blob: config.min_confidence, arguments.batch_size)
+        bad = {blob: str(found) for blob, found in run.entries() if isinstance(found, BadImage)}
+        if len(bad) + len(run.gone) == len(images):
+            raise InputError(f"none of {len(images)} images could be predicted; the first: {next(iter([*bad.items(), *run.gone]))}")
+        write_predictions(output, images, run.entries(), _ALL_IDS, config.user_folders)
+    predictions = tables.parse("init_totag", output)
+
+    def change(now: State) -> Change:
+        """The new predictions; images that were not predicted now keep what an earlier run found."""
+        earlier = tables.without(store.table(now, "init_totag"), tables.image_set(predictions))
+        return Change({"init_totag": tables.concat("init_totag", earlier, predictions)})
+
+    state = store.commit(change, what="publishing the pretrained model's predictions")
+    boxes = predictions[predictions["class"] != NULL]
+    images_of = boxes.drop_duplicates(["folder", "filename", "class"])["class"].value_counts()
+    for identity, count in boxes["class"].value_counts().items():
+        print(f"{identity:>5}  {names.get(int(identity), '(not in init_label_map)'):20} {count} boxes in {images_of[identity]} images")
+    if bad:
+        print(f"{len(bad)} images cannot be decoded and are left out, for example {next(iter(bad))} ({next(iter(bad.values()))})")
+    seen = len(np.unique(tables.blob_names(predictions)))
+    print(f"{seen} images ({run.predicted} predicted now), {len(boxes)} boxes → {state.blob('init_totag')}")
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,39 @@
+"""Publishes how an existing model does on the test set: a performance table, named in `evaluations` of the state. Nothing else changes."""
+import _repo_root  # noqa: F401, I001
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+from create_predictions import table_of_cycle
+from evaluate_model import cell
+from publish_cycle import metrics, versions
+from utils import tables
+from utils.assignments import utc_text
+from utils.config import load_config
+from utils.cycle import read_cycle
+from utils.errors import run_program
+from utils.label_state import Change, State, open_labels
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="example: python train/publish_performance.py config.ini   (after evaluate_model.py)")
+    parser.add_argument("config", type=Path, help="config.ini")
+    config = load_config(parser.parse_args(argv).config)
+    performance = table_of_cycle("performance", config.data_dir / "performance.csv", "evaluate_model.py")
+    cycle = read_cycle(config)
+    _, store = open_labels(config)
+    blob = store.publish_file("performance", ".csv", tables.to_csv("performance", performance, config.user_folders))
+    entry = {"at": utc_text(datetime.now(UTC)), "model": cycle.get("model_blob"), "test": cycle["base_tables"].get("test"),
+             "performance": blob, "metrics": metrics(performance), "versions": versions()}
+
+    def change(now: State) -> Change:
+        return Change(members={"evaluations": [*now.document.get("evaluations", []), entry]})
+
+    store.commit(change, what="publishing the performance")
+    print(f"{entry['model']}: average AP {cell(performance['AP'].iloc[0])} → {blob}")
+
+
+if __name__ == "__main__":
+    run_program(main)

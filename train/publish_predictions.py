@@ -1,0 +1,49 @@
+"""Publishes the predictions of an existing model: totag gets new rows for the images that were predicted and are nobody's now.
+
+The rows of all other images stay as they are. Nothing else is published: no model, no performance, no cycle.
+"""
+import _repo_root  # noqa: F401, I001
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+from create_predictions import table_of_cycle
+from publish_cycle import merged_listings, merged_predicted
+from utils.assignments import publish_totag
+from utils.config import load_config
+from utils.cycle import read_cycle
+from utils.errors import run_program
+from utils.label_state import Change, State, open_labels
+from utils.tables import NULL, image_set
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="example: python train/publish_predictions.py config.ini   (after create_predictions.py)")
+    parser.add_argument("config", type=Path, help="config.ini")
+    config = load_config(parser.parse_args(argv).config)
+    images, failed, predicted, predictions = (
+        table_of_cycle(table, path, step) for table, path, step in (
+            ("images", config.data_dir / "images.csv", "sync_images.py"), ("failed", config.data_dir / "failed.csv", "sync_images.py"),
+            ("predicted", config.data_dir / "predicted.csv", "create_predictions.py"),
+            ("totag", config.untagged_output, "create_predictions.py")))
+    cycle = read_cycle(config)
+    _, store = open_labels(config)
+    base = {table: store.table(State({"tables": cycle["base_tables"]}), table) for table in ("images", "failed")}
+
+    def change(now: State) -> Change:
+        present = {table: store.table(now, table) for table in ("images", "failed", "totag", "tagged", "tagging", "predicted")}
+        all_images, all_failed = merged_listings(base, present, images, failed, cycle["pred_dir"])
+        totag = publish_totag(all_images, predictions, totag=present["totag"], tagged=present["tagged"], tagging=present["tagging"],
+                              failed=all_failed, hours=config.reservation_hours, now=datetime.now(UTC))
+        return Change({"images": all_images, "failed": all_failed, "totag": totag,
+                       "predicted": merged_predicted(predicted, present["predicted"], totag)})
+
+    state = store.commit(change, what="publishing predictions")
+    boxes = int((predictions["class"] != NULL).sum())
+    print(f"{len(image_set(predictions))} images, {boxes} boxes by {cycle.get('model_blob', 'the model')} → {state.blob('totag')}")
+
+
+if __name__ == "__main__":
+    run_program(main)
