@@ -1,0 +1,151 @@
+"""How close create_predictions comes to what decoding and the model allow: images per second against the bound 1 / (1/d + 1/m).
+
+d is the rate of decoding and fitting alone, m that of the frozen graph alone on decoded tensors, each with all cores. The program itself is
+run on a folder store; its own figure (from the first image to the last) is what counts. Wanted: at least 0.9 of the bound.
+
+    python benchmarks/prediction_speed.py                                     resnet50 at 640 pixels, untrained, on drawn photos
+    python benchmarks/prediction_speed.py --model GRAPH.pb --photos FOLDER    another model, other photos
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+for folder in (ROOT, ROOT / "train"):
+    sys.path.insert(0, str(folder))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+from frozen_detector import FrozenDetector  # noqa: E402
+from PIL import Image  # noqa: E402
+from prediction import resized  # noqa: E402
+
+from utils import tables  # noqa: E402
+from utils.canvas import fit  # noqa: E402
+from utils.config import load_config  # noqa: E402
+from utils.errors import run_program  # noqa: E402
+from utils.images import decode  # noqa: E402
+from utils.label_map import write_label_map  # noqa: E402
+
+BATCH = 8
+WANTED = 0.9
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, help="a frozen graph (default: an untrained resnet50 at 640 pixels, light head)")
+    parser.add_argument("--photos", type=Path, help="a folder of JPEG photos (default: drawn ones of 1280 x 960 pixels)")
+    parser.add_argument("--images", type=int, default=96, help="how many images (default %(default)s)")
+    parser.add_argument("--repeat", type=int, default=2, help="for each of the three the best of so many runs counts (default %(default)s)")
+    arguments = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as folder:
+        config = project(Path(folder), arguments.model, arguments.photos, arguments.images)
+        files = sorted((config.path.parent / "store" / "images").iterdir())
+        detector = FrozenDetector(config.inference_output_dir / "frozen_inference_graph.pb")
+        d, m, program = 0.0, 0.0, 0.0
+        for _ in range(arguments.repeat):
+            d = max(d, decoding_rate(detector, files, config.max_tile_size))
+            m = max(m, model_rate(detector, files, config.max_tile_size))
+            program = max(program, program_rate(config))
+    bound = 1 / (1 / d + 1 / m)
+    print(f"decoding alone {d:.2f} images/s, model alone {m:.2f} images/s, bound {bound:.2f} images/s")
+    print(f"create_predictions {program:.2f} images/s = {program / bound:.2f} of the bound (wanted: {WANTED}), {arguments.images} images, "
+          f"{os.cpu_count()} cores")
+    return 0 if program >= WANTED * bound else 1
+
+
+def project(folder: Path, model: Path | None, photos: Path | None, count: int):
+    """A folder store with the photos, and beside it the files that the steps before create_predictions leave behind; returns its config."""
+    store = folder / "store" / "images"
+    store.mkdir(parents=True)
+    (folder / "store" / "labels").mkdir()
+    given = sorted(path for path in photos.iterdir() if path.suffix.lower() in (".jpg", ".jpeg")) if photos else []
+    for number in range(count):
+        target = store / f"{number:05d}.jpg"
+        if given:
+            target.write_bytes(given[number % len(given)].read_bytes())
+        else:
+            Image.fromarray(drawn_photo(number)).save(target, quality=92)
+    (folder / "config.ini").write_text(
+        f"storage_url={folder / 'store'}\nimage_container_name=images\nlabel_container_name=labels\nuser_folders=False\nfiletype=*.jpg\n"
+        f"classes=a,b\nmin_confidence=0.5\nmin_tile_size=640\nmax_tile_size=640\ntest_percentage=0.2\ntagging_location={folder / 'tag'}\n",
+        encoding="utf-8")
+    config = load_config(folder / "config.ini")
+    graph = config.inference_output_dir / "frozen_inference_graph.pb"
+    graph.parent.mkdir(parents=True)
+    if model:
+        graph.write_bytes(model.read_bytes())
+    else:
+        export = "import sys; sys.path[:0] = sys.argv[2:]; from prediction_speed import write_untrained; write_untrained(sys.argv[1])"
+        subprocess.run([sys.executable, "-c", export, str(graph), str(ROOT / "benchmarks"), str(ROOT / "train"), str(ROOT)], check=True)
+    write_label_map(graph.with_name("label_map.pbtxt"), {"a": 1, "b": 2})
+    subprocess.run([sys.executable, str(ROOT / "train" / "sync_images.py"), str(config.path)], check=True, stdout=subprocess.DEVNULL)
+    config.test_output.write_bytes(tables.to_csv("test", tables.empty("test"), False))
+    return config
+
+
+def write_untrained(target: str) -> None:
+    """Export a resnet50 detector at 640 pixels with random weights, as export_model.py would."""
+    import frozen_export
+    from detector import Settings, build_model, make_task
+    settings = Settings("faster_rcnn_resnet50_fpn", (640, 640), {"a": 1, "b": 2})
+    model = build_model(make_task(settings))
+    Path(target).write_bytes(frozen_export.freeze(frozen_export.serving_function(model, settings), settings).SerializeToString())
+
+
+def drawn_photo(number: int) -> np.ndarray:
+    """A picture that costs as much to decode as a photograph: smooth patches with some noise, uint8 (960, 1280, 3)."""
+    random = np.random.default_rng(number)
+    smooth = cv2.resize(random.uniform(40, 215, (24, 32, 3)), (1280, 960), interpolation=cv2.INTER_CUBIC)
+    return np.clip(smooth + random.normal(0, 6, smooth.shape), 0, 255).astype(np.uint8)
+
+
+def loaded(detector: FrozenDetector, file: Path, largest_side: int) -> np.ndarray:
+    """The file as what the model is fed: at the top left of its canvas if it has one."""
+    canvas = detector.canvas
+    picture = decode(file.read_bytes(), max_side=max(canvas or (largest_side,)))
+    fitted = resized(picture, *fit(*picture.shape[:2], canvas or (largest_side, largest_side)))
+    if not canvas:
+        return fitted
+    fed = np.zeros((*canvas, 3), np.uint8)
+    fed[:fitted.shape[0], :fitted.shape[1]] = fitted
+    return fed
+
+
+def decoding_rate(detector: FrozenDetector, files: list[Path], largest_side: int) -> float:
+    """Images a second of reading, decoding and fitting, with all cores."""
+    begun = time.monotonic()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = sum(1 for _ in pool.map(lambda file: loaded(detector, file, largest_side).shape, files))
+    return done / (time.monotonic() - begun)
+
+
+def model_rate(detector: FrozenDetector, files: list[Path], largest_side: int) -> float:
+    """Images a second of the graph on tensors that are decoded, in batches of equal size, with all cores."""
+    batch = [loaded(detector, file, largest_side) for file in files[:BATCH]]
+    batch = np.stack([picture for picture in batch if picture.shape == batch[0].shape])
+    detector.detect(batch)
+    begun, done = time.monotonic(), 0
+    while done < len(files):
+        detector.detect(batch)
+        done += len(batch)
+    return done / (time.monotonic() - begun)
+
+
+def program_rate(config) -> float:
+    """Images a second that create_predictions.py says it reached, from nothing."""
+    (config.data_dir / "predictions.journal").unlink(missing_ok=True)
+    finished = subprocess.run([sys.executable, str(ROOT / "train" / "create_predictions.py"), str(config.path)],
+                              check=True, capture_output=True, text=True)
+    return float(re.search(r"([\d.]+) images/s", finished.stdout.splitlines()[-1])[1])
+
+
+if __name__ == "__main__":
+    run_program(main)
