@@ -87,5 +87,5 @@ def test_a_trained_detector_becomes_a_model_file_with_its_label_map(tmp_path):
     assert (document["settings"]["classes"], document["settings"]["canvas"]) == ({"disc": 1, "square": 2}, [64, 64])
     assert (document["bytes"], document["md5"]) == (len(content), hashlib.md5(content, usedforsecurity=False).hexdigest())
     assert 'name: "disc"' in (folder / "label_map.pbtxt").read_text()
-    assert "equal to the checkpoint on 4 images" in done.stdout.splitlines()[-1]
+    assert "equal to the checkpoint on 4 images" in done.stdout.splitlines()[-1] and done.stderr == ""
     assert FrozenDetector(folder / "frozen_inference_graph.pb").canvas == (64, 64)

@@ -7,6 +7,7 @@ import _repo_root  # noqa: F401, I001
 import argparse
 import json
 import os
+import warnings
 from pathlib import Path
 
 from utils.config import Config, load_config
@@ -56,6 +57,7 @@ def main(argv: list[str]) -> None:
 def quiet_tensorflow() -> None:
     """Keep TensorFlow's notes about CPU instructions and the like away; to be called before it is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", message="Input dict contained keys")  # mobilenet's backbone has one level more than is used
     import absl.logging
     absl.logging.set_verbosity(absl.logging.ERROR)
 
