@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from utils import assignments, images, selection, tables
 from utils.batch import Batch, Item, check_place, read_batch
+from utils.class_changes import current_classes
 from utils.class_map import ClassMap, apply_class_map, read_class_map
 from utils.config import Config, load_config
 from utils.errors import InputError, OutsideError, run_program
@@ -73,6 +74,7 @@ class HandOut:
         self.place: Path = config.tagging_location
         self.now = datetime.now(UTC)
         self.class_map = _class_map(config, options.class_map)
+        self.classes, self.balance = config.classes, config.ideal_class_balance
         self.failed: dict[str, str] = {}
         self.old: Batch | None = None  # a batch on disk that is done with
 
@@ -125,6 +127,7 @@ class HandOut:
         batch = Batch(self.place, tagger, assignments.utc_text(self.now), len(held), self.options.by_folder)
 
         def reserve_again(state: State) -> Change:
+            self._name_classes(state)
             tagging = self.labels.table(state, "tagging")
             mine = self._live(tagging, assignments.held_by(tagging, tagger)) & held
             rows = tables.only(tagging, mine)
@@ -167,6 +170,7 @@ class HandOut:
 
         def hand_out(state: State) -> Change | None:
             batch.images = dict(before)
+            self._name_classes(state)
             free = self.labels.totag(state, self.now)
             rows = free if self.class_map is None else self._mapped(state, free)
             chosen = self._choose(rows, batch.wanted - len(before))
@@ -186,8 +190,12 @@ class HandOut:
         batch.write()
         return True
 
+    def _name_classes(self, state: State) -> None:
+        """Classes of the config under the names that they have in the labels now."""
+        self.classes, self.balance = current_classes(self.config.classes, state.classes, self.config.ideal_class_balance)
+
     def _choose(self, rows: pd.DataFrame, count: int) -> list[str]:
-        classes, balance = self.config.classes, self.config.ideal_class_balance
+        classes, balance = self.classes, self.balance
         if self.class_map is not None:
             classes, balance = list(self.class_map.shares), [*self.class_map.shares.values(), self.class_map.empty_share]
         pool = selection.image_pool(rows)
@@ -212,7 +220,7 @@ class HandOut:
         drawn = rows[rows["class"] != tables.NULL]
         if self.config.prelabel_confidence is not None:
             drawn = drawn[~(drawn["box_confidence"] < self.config.prelabel_confidence)]
-        batch.tags = tag_names([*self.config.classes, *drawn["class"]], batch.tags)
+        batch.tags = tag_names([*self.classes, *drawn["class"]], batch.tags)
         tag_of = {name: tag for tag, name in batch.tags.items()}
         boxes = {blob: [] for blob in rows["blob"].unique()}
         for blob, group in drawn.groupby("blob"):

@@ -1,4 +1,6 @@
 """Renaming, merging and dropping classes: in everything there is, and in what comes back later."""
+import json
+
 import pytest
 from helpers_programs import done
 from helpers_state import Project
@@ -126,3 +128,11 @@ def test_a_batch_that_comes_back_with_old_names_is_changed_at_upload(store, tmp_
     done("tag/upload_vott_json.py", project.config, "--all")
     assert project.labels.read().document == document
     done("tag/status.py", project.config, "--check")
+
+
+def test_vott_offers_the_present_names_even_while_the_config_has_the_old_ones(project):
+    done("tag/change_classes.py", project.config, "--rename", "bird=tern")
+    done("tag/abandon.py", project.config)
+    done("tag/download_vott_json.py", 3, project.config)
+    place = project.config.parent / "Tag" / "Images.json"
+    assert sorted(json.loads(place.read_text(encoding="utf-8"))["inputTags"].split(",")) == ["seal", "tern"]
