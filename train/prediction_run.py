@@ -51,20 +51,21 @@ def predict_images(config: Config, container: Container, images: pd.DataFrame, m
     versions = {blob: version(etag, least(blob)) for blob, etag in zip(blobs, images["etag"], strict=True)}
     run = Run(journal, versions)
     missing = [blob for blob in blobs if journal.done.get(blob) != versions[blob]]
-    begun = time.monotonic()
     if missing:
         from frozen_detector import FrozenDetector  # loads TensorFlow, which takes seconds
         from prediction import predict
 
         paths = ((blob, image_path(container, config.image_dir, blob)) for blob in missing)
-        outcomes = predict(FrozenDetector(model), paths, batch_size=batch_size, largest_side=config.max_tile_size)
+        detector = FrozenDetector(model)
+        begun = time.monotonic()  # of predicting: TensorFlow and the model are loaded
+        outcomes = predict(detector, paths, batch_size=batch_size, largest_side=config.max_tile_size)
         for blob, outcome in tqdm(outcomes, total=len(missing), desc="predict", unit=" images", disable=None):
             if isinstance(outcome, FileNotFoundError):
                 run.gone.add(blob)
                 continue
             run.predicted += 1
             journal.add(blob, versions[blob], outcome.at_least(least(blob)) if isinstance(outcome, Detections) else outcome)
-    run.seconds = time.monotonic() - begun
+        run.seconds = time.monotonic() - begun
     return run
 
 
