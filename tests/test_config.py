@@ -106,6 +106,11 @@ def test_ends_are_cut_off_a_reference_as_in_a_shell(tmp_path, reference, value):
     assert config(tmp_path, f"x=/a.b/c.d.e\ntagger_name={reference}").tagger_name == value
 
 
+def test_a_reference_to_a_folder_that_is_not_written_down_means_its_default(tmp_path):
+    read = config(tmp_path, "init_model_graph=${download_location}/x/graph.pb")
+    assert read.init_model_graph == tmp_path / "data" / "downloads" / "x" / "graph.pb"
+
+
 def test_relative_paths_are_relative_to_the_file_and_home_is_known(tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from utils import tables
+from utils.class_map import read_class_map
 from utils.config import KEYS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -161,6 +162,13 @@ def test_the_columns_in_the_readme_are_the_columns():
     shown = dict(re.findall(r"^\| `(\w+)_<ms>\.csv` \| (.*) \|$", README, re.MULTILINE))
     assert {name: columns.split(",") for name, columns in shown.items()} == {name: tables.COLUMNS[name] for name in shown}
     assert {"images", "failed", "totag", "tagging", "tagged", "test", "performance"} <= set(shown)
+
+
+def test_the_class_map_in_the_description_is_one(tmp_path):
+    text = (ROOT / "init_pred_desription.md").read_text(encoding="utf-8")
+    (tmp_path / "class_map.json").write_text(re.search(r"```json\n(.*?)```", text, re.DOTALL)[1])
+    class_map = read_class_map(tmp_path / "class_map.json")
+    assert (class_map.shares, class_map.empty_share, class_map.default) == ({"person": 0.6, "horse": 0.3}, 0.1, "other")
 
 
 def test_links_in_the_documents_lead_somewhere():

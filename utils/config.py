@@ -16,20 +16,16 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from utils import config_file
-from utils.config_keys import KEYS, MODEL_NAMES, Key, Reason
+from utils.config_keys import BELOW_DATA_DIR, KEYS, MODEL_NAMES, Key, Reason
 from utils.errors import InputError
 
 WITHOUT_MEANING = frozenset("""tf_models_location python_file_directory optional_pipeline_url pipeline_file old_label_path old_train_path
     old_val_path old_checkpoint_path num_examples_marker num_steps_marker num_classes_marker num_classes tf_location tf_location_legacy
     tf_train_record tf_val_record pythonpath training_key prediction_key project_id""".split())
 QUIET = "ACTIVE_LEARNING_NOTICES_SHOWN"  # set by the runner after the first step, so that a run prints its notices once
-# Where the pieces of a cycle lie when the file does not say so, below data_dir.
-_BELOW_DATA_DIR = {
-    "train_dir": "training", "inference_output_dir": "inference_graphs", "download_location": "downloads", "image_dir": "AllImages",
-    "untagged_output": "untagged.csv", "tagged_output": "tagged.csv", "tagged_predictions": "tagged_preds.csv", "test_output": "test.csv",
-    "validation_output": "val.csv", "tagging_output": "tagging.csv", "label_map_path": "pascal_label_map.pbtxt",
-    "tf_record_location": "stamps.record",
-}
+# The same as a file would say it, for references to keys that are not written down.
+_PLACES = {key: config_file.Entry(key, text, False, 0) for key, text in
+           {"data_dir": "data", **{key: "${data_dir}/" + below for key, below in BELOW_DATA_DIR.items()}}.items()}
 
 
 @dataclass(frozen=True)
@@ -159,7 +155,7 @@ def read_config(path: str | Path, environ: Mapping[str, str] = os.environ) -> tu
     for key in ("sas_token_images", "sas_token_labels"):
         values[key] = values[key] or query
     data_dir = values["data_dir"] = values["data_dir"] or path.parent / "data"
-    for key, below in _BELOW_DATA_DIR.items():
+    for key, below in BELOW_DATA_DIR.items():
         values[key] = values[key] or data_dir / below
     _check_together(path, values)
     _model_settings(path, values, reader.written, notices)
@@ -177,7 +173,7 @@ class _Reader:
     def value(self, key: str, spec: Key) -> Any:
         name = spec.name.lower()
         try:
-            text = config_file.expand(name, self.entries, self.environ).strip() if name in self.entries else ""
+            text = config_file.expand(name, {**_PLACES, **self.entries}, self.environ).strip() if name in self.entries else ""
         except LookupError as error:
             shown = "(not shown)" if spec.secret else self.entries[name].text
             raise InputError(f"{self.path}: {spec.name}={shown} refers to {error.args[0]}") from None

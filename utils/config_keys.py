@@ -222,3 +222,10 @@ KEYS: dict[str, Key] = {
     "auto_retrain_hours": Key("auto_retrain_hours", _positive, "expected hours, more than 0", 24.0),
     "auto_poll_seconds": Key("auto_poll_seconds", _positive, "expected seconds, more than 0", 60.0),
 }
+# Where the pieces of a cycle lie when the file does not say so, below data_dir.
+BELOW_DATA_DIR = {
+    "train_dir": "training", "inference_output_dir": "inference_graphs", "download_location": "downloads", "image_dir": "AllImages",
+    "untagged_output": "untagged.csv", "tagged_output": "tagged.csv", "tagged_predictions": "tagged_preds.csv", "test_output": "test.csv",
+    "validation_output": "val.csv", "tagging_output": "tagging.csv", "label_map_path": "pascal_label_map.pbtxt",
+    "tf_record_location": "stamps.record",
+}
