@@ -19,6 +19,7 @@ from utils.images import BadImage, read_header
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "train"))
 from frozen_detector import FrozenDetector  # noqa: E402
 from prediction import predict, resized  # noqa: E402
+from tiled_prediction import predict_tiled  # noqa: E402
 
 RED, GREEN = (230, 20, 20), (20, 220, 20)
 
@@ -123,6 +124,17 @@ def test_a_large_image_is_not_fed_larger_than_the_largest_side(graph, tmp_path):
     found = run(Watched(), [path], largest_side=500)
     assert fed == [(1, 375, 500, 3)]
     np.testing.assert_allclose(found["a.jpg"].boxes, [[0.25, 0.5, 0.75, 1]], atol=0.005)
+
+
+@pytest.mark.parametrize("which", ["graph", "canvas_graph"])
+def test_a_large_image_in_tiles_gives_each_object_once_and_bad_files_as_results(which, request, tmp_path):
+    detector = request.getfixturevalue(which)
+    path = photo(tmp_path / "a.png", 400, 600, ((0.25, 0.3, 0.35, 0.4), RED))  # pixels 150-210, across the tile border at 200
+    (tmp_path / "text.png").write_text("no picture")
+    found = dict(predict_tiled(detector, [("a", path), ("text", tmp_path / "text.png"), ("gone", tmp_path / "gone.png")],
+                               side=200, batch_size=4))
+    np.testing.assert_allclose(found["a"].boxes, [[0.25, 0.3, 0.35, 0.4]], atol=0.01)
+    assert isinstance(found["text"], BadImage) and isinstance(found["gone"], FileNotFoundError)
 
 
 @pytest.mark.parametrize("size, target", [((90, 120), (180, 240)), ((240, 320), (96, 128)), ((100, 100), (100, 100)), ((7, 300), (1, 64))])

@@ -42,12 +42,12 @@ def predict(detector: FrozenDetector, images: Iterable[tuple[str, Path]], *, bat
 
     workers = workers or max(2, os.cpu_count() or 2)
     with _one_thread_in_opencv(), ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        loaded = _in_order(pool, load, images, ahead=2 * batch_size + workers)
+        loaded = in_order(pool, load, images, ahead=2 * batch_size + workers)
         for batch in _batches(loaded, batch_size):
             good = [(place, picture) for place, (_, picture) in enumerate(batch) if isinstance(picture, np.ndarray)]
             found: dict[int, Outcome] = {place: picture for place, (_, picture) in enumerate(batch) if isinstance(picture, Exception)}
             for places, pictures in _of_one_size(good, canvas):
-                stacked, shown = _stacked(pictures, canvas)
+                stacked, shown = stacked_on_canvas(pictures, canvas)
                 found.update(zip(places, detector.detect(stacked, shown), strict=True))
             for place, ((blob, _), _) in enumerate(batch):
                 yield blob, found[place]
@@ -69,7 +69,7 @@ def _shrunk(picture: np.ndarray, largest_side: int) -> np.ndarray:
     return resized(picture, *fit(height, width, (largest_side, largest_side)))
 
 
-def _in_order(pool: ThreadPoolExecutor, load: Callable, images: Iterable, ahead: int) -> Iterator[tuple]:
+def in_order(pool: ThreadPoolExecutor, load: Callable, images: Iterable, ahead: int) -> Iterator[tuple]:
     """(image, load(image)) in the order of the images, at most `ahead` of them under way or waiting."""
     images = iter(images)
     waiting: deque[tuple[tuple, Future]] = deque()
@@ -99,7 +99,7 @@ def _of_one_size(good: list[tuple[int, np.ndarray]], canvas) -> Iterator[tuple[l
         yield [place for place, _ in group], [picture for _, picture in group]
 
 
-def _stacked(pictures: list[np.ndarray], canvas: tuple[int, int] | None) -> tuple[np.ndarray, list[tuple[int, int]]]:
+def stacked_on_canvas(pictures: list[np.ndarray], canvas: tuple[int, int] | None) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """Pictures as one array uint8 (b, h, w, 3), at the top left of a black canvas if there is one, and the (h, w) that each covers."""
     shown = [picture.shape[:2] for picture in pictures]
     stacked = np.zeros((len(pictures), *(canvas or shown[0]), 3), np.uint8)

@@ -53,12 +53,16 @@ def predict_images(config: Config, container: Container, images: pd.DataFrame, m
     missing = [blob for blob in blobs if journal.done.get(blob) != versions[blob]]
     if missing:
         from frozen_detector import FrozenDetector  # loads TensorFlow, which takes seconds
-        from prediction import predict
 
         paths = ((blob, image_path(container, config.image_dir, blob)) for blob in missing)
         detector = FrozenDetector(model)
         begun = time.monotonic()  # of predicting: TensorFlow and the model are loaded
-        outcomes = predict(detector, paths, batch_size=batch_size, largest_side=config.max_tile_size)
+        if config.tile:
+            from tiled_prediction import predict_tiled
+            outcomes = predict_tiled(detector, paths, side=config.max_tile_size, batch_size=batch_size)
+        else:
+            from prediction import predict
+            outcomes = predict(detector, paths, batch_size=batch_size, largest_side=config.max_tile_size)
         for blob, outcome in tqdm(outcomes, total=len(missing), desc="predict", unit=" images", disable=None):
             if isinstance(outcome, FileNotFoundError):
                 run.gone.add(blob)
