@@ -1,0 +1,114 @@
+"""What annotators_race.py and killer.py share: a project of small photographs that say their names, annotators, and checks."""
+import io
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+for folder in (ROOT, ROOT / "tests"):
+    sys.path.insert(0, str(folder))
+
+from utils import tables  # noqa: E402
+from utils.config import load_config  # noqa: E402
+from utils.label_state import LabelStore, open_labels  # noqa: E402
+from utils.state_check import Finding, check_blobs, check_tables  # noqa: E402
+
+WIDTH, HEIGHT = 200, 100
+
+
+@contextmanager
+def store_lines(kind: str, folder: Path) -> Iterator[callable]:
+    """A function that makes two new, empty containers and returns the lines of a config that name them."""
+    if kind == "folder":
+        def new() -> str:
+            number = uuid.uuid4().hex[:8]
+            for name in ("images", "labels"):
+                (folder / "store" / f"{name}-{number}").mkdir(parents=True)
+            return f"storage_url={folder / 'store'}\nimage_container_name=images-{number}\nlabel_container_name=labels-{number}\n"
+        yield new
+        return
+    import azurite
+    from azure.storage.blob import BlobServiceClient
+
+    with azurite.running() as url, BlobServiceClient(url, credential=azurite.KEY) as service:
+        def new() -> str:
+            number = uuid.uuid4().hex[:8]
+            for name in ("images", "labels"):
+                service.create_container(f"{name}-{number}")
+            return (f"storage_url={url}\nAZURE_STORAGE_ACCOUNT={azurite.ACCOUNT}\nAZURE_STORAGE_KEY={azurite.KEY}\n"
+                    f"image_container_name=images-{number}\nlabel_container_name=labels-{number}\n")
+        yield new
+
+
+def write_config(path: Path, store: str, **settings) -> Path:
+    """A config file; every user and machine has one, with its own tagger_name and folders."""
+    chosen = {"user_folders": True, "classes": "bird,seal", "filetype": "*.jpg", "split_by": "image", "test_percentage": 0.2, **settings}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(store + "".join(f"{key}={value}\n" for key, value in chosen.items()), encoding="utf-8")
+    return path
+
+
+def open_project(config: Path) -> tuple[object, LabelStore]:
+    return open_labels(load_config(config))
+
+
+def photo(blob: str) -> bytes:
+    """A small JPEG with its own name inside, so that an annotator can tell what the file on disk really is."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((HEIGHT, WIDTH, 3), 90, np.uint8)).save(buffer, "JPEG", comment=blob.encode())
+    return buffer.getvalue()
+
+
+def truth(blob: str) -> tuple[str, float, float, float, float]:
+    """The box that a person draws in this image: class, x1, x2, y1, y2 in pixels."""
+    number = sum(blob.encode())
+    return ("bird", "seal")[number % 2], 10 + number % 50, 100 + number % 70, 5 + number % 30, 60 + number % 40
+
+
+def review(place: Path) -> list[str]:
+    """Draw the true box in every image of the batch, as VoTT saves; the blob names that the files on disk say they are."""
+    project = json.loads((place / "Images.json").read_text(encoding="utf-8"))
+    seen = []
+    for file in sorted((place / "Images").iterdir()):
+        with Image.open(file) as image:
+            blob = image.info["comment"].decode()
+        name, x1, x2, y1, y2 = truth(blob)
+        project["frames"][file.name] = [{"x1": x1, "x2": x2, "y1": y1, "y2": y2, "width": WIDTH, "height": HEIGHT, "tags": [name],
+                                         "type": "Rectangle", "UID": uuid.uuid4().hex[:8], "points": []}]
+        seen.append(blob)
+    project["visitedFrames"] = [file.name for file in sorted((place / "Images").iterdir())]
+    (place / "Images.json").write_text(json.dumps(project), encoding="utf-8")
+    return seen
+
+
+def wrong_boxes(tagged, seen: list[str], any_class: bool = False) -> list[str]:
+    """Those of the reviewed images that are not in `tagged` with exactly the box that was drawn."""
+    rows = {}
+    for image, row in zip(tables.blob_names(tagged), tagged.to_dict("records"), strict=True):
+        sides = [row["xmin"] * WIDTH, row["xmax"] * WIDTH, row["ymin"] * HEIGHT, row["ymax"] * HEIGHT]
+        rows.setdefault(image, []).append((row["class"], *(round(side, 3) for side in sides)))
+    expected = {image: [(truth(image)[0], *(round(side, 3) for side in truth(image)[1:]))] for image in seen}
+    if any_class:
+        rows, expected = ({image: [box[1:] for box in boxes] for image, boxes in table.items()} for table in (rows, expected))
+    return [image for image in seen if rows.get(image) != expected[image]]
+
+
+def findings(labels: LabelStore) -> list[Finding]:
+    """Rules that the present state breaks."""
+    found, read = check_blobs(labels, labels.read())
+    return found + check_tables(read)
+
+
+def start(program: str, *arguments, cache: Path) -> subprocess.Popen:
+    """Start a program of this repository; what it says is in .stdout. `cache`: where this person's machine keeps snapshots."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen([sys.executable, str(ROOT / program), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            encoding="utf-8", env=environment)
