@@ -351,3 +351,11 @@ def test_what_a_cycle_leaves_behind_says_how_long_it_took(project):
     cycle = read_cycle(project.config)
     assert {"images": 9, "boxes": 4, "failed": 0}.items() <= cycle["predicted"].items()
     assert cycle["started_at"] <= utc_text(datetime.now(UTC))
+
+
+def test_predictions_of_a_model_that_knows_old_class_names_are_published_under_the_present_ones(project):
+    project.predict()
+    done("tag/change_classes.py", project.path, "--rename", "red thing=rose", "--drop", "green thing")
+    project.publish()
+    assert sorted(set(project.table("totag")["class"])) == ["NULL", "rose"]
+    done("tag/status.py", project.path, "--check")

@@ -20,6 +20,7 @@ from evaluate_model import cell, performance_text
 
 from utils import tables
 from utils.assignments import merge_listing, publish_totag, utc_text
+from utils.class_changes import applied
 from utils.config import Config, load_config
 from utils.cycle import read_cycle, update_cycle
 from utils.errors import InputError, run_program
@@ -116,7 +117,8 @@ def change(now: State, store: LabelStore, made: Made, blobs: dict[str, str], con
     present = {table: store.table(now, table) for table in ("images", "failed", "totag", "tagged", "tagging", "test", "predicted")}
     images, failed = merged_listings({table: made.base(store, table) for table in ("images", "failed")}, present, made.images, made.failed,
                                      made.cycle.get("pred_dir"))
-    totag = publish_totag(images, made.predictions, totag=present["totag"], tagged=present["tagged"], tagging=present["tagging"],
+    predictions = applied("totag", made.predictions, now.classes)
+    totag = publish_totag(images, predictions, totag=present["totag"], tagged=present["tagged"], tagging=present["tagging"],
                           failed=failed, hours=config.reservation_hours, now=datetime.now(UTC))
     redrawn = now.document.get("pretrained_next") and image_set(present["test"]) != image_set(made.base(store, "test"))
     test = present["test"] if redrawn else merged_test(made, present)

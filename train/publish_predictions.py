@@ -11,6 +11,7 @@ from pathlib import Path
 from create_predictions import table_of_cycle
 from publish_cycle import merged_listings, merged_predicted
 from utils.assignments import publish_totag
+from utils.class_changes import applied
 from utils.config import load_config
 from utils.cycle import read_cycle
 from utils.errors import run_program
@@ -35,7 +36,8 @@ def main(argv: list[str]) -> None:
     def change(now: State) -> Change:
         present = {table: store.table(now, table) for table in ("images", "failed", "totag", "tagged", "tagging", "predicted")}
         all_images, all_failed = merged_listings(base, present, images, failed, cycle["pred_dir"])
-        totag = publish_totag(all_images, predictions, totag=present["totag"], tagged=present["tagged"], tagging=present["tagging"],
+        named = applied("totag", predictions, now.classes)
+        totag = publish_totag(all_images, named, totag=present["totag"], tagged=present["tagged"], tagging=present["tagging"],
                               failed=all_failed, hours=config.reservation_hours, now=datetime.now(UTC))
         return Change({"images": all_images, "failed": all_failed, "totag": totag,
                        "predicted": merged_predicted(predicted, present["predicted"], totag)})

@@ -23,8 +23,7 @@ from utils.takeover import clean
 
 CHECKED = ("images", "failed", "totag", "tagging", "tagged", "test", "review", "conflicts")
 _BOX_TABLES = ("totag", "tagging", "tagged", "test")
-_OURS = re.compile(r"(images|failed|totag|init_totag|tagging|tagged|test|review|conflicts|selection|performance|model|label_map|embeddings"
-                   r"|config|candidate)_\d{10,}\.\w+")
+_OURS = re.compile(rf"({'|'.join(tables.COLUMNS)}|model|label_map|embeddings|config|candidate)_\d{{10,}}\.\w+")
 _CYCLE_BLOBS = ("tagged", "test", "totag", "model", "label_map", "config", "performance", "embeddings")
 _SPARE = 3  # commits before the 30 days whose snapshots are kept: the state of that day may have named any of them
 
