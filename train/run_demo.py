@@ -36,10 +36,10 @@ data_dir=data
 model_name=faster_rcnn_resnet18_fpn
 fine_tune_checkpoint=scratch
 warm_start=True
-train_iterations=250
+train_iterations=100
 batch_size=4
-min_tile_size=192
-max_tile_size=256
+min_tile_size=128
+max_tile_size=192
 test_percentage=0.3
 min_confidence=0.3
 """
