@@ -1,5 +1,6 @@
 """What tests of several subjects need: the repository on sys.path, shared material, both kinds of store."""
 import os
+import signal
 import sys
 import uuid
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ import azurite  # noqa: E402
 
 from utils.config import load_config  # noqa: E402
 from utils.storage import Container, open_containers  # noqa: E402
+
+# Started in the background, a shell makes us ignore Ctrl-C, and so would the programs that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 for variable in [name for name in os.environ if name.startswith("AZURE_")]:
     del os.environ[variable]  # no test may reach a real account
