@@ -5,7 +5,7 @@ import tarfile
 import pytest
 from helpers_colour_graph import write_frozen_graph
 from helpers_programs import done, run, state_tables
-from test_publish import GREEN, RED, Project, initialize
+from test_publish import GREEN, RED, Project
 
 from utils import tables
 from utils.tables import blob_names, image_set
@@ -17,13 +17,7 @@ PREDICT, EVALUATE = "train/active_learning_predict_no_train.sh", "train/active_l
 def project(tmp_path):
     """Nine photos of which four are reviewed and two are the test set, and one published cycle."""
     made = Project(tmp_path, min_confidence=0.2)
-    for number in range(4):
-        made.photo(f"a/{number}.png", RED)
-        made.photo(f"b/{number}.png")
-    made.photo("b/9.png", GREEN)
-    initialize.main([str(made.path)])
-    made.tag(("a/0.png", "red thing"), ("a/1.png", "red thing"), ("b/0.png", "NULL"), ("b/1.png", "NULL"))
-    made.train()
+    made.fill()
     made.predict()
     made.publish()
     return made

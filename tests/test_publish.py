@@ -83,6 +83,16 @@ class Project:
         config.train_dir.mkdir(parents=True, exist_ok=True)
         (config.train_dir / "training.json").write_text(json.dumps({"weights": "scratch", "steps": 7}))
 
+    def fill(self):
+        """Nine photos, four of them reviewed and two of these the test set, and a trained model."""
+        for number in range(4):
+            self.photo(f"a/{number}.png", RED)
+            self.photo(f"b/{number}.png")
+        self.photo("b/9.png", GREEN)
+        initialize.main([str(self.path)])
+        self.tag(("a/0.png", "red thing"), ("a/1.png", "red thing"), ("b/0.png", "NULL"), ("b/1.png", "NULL"))
+        self.train()
+
     def predict(self):
         create_predictions.main([str(self.path)])
         evaluate_model.main([str(self.path)])
@@ -103,13 +113,7 @@ class Project:
 @pytest.fixture
 def project(tmp_path):
     made = Project(tmp_path)
-    for number in range(4):
-        made.photo(f"a/{number}.png", RED)
-        made.photo(f"b/{number}.png")
-    made.photo("b/9.png", GREEN)
-    initialize.main([str(made.path)])
-    made.tag(("a/0.png", "red thing"), ("a/1.png", "red thing"), ("b/0.png", "NULL"), ("b/1.png", "NULL"))
-    made.train()
+    made.fill()
     return made
 
 
