@@ -5,7 +5,7 @@ Small, exact, and quick: what the tests of prediction need of a model. With `can
 import os
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf  # noqa: E402
 
 SCORES = (0.9, 0.3)

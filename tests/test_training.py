@@ -101,7 +101,7 @@ def test_flips_turn_image_and_boxes_together(tmp_path, augmentation, expected):
 
 def test_crop_and_pad_changes_the_size_of_boxes(tmp_path):
     shard = _record(tmp_path / "a.record", [("1", _picture(), [[0, 0, .5, .25]], [1])])
-    images, labels = next(iter(training_dataset([shard], 1, SMALL, Augmentation(False, crop_pad=True), 40, 0)))
+    images, labels = next(iter(training_dataset([shard], 1, SMALL, Augmentation(False, crop_pad=True), 400, 0)))
     boxes = labels["gt_boxes"].numpy()[:, 0]
     heights, tops = boxes[:, 2] - boxes[:, 0], boxes[:, 0]
     assert heights.min() < 26 and heights.max() > 38 and tops.max() > 5

@@ -5,21 +5,20 @@ Says images and boxes per class for train, validation and test, and what is wron
 import _repo_root  # noqa: F401, I001
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 import labelled_images
 from labelled_images import PARTS, counts_table
+from tensorflow_notes import silence
 
 from utils import tables
 from utils.config import load_config
 from utils.cycle import update_cycle
 from utils.errors import run_program
 from utils.files import write_bytes
-from utils.label_map import label_map_for, read_label_map, read_retired, retired_from, write_label_map
+from utils.label_map import label_map_for, previous_label_map, retired_from, write_label_map
 from utils.label_state import LabelStore, State, open_labels
-from utils.storage import Missing
 from utils.sync import image_path
 
 
@@ -40,7 +39,7 @@ def main(argv: list[str]) -> None:
     write_label_map(config.label_map_path, classes, retired_from(classes, previous))
     write_bytes(config.validation_output, tables.to_csv("tagged", plan.parts["validation"], config.user_folders))
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    silence()
     import records  # loads TensorFlow, which takes seconds: what is wrong with the labels has been said by now
     document = records.up_to_date(plan, config.tf_record_location)
     unchanged = document is not None
@@ -53,19 +52,6 @@ def main(argv: list[str]) -> None:
     boxes, images = (sum(document[part][what] for part in ("train", "validation")) for what in ("boxes", "images"))
     print(f"{images} images, {boxes} boxes {'unchanged in' if unchanged else '→'} {records.records_file(config.tf_record_location)} "
           f"({len(document['train']['shards']) + len(document['validation']['shards'])} files)")
-
-
-def previous_label_map(store: LabelStore, state: State) -> dict[str, int]:
-    """The ids that the live model gave to classes, those of retired ones too; empty before the first model."""
-    blob = state.live.get("label_map")
-    if not blob:
-        return {}
-    try:
-        text = store.container.read(blob)[0].decode("utf-8-sig", "replace")
-    except Missing:
-        print(f"warning: {blob} is gone from {store.container.address}; the classes are numbered anew", file=sys.stderr)
-        return {}
-    return {**read_retired(text), **read_label_map(text, blob)}
 
 
 def _read(path: Path, table: str):

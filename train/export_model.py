@@ -2,15 +2,13 @@
 import _repo_root  # noqa: F401, I001
 
 import argparse
-import contextlib
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-from train_detector import TRAINING_FILE, quiet_tensorflow
+from tensorflow_notes import silence, without_notes
+from train_detector import TRAINING_FILE
 from utils.config import load_config
 from utils.cycle import update_cycle
 from utils.errors import InputError, run_program
@@ -32,7 +30,7 @@ def main(argv: list[str]) -> None:
     record = json.loads(training_file.read_text(encoding="utf-8"))
     if not Path(record["checkpoint"] + ".index").is_file():
         raise InputError(f"{record['checkpoint']}: the checkpoint that {training_file} names is gone; train again (--from train_detector)")
-    quiet_tensorflow()
+    silence()
 
     import frozen_export
     from detector import Settings
@@ -41,14 +39,14 @@ def main(argv: list[str]) -> None:
 
     settings = Settings.from_json(record["settings"])
     model = frozen_export.restore(settings, record["checkpoint"])
-    with _without_notes():
+    with without_notes():
         definition = frozen_export.freeze(frozen_export.serving_function(model, settings), settings)
     records = read_records(config.tf_record_location)
     images = first_images([str(shard) for shard in [*records.validation.shards, *records.train.shards]], _CHECKED_IMAGES)
     target = config.inference_output_dir / MODEL_FILE
     with write_beside(target) as piece:
         piece.write_bytes(definition.SerializeToString())
-        with _without_notes():
+        with without_notes():
             frozen = frozen_export.run_frozen(piece, images)
         difference = frozen_export.largest_difference(model, settings, images, frozen)
         if difference > _TOLERANCE:
@@ -65,19 +63,6 @@ def main(argv: list[str]) -> None:
     update_cycle(config, export={"difference": difference, "images": len(images), **exported})
     print(f"{len(content) / 1e6:.1f} MB, {len(settings.classes)} classes, equal to the checkpoint on {len(images)} images "
           f"(within {difference:.1g}) → {target}")
-
-
-@contextlib.contextmanager
-def _without_notes() -> Iterator[None]:
-    """Keep what TensorFlow's C++ writes to stderr away, which TF_CPP_MIN_LOG_LEVEL does not. Python's errors come after it."""
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@ Input `image_tensor` uint8 [batch, h, w, 3] RGB; outputs detection_boxes [batch,
 image, detection_scores, detection_classes (1-based floats), num_detections [batch]. Our own graphs also hold a constant `canvas`
 int32 [h, w]: fed images of exactly this size are not resized inside.
 """
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from tensorflow_notes import silence
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
+silence()
 import tensorflow as tf  # noqa: E402
 
 from utils.detections import Detections, from_tensorflow  # noqa: E402

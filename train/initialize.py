@@ -4,13 +4,12 @@ import _repo_root  # noqa: F401, I001
 import argparse
 from pathlib import Path
 
-from create_tf_records import previous_label_map
 
 from utils import tables
 from utils.assignments import add_new_images
 from utils.config import load_config
 from utils.errors import run_program
-from utils.label_map import label_map_for, retired_from, write_label_map
+from utils.label_map import label_map_for, previous_label_map, retired_from, write_label_map
 from utils.label_state import Change, State, open_labels
 from utils.sync import bring_images, update_image_tables
 

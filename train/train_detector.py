@@ -6,9 +6,9 @@ import _repo_root  # noqa: F401, I001
 
 import argparse
 import json
-import os
-import warnings
 from pathlib import Path
+
+from tensorflow_notes import silence
 
 from utils.config import Config, load_config
 from utils.cycle import read_cycle, update_cycle
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
     read_cycle(config)
-    quiet_tensorflow()
+    silence()
 
     import pretrained_weights
     import training  # loads TensorFlow, which takes seconds
@@ -52,14 +52,6 @@ def main(argv: list[str]) -> None:
     best = record["best"]
     measured = "" if best["ap50"] is None else f", AP50 {best['ap50']:.3f} on the validation part"
     print(f"{record['steps']} steps; checkpoint of step {best['step']}{measured} → {record['checkpoint']}")
-
-
-def quiet_tensorflow() -> None:
-    """Keep TensorFlow's notes about CPU instructions and the like away; to be called before it is imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.filterwarnings("ignore", message="Input dict contained keys")  # mobilenet's backbone has one level more than is used
-    import absl.logging
-    absl.logging.set_verbosity(absl.logging.ERROR)
 
 
 def make_run(config: Config, records, device, start: str, iterations: int):

@@ -8,11 +8,18 @@ import _repo_root  # noqa: F401, I001
 import argparse
 from pathlib import Path
 
-from create_tf_records import previous_label_map
 
 from utils.config import load_config
 from utils.errors import run_program
-from utils.label_map import current_name, label_map_for, read_label_map, read_retired, retired_from, write_label_map
+from utils.label_map import (
+    current_name,
+    label_map_for,
+    previous_label_map,
+    read_label_map,
+    read_retired,
+    retired_from,
+    write_label_map,
+)
 from utils.label_state import Change, State, open_labels
 
 

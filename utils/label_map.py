@@ -4,6 +4,7 @@ An id, once given, belongs to its class for ever: a trained model knows numbers 
 the file as a comment, `# retired: 3 "fox"`; it gets it back when it returns, and no other class gets it.
 """
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pandas as pd
 
 from utils.errors import InputError
 from utils.files import write_text
+from utils.label_state import LabelStore, State
+from utils.storage import Missing
 from utils.tables import NULL, blob_names
 
 _STRING = r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
@@ -36,6 +39,19 @@ def read_label_map(source: Path | str, name: str = "") -> dict[str, int]:
     if not label_map:
         raise InputError(f"{name}: no label map; expected items such as  item {{ id: 1 name: \"fox\" }}")
     return dict(sorted(label_map.items(), key=lambda pair: pair[1]))
+
+
+def previous_label_map(store: LabelStore, state: State) -> dict[str, int]:
+    """The ids that the live model gave to classes, those of retired ones too; empty before the first model."""
+    blob = state.live.get("label_map")
+    if not blob:
+        return {}
+    try:
+        text = store.container.read(blob)[0].decode("utf-8-sig", "replace")
+    except Missing:
+        print(f"warning: {blob} is gone from {store.container.address}; the classes are numbered anew", file=sys.stderr)
+        return {}
+    return {**read_retired(text), **read_label_map(text, blob)}
 
 
 def read_retired(source: Path | str) -> dict[str, int]:
