@@ -2,6 +2,7 @@
 import base64
 import binascii
 import hashlib
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from utils.storage import Blob, Conflict, Damaged, Missing
 _CONNECTIONS = 64  # kept open; more concurrent requests than this would each make their own
 _READ_SIZE = 1 << 20  # bytes; Azure's default of 4096 costs more processor than the rest of a request
 _PIECES_AT_ONCE = 4  # of one large blob
+logging.getLogger("azure").addHandler(logging.NullHandler())  # what a person needs to know is in our errors; theirs are pages
 _again = retry(retry=retry_if_exception_type(Damaged), stop=stop_after_attempt(3), reraise=True)
 
 
@@ -100,9 +102,9 @@ class AzureContainer:
         with write_beside(target) as piece:
             with self._errors(name), piece.open("w+b") as file:
                 download = self._client.download_blob(name, max_concurrency=_PIECES_AT_ONCE)
-                length = download.readinto(file)
+                download.readinto(file)
                 blob = _blob(download.properties)
-                self._check_whole(blob, length, _md5(file) if blob.md5 else None)
+                self._check_whole(blob, file.seek(0, 2), _md5(file) if blob.md5 else None)  # readinto tells the length it was told
         return blob
 
     def write(self, name: str, data: bytes | Path, *, if_etag: str | None = None, new: bool = False,
@@ -166,7 +168,10 @@ class AzureContainer:
         if error.status_code == 404:
             return Missing(f"{self.address}: there is no {name}" if name and code != "ContainerNotFound" else
                            f"{self.address}: no such container")
-        if error.status_code == 412:
+        if error.status_code is None or error.status_code < 300:
+            return OutsideError(f"{self.address}: the service's answer broke off or arrived damaged{' (' + name + ')' if name else ''}; "
+                                "run the same command again")
+        if error.status_code == 412 and name:
             return Damaged(f"{self.address}: {name} was replaced while it was read; run the same command again")
         if code in ("InvalidResourceName", "OutOfRangeInput") and not name:
             return InputError(f"{self.address}: not a possible container name; Azure's have 3-63 lower-case letters, digits and hyphens")
@@ -197,6 +202,8 @@ def _network_reason(error: Exception) -> str:
     found = re.search(r"\[Errno -?\d+\] ([A-Za-z ,]+)", text)
     if found:
         return found[1].strip()
+    if "aborted" in text or "disconnected" in text:
+        return "the connection broke"
     return "timed out" if "timed out" in text.lower() else type(error).__name__
 
 
@@ -236,8 +243,25 @@ def _credential(config, connection: dict[str, str], sas: str, account: str, url:
     return {"account_name": account, "account_key": key}
 
 
+def _check_range(answer: requests.Response, **_) -> None:
+    """Raise ConnectionError, which the client answers with another try, when a part of a blob is not the part that was asked for.
+
+    The client would write what came, and report the length that it should have had.
+    """
+    asked = re.fullmatch(r"bytes=(\d+)-(\d+)", answer.request.headers.get("x-ms-range", ""))
+    told = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.headers.get("Content-Range", ""))
+    if answer.status_code != 206 or not asked or not told:
+        return
+    (first, last), (start, end, size) = map(int, asked.groups()), map(int, told.groups())
+    length = int(answer.headers.get("Content-Length", end - start + 1))
+    if (start, end) != (first, min(last, size - 1)) or length != end - start + 1:
+        answer.close()
+        raise requests.ConnectionError("another part of the blob came than was asked for")
+
+
 def _session() -> requests.Session:
     session = requests.Session()
+    session.hooks["response"].append(_check_range)
     for scheme in ("https://", "http://"):
         session.mount(scheme, requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS, max_retries=0))
     return session

@@ -84,7 +84,7 @@ def sync_images(container: Container, blobs: list[Blob], image_dir: Path, worker
             jobs = _in_flight(pool, lambda blob: container.fetch(blob.name, local_path(image_dir, blob.name)), todo, workers * 2)
             try:
                 for blob, job in jobs:
-                    reason = _fault(job.exception())
+                    reason = _fault(job.exception()) or _short(blob, job.result())
                     if reason:
                         failed.append((blob.name, reason))
                     else:
@@ -198,6 +198,11 @@ def _fault(error: BaseException | None) -> str | None:
     if isinstance(error, OSError) and error.errno in _NAME_IMPOSSIBLE:
         return f"this disk cannot hold a file of that name ({error.strerror})"
     raise error
+
+
+def _short(listed: Blob, came: Blob) -> str | None:
+    """Why what was fetched is not the image that was listed, though it has its ETag: without an MD5, only the length shows it."""
+    return f"{came.size} of {listed.size} bytes came" if came.etag == listed.etag and came.size != listed.size else None
 
 
 def _read_journal(journal: Path) -> dict[str, str]:
