@@ -4,12 +4,12 @@ from helpers_tables import labels
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.selection import choose, image_pool, largest_remainder, limit_cover, lowest_box
+from utils.selection import choose, image_pool, largest_remainder, limit_cover, lowest_box, names_of
 
 
 def pick(text, count, balance="", pick_max=False, classes=("bird", "fish")):
     pool = image_pool(labels(text, "totag"))
-    return choose(pool, lowest_box(pool, pick_max), count, classes, tuple(map(float, balance.split())))
+    return names_of(pool, choose(pool, lowest_box(pool, pick_max), count, classes, tuple(map(float, balance.split()))))
 
 
 def row(image, label, confidence, lowest=None):

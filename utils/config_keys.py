@@ -16,7 +16,7 @@ from urllib.request import url2pathname
 from utils.tables import NULL
 
 MODEL_NAMES = ("faster_rcnn_resnet50_fpn", "faster_rcnn_resnet18_fpn", "faster_rcnn_resnet101_fpn", "faster_rcnn_mobilenet_v2_fpn")
-STRATEGIES = ("lowest_box",)
+STRATEGIES = ("hybrid", "entropy", "least_confidence", "coreset", "confident", "disagreement", "random", "lowest_box")
 
 
 @dataclass(frozen=True)
