@@ -2,9 +2,9 @@
 import _repo_root  # noqa: F401  I001
 
 import argparse
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +21,9 @@ from utils.files import write_bytes
 from utils.label_state import Change, LabelStore, State, open_labels
 from utils.model_classes import read_model_classes
 from utils.reviews import unsent
+from utils.selection_context import context_of_state, summary, why_tables
 from utils.storage import Container, Missing
+from utils.strategies import STRATEGIES, Selection, select
 from utils.vott import Box, Sheet, drawable, tag_names, write_project
 
 WORKERS = 8
@@ -37,6 +39,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("class_map", nargs="?", type=Path, metavar="CLASS_MAP",
                         help="choose from the predictions of the pretrained model (active_learning_init_pred.sh), with the class names of "
                         "this JSON file; init_pred_desription.md shows one")
+    parser.add_argument("--strategy", choices=STRATEGIES, help="how the images are chosen (default: selection_strategy of config.ini)")
+    parser.add_argument("--score-between", nargs=2, type=_score, metavar=("A", "B"),
+                        help="only images with a box whose score is from A to B; none is drawn at random then")
     parser.add_argument("--by-folder", action="store_true", help="one VoTT folder for each image folder, instead of one for all")
     parser.add_argument("--again", action="store_true", help="fetch the images once more that you hold and that are no longer on this disk")
     options = parser.parse_args(argv)
@@ -49,14 +54,13 @@ def main(argv: list[str]) -> int:
     if state.blob("totag") is None:
         raise InputError(f"{labels.container.address}: no images are listed there yet; "
                          "run train/active_learning_initialize.sh CONFIG on the training machine first")
-    if config.selection_strategy != "lowest_box":
-        print(f"{config.path}: selection_strategy={config.selection_strategy} is not available yet; images are chosen by lowest_box",
-              file=sys.stderr)
     hand_out = HandOut(config, container, labels, options)
     batch = hand_out.present(state) or hand_out.restored(state) or hand_out.new()
     hand_out.complete(batch)
 
     boxes = sum(len(item.boxes) for item in batch.images.values())
+    for line in hand_out.reasons:
+        print(line)
     for blob, reason in hand_out.failed.items():
         print(f"{blob}: {reason}; listed in the table of failed images, and another takes its place")
     if len(batch.images) < batch.wanted:
@@ -76,6 +80,7 @@ class HandOut:
         self.class_map = _class_map(config, options.class_map)
         self.classes, self.balance = config.classes, config.ideal_class_balance
         self.failed: dict[str, str] = {}
+        self.reasons: list[str] = []  # why these images, for people
         self.old: Batch | None = None  # a batch on disk that is done with
 
     def present(self, state: State) -> Batch | None:
@@ -173,11 +178,14 @@ class HandOut:
             self._name_classes(state)
             free = self.labels.totag(state, self.now)
             rows = free if self.class_map is None else self._mapped(state, free)
-            chosen = self._choose(rows, batch.wanted - len(before))
-            if not chosen:
+            chosen = self._choose(state, rows, batch.wanted - len(before))
+            if not chosen.names:
                 return None
-            self._plan(batch, tables.only(rows, chosen), fresh=not before)
-            return self.labels.hand_out(state, free, chosen, moment, rows)
+            handed_out = tables.only(rows, chosen.names)
+            self._plan(batch, handed_out, fresh=not before)
+            change = self.labels.hand_out(state, free, chosen.names, moment, rows)
+            predicted = handed_out if self.class_map is None else handed_out[:0]
+            return replace(change, tables={**change.tables, **why_tables(self.labels, state, chosen, predicted)})
 
         state = self.labels.commit(hand_out, what="reserving images")
         if len(batch.images) == len(before):
@@ -194,12 +202,19 @@ class HandOut:
         """Classes of the config under the names that they have in the labels now."""
         self.classes, self.balance = current_classes(self.config.classes, state.classes, self.config.ideal_class_balance)
 
-    def _choose(self, rows: pd.DataFrame, count: int) -> list[str]:
-        classes, balance = self.classes, self.balance
+    def _choose(self, state: State, rows: pd.DataFrame, count: int) -> Selection:
+        classes, balance, config = self.classes, self.balance, self.config
         if self.class_map is not None:
             classes, balance = list(self.class_map.shares), [*self.class_map.shares.values(), self.class_map.empty_share]
-        pool = selection.image_pool(rows)
-        return selection.choose(pool, selection.lowest_box(pool, self.config.pick_max), count, classes, balance)
+        if self.options.score_between:
+            rows = tables.only(rows, tables.image_set(rows[rows["box_confidence"].between(*self.options.score_between)
+                                                          & (rows["class"] != tables.NULL)]))
+            config = replace(config, random_share=0.0)
+        strategy = self.options.strategy or config.selection_strategy
+        context = context_of_state(self.labels, state, rows, config, strategy, classes, balance)
+        chosen = select(strategy, context, count)
+        self.reasons = summary(chosen, len(context.pool.names))
+        return chosen
 
     def _mapped(self, state: State, free: pd.DataFrame) -> pd.DataFrame:
         """What the pretrained model found in the free images, by the class map; images that it has not seen keep their rows."""
@@ -311,6 +326,16 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of images; expected a whole number from 1, then CONFIG")
     return int(text)
+
+
+def _score(text: str) -> float:
+    try:
+        score = float(text)
+    except ValueError:
+        score = -1.0
+    if not 0 <= score <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no score; expected a number from 0 to 1")
+    return score
 
 
 def _few(names: list[str]) -> str:

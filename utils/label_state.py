@@ -150,6 +150,10 @@ class LabelStore:
             except Conflict:
                 stamp += 1
 
+    def cached_file(self, blob: str) -> Path:
+        """An immutable published file, as a file on this machine, fetched if it is not there yet."""
+        return self._local(blob)
+
     def fetch_file(self, blob: str, target: Path) -> Path:
         """A published file as the local file `target`; not fetched again when `target` bears the blob's name and has its size."""
         if not (target.name == blob and target.is_file() and target.stat().st_size == self.container.info(blob).size):

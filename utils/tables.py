@@ -28,6 +28,7 @@ COLUMNS = {
     "predicted": ["filename", "folder", "etag", "model"],
     "review": ["filename", "folder", "tagger", "reserved_at"],
     "conflicts": [*BOX, "tagger", "at", "reason"],
+    "drawn": [*PREDICTED, "model"],
     "selection": ["filename", "folder", "strategy", "score", "class", "burst", "random"],
     "performance": ["Class Name", "AP", "images", "boxes", "precision", "recall", "threshold", "coco_ap", "coco_ap50"],
 }

@@ -1,0 +1,116 @@
+"""download_vott_json.py with strategies: what it chooses from the state, and how it says why."""
+import numpy as np
+import pyarrow as pa
+from helpers_tables import images, labels
+from test_download_upload import Project
+
+from utils.embeddings import MODEL, Basis, Embeddings, to_parquet
+from utils.label_state import Change
+
+SIX = """
+a/1.jpg bird 0.1 0.5 0.2 0.8 0.5 0.5
+a/2.jpg seal 0.1 0.5 0.2 0.8 0.6 0.6
+a/3.jpg bird 0.1 0.5 0.2 0.8 0.98 0.98
+b/1.jpg bird 0.1 0.5 0.2 0.8 0.9 0.9
+b/2.jpg NULL 0 0 0 0 0 0
+b/3.jpg NULL 0 0 0 0 0 0
+"""
+
+
+def put(project, **members):
+    project.labels.commit(lambda state: Change({}, members), what="test")
+
+
+def why(project) -> dict[str, list]:
+    frame = project.table("selection")
+    return {f"{folder}/{name}": cells for folder, name, *cells in
+            frame[["folder", "filename", "strategy", "class", "random"]].itertuples(index=False)}
+
+
+def test_hybrid_hands_out_what_is_unsure_and_says_why(store, tmp_path):
+    project = Project(store, tmp_path, SIX, selection_strategy="hybrid")
+    output = project.run("download", 2)
+    assert project.names("tagging") == ["a/1.jpg", "a/2.jpg"]
+    assert why(project) == {"a/1.jpg": ["hybrid", "bird", "0"], "a/2.jpg": ["hybrid", "seal", "0"]}
+    assert "chosen by hybrid from 6 images: 2, worth 1 to 0.971 (1 for bird, 1 for seal)" in output
+    assert project.last(output).startswith("2 images, 2 boxes")
+
+    project.run("upload", "--all")
+    project.run("download", 1)
+    assert sorted(why(project)) == ["a/1.jpg", "a/2.jpg", "b/1.jpg"]  # tagged ones are still told of
+    assert project.table("drawn").empty
+
+
+def test_reasons_go_with_images_that_are_given_back(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, SIX)
+    project.run("download", 1, "--strategy", "entropy")
+    assert why(project) == {"a/1.jpg": ["entropy", "bird", "0"]}
+    taken = project.table("tagging")
+    project.seed(labels(SIX, "totag"), tagging=taken[:0])
+    (project.place / "batch.json").unlink()
+    for path in (project.place / "Images").iterdir():
+        path.unlink()
+    (project.place / "Images").rmdir()
+    (project.place / "Images.json").unlink()
+    project.run("download", 1, "--strategy", "confident")
+    assert why(project) == {"a/3.jpg": ["confident", "bird", "0"]}
+
+
+def test_what_is_drawn_at_random_is_marked_and_its_predictions_are_kept(store, tmp_path):
+    project = Project(store, tmp_path, SIX, selection_strategy="hybrid", random_share="0.5")
+    put(project, live={"model": "model_1.pb"})
+    output = project.run("download", 4)
+    by_chance = sorted(image for image, (_, _, drawn) in why(project).items() if drawn == "1")
+    assert len(by_chance) == 2 and "drawn at random from all 6 images: 2" in output
+    assert project.names("drawn") == by_chance and set(project.table("drawn")["model"]) == {"model_1.pb"}
+    project.run("upload", "--all")
+    project.run("download", 2)
+    assert set(by_chance) <= set(project.names("drawn"))
+
+
+def test_only_images_with_a_box_in_the_band_are_handed_out(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, SIX, random_share="1")
+    output = project.run("download", 5, "--score-between", 0.55, 0.95)
+    assert project.names("tagging") == ["a/2.jpg", "b/1.jpg"] and "there are no more" in output
+    assert {drawn for *_, drawn in why(project).values()} == {"0"}
+
+
+def test_bursts_share_their_limit_by_the_times_of_the_images_table(folder_store, tmp_path):
+    names = [f"a/{number}.jpg" for number in range(4)]
+    rows = "\n".join(f"{name} bird 0.1 0.5 0.2 0.8 0.{5 + place} 0.5" for place, name in enumerate(names))
+    project = Project(folder_store, tmp_path, rows, selection_strategy="entropy", max_per_burst="1")
+    taken = [f"2026-05-01T10:00:{second:02}Z" for second in (0, 10, 20)] + ["2026-05-01T12:00:00Z"]
+    project.labels.commit(lambda state: Change({"images": images(*names).assign(taken_at=taken)}), what="test")
+    project.run("download", 2)
+    assert project.names("tagging") == ["a/0.jpg", "a/3.jpg"]
+
+
+def test_published_embeddings_make_the_batch_differ_from_labelled_images(store, tmp_path):
+    rows = "\n".join(f"{number}.jpg bird 0.1 0.5 0.2 0.8 0.5 0.5" for number in range(4))
+    project = Project(store, tmp_path, rows, selection_strategy="hybrid", user_folders="True")
+    names = pa.array([*(f"{number}.jpg" for number in range(4)), "old.jpg"], pa.large_string())
+    vectors = np.array([[0, 0], [0, 1], [8, 0], [0, 9], [0, 0.5]], np.float16)
+    basis = Basis(MODEL, np.zeros(2, np.float32), np.eye(2, dtype=np.float32))
+    blob = project.labels.publish_file("embeddings", ".parquet",
+                                       to_parquet(Embeddings(names, vectors, np.full(5, np.nan, np.float32), "m", basis)))
+    project.labels.commit(lambda state: Change({"tagged": labels("old.jpg bird 0.1 0.5 0.1 0.5")}, {"live": {"embeddings": blob}}),
+                          what="test")
+    project.run("download", 2)
+    assert project.names("tagging") == ["2.jpg", "3.jpg"]
+
+
+def test_before_there_is_a_model_images_come_from_what_a_pretrained_one_found(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, "1.jpg NULL\n2.jpg NULL\n3.jpg NULL", selection_strategy="hybrid", user_folders="True",
+                      ideal_class_balance="0.5,0.3,0.2")
+    found = labels("1.jpg NULL 0 0 0 0 0 0\n2.jpg 16 0.1 0.5 0.2 0.8 0.5 0.5\n3.jpg NULL 0 0 0 0 0 0", "init_totag")
+    project.labels.commit(lambda state: Change({"init_totag": found}), what="test")
+    output = project.run("download", 1)
+    assert project.names("tagging") == ["2.jpg"] and project.last(output).startswith("1 images, 0 boxes")
+
+
+def test_before_any_model_images_are_spread_and_that_is_said(folder_store, tmp_path):
+    rows = "\n".join(f"{folder}/{number}.jpg NULL" for folder in "ab" for number in range(4))
+    project = Project(folder_store, tmp_path, rows, selection_strategy="hybrid")
+    output = project.run("download", 4)
+    assert project.names("tagging") == ["a/0.jpg", "a/2.jpg", "b/0.jpg", "b/2.jpg"]
+    assert "no model has seen these images yet: chosen to be spread over folders and time" in output

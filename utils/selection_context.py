@@ -1,0 +1,128 @@
+"""From tables to what choosing depends on (strategies.Context): the pool, bursts, labels, and image embeddings where they are used."""
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from utils import tables
+from utils.assignments import image_codes
+from utils.config import Config
+from utils.embeddings import Embeddings, read_parquet
+from utils.label_map import current_name
+from utils.label_state import LabelStore, State
+from utils.selection import image_pool
+from utils.splits import bursts
+from utils.strategies import USES_EMBEDDINGS, Context, Selection
+
+SIMPLE = frozenset({"random", "lowest_box"})  # they look at nothing but the predictions
+
+
+def make_context(rows: pd.DataFrame, config: Config, *, images: pd.DataFrame | None = None, held: pd.DataFrame | None = None,
+                 tagged: pd.DataFrame | None = None, classes: Sequence[str] | None = None, balance: Sequence[float] | None = None,
+                 ap50: Mapping[str, float] | None = None, embeddings: Embeddings | None = None) -> Context:
+    """The Context for choosing among the images of `rows` (columns of totag).
+
+    images: the images table, for bursts and times. tagged: the labels so far. held: rows of images besides them that somebody has, which
+    new ones should differ from too. classes, balance: those of the config when not given. ap50: per class, of the last model.
+    """
+    pool = image_pool(rows, config.prelabel_confidence or 0.0)
+    classes = config.classes if classes is None else classes
+    members: dict = {}
+    labelled: dict[str, int] = {}
+    taken_up = pa.array([], pa.large_string())
+    if tagged is not None and len(tagged):
+        image, _ = image_codes(tagged)
+        pairs = pd.DataFrame({"class": tagged["class"].to_numpy(), "image": image}).drop_duplicates()
+        labelled = pairs[pairs["class"] != tables.NULL]["class"].value_counts().to_dict()
+        taken_up = image_codes(pd.concat([frame[["folder", "filename"]] for frame in (tagged, held) if frame is not None]))[1]
+    if images is not None and len(images):
+        members |= _time_and_bursts(pool.names, images, config.burst_seconds, taken_up)
+    if embeddings is not None:
+        centres = embeddings.of(taken_up)
+        members |= {"vectors": embeddings.of(pool.names), "centres": centres[~np.isnan(centres).any(axis=1)],
+                    "disagreement": embeddings.disagreement_of(pool.names)}
+    return Context(pool, classes, config.ideal_class_balance if balance is None else balance, labelled=labelled, ap50=ap50 or {},
+                   max_per_burst=config.max_per_burst, random_share=config.random_share, pick_max=config.pick_max, seed=config.seed,
+                   **members)
+
+
+def context_of_state(labels: LabelStore, state: State, rows: pd.DataFrame, config: Config, strategy: str, classes: Sequence[str],
+                     balance: Sequence[float]) -> Context:
+    """The Context for choosing among `rows` by a strategy, from the tables of a state. Only what that strategy uses is fetched.
+
+    Images that only a pretrained model has seen (init_totag) are judged by what it found, whatever it calls it: without quotas.
+    """
+    if strategy in SIMPLE and config.max_per_burst is None:
+        return make_context(rows, config, classes=classes, balance=balance)
+    if strategy not in SIMPLE and state.blob("init_totag") and rows["image_confidence"].isna().all():
+        init = tables.only(labels.table(state, "init_totag"), tables.image_set(rows))
+        rows, balance = tables.concat("totag", init, tables.without(rows, tables.image_set(init))), ()
+    published = state.live.get("embeddings") if strategy in USES_EMBEDDINGS | {"disagreement"} else None
+    return make_context(rows, config, images=labels.table(state, "images"), held=labels.table(state, "tagging"),
+                        tagged=labels.table(state, "tagged"), classes=classes, balance=balance, ap50=ap50_of(state),
+                        embeddings=read_parquet(labels.cached_file(published)) if published else None)
+
+
+def why_tables(labels: LabelStore, state: State, chosen: Selection, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The tables `selection` and `drawn` with the images that are handed out now; `rows` are their predictions.
+
+    `selection` keeps the rows of images that are out or tagged. `drawn` keeps, for good, what the model of that moment had predicted of
+    the images that were drawn at random and that it had seen: its unbiased test, once they are labelled.
+    """
+    kept = tables.image_set(labels.table(state, "tagging")) | tables.image_set(labels.table(state, "tagged"))
+    new = chosen.table()
+    selection = tables.concat("selection", tables.only(tables.without(labels.table(state, "selection"), chosen.names), kept), new)
+    by_chance = [name for name, drawn in zip(chosen.names, chosen.random, strict=True) if drawn]
+    seen = tables.only(rows, by_chance)
+    seen = seen[~((seen["class"] == tables.NULL) & seen["image_confidence"].isna())]
+    before = labels.table(state, "drawn")
+    drawn = tables.concat("drawn", tables.without(before, chosen.names), seen.assign(model=state.live.get("model") or ""))
+    return {"selection": selection, **({"drawn": drawn} if len(drawn) or len(before) else {})}
+
+
+def summary(chosen: Selection, of: int) -> list[str]:
+    """Why these images, in a few lines for people; `of`: how many there were to choose from."""
+    lines = list(chosen.notes)
+    by_rule = ~chosen.random
+    if by_rule.any():
+        score = chosen.score[by_rule]
+        counts = Counter(name for name, rule in zip(chosen.classes, by_rule, strict=True) if rule and name)
+        because = ", ".join(f"{count} for {name}" for name, count in counts.most_common(5))
+        lines.append(f"chosen by {chosen.strategy} from {of} images: {by_rule.sum()}, worth {score.max():.3g} to {score.min():.3g}"
+                     + (f" ({because})" if because else ""))
+    if chosen.random.any():
+        lines.append(f"drawn at random from all {of} images: {chosen.random.sum()}")
+    return lines
+
+
+def ap50_of(state: State) -> dict[str, float]:
+    """Per class the AP at overlap 0.5 of the last published model on its test set, under present names; without those not measured."""
+    if not state.cycles:
+        return {}
+    figures = state.cycles[-1].get("metrics") or {}
+    return {current_name(name, state.classes["renamed"]): row["AP"] for name, row in figures.items() if row.get("AP") is not None}
+
+
+def _time_and_bursts(names: pa.Array, images: pd.DataFrame, burst_seconds: float, taken_up: pa.Array) -> dict:
+    """The members order, burst, burst_names and labelled_in_burst of Context. An image that is not in `images` is a burst of its own."""
+    burst_of = bursts(images, "burst", burst_seconds)
+    listed = pa.array(burst_of.index.to_numpy(), pa.large_string())
+    codes, burst_names = pd.factorize(burst_of.to_numpy())
+    place = _places(names, listed)
+    burst = np.where(place >= 0, codes[place], len(burst_names) + np.arange(len(names)))
+    times = pa.array(np.where(place >= 0, images["taken_at"].to_numpy(dtype=object)[place], ""), pa.large_string())
+    by_time = pc.sort_indices(pa.table({"time": times, "name": names}), [("time", "ascending"), ("name", "ascending")]).to_numpy()
+    order = np.empty(len(names), np.int64)
+    order[by_time] = np.arange(len(names))
+    held = _places(taken_up, listed)
+    per_burst = np.bincount(codes[held[held >= 0]], minlength=len(burst_names) + len(names))
+    return {"order": order, "burst": burst, "burst_names": np.concatenate([burst_names, names.to_numpy(zero_copy_only=False)]),
+            "labelled_in_burst": per_burst[burst]}
+
+
+def _places(names: pa.Array, listed: pa.Array) -> np.ndarray:
+    """Where each name stands in `listed`, -1 where it does not."""
+    return pc.fill_null(pc.index_in(names, value_set=listed), -1).to_numpy(zero_copy_only=False)
