@@ -7,7 +7,6 @@ Programs: download, upload, publish (train/publish_cycle.py with files as the st
 sync_images.py), change_classes. A run that ended before its kill counts as no kill. Ends with exit code 1 when something was wrong.
 """
 import argparse
-import json
 import random
 import subprocess
 import sys
@@ -16,14 +15,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-from labelling_project import findings, open_project, photo, review, start, store_lines, write_config, wrong_boxes
+from labelling_project import findings, leave_cycle, open_project, photo, review, start, store_lines, write_config, wrong_boxes
 
-from utils import assignments, tables
 from utils.config import load_config
-from utils.files import write_bytes
-from utils.label_map import write_label_map
-from utils.tables import image_set, without
+from utils.tables import image_set
 
 COUNT = 5  # images of a batch
 COMMANDS = {
@@ -110,21 +105,7 @@ class Killer:
     def make_cycle(self) -> None:
         """The files that steps 1 to 7 of a training cycle leave behind, without the training."""
         self.finish("begin")
-        config = self.loaded
-        images = tables.parse("images", config.data_dir / "images.csv")
-        tagged = tables.parse("tagged", config.tagged_output)
-        predictions = assignments.unseen_rows(without(images, image_set(tagged)))
-        x = np.full(len(predictions), 0.1 + self.number % 50 / 100)
-        predictions = predictions.assign(**{"class": "bird", "xmin": x, "xmax": x + 0.3, "ymin": 0.1, "ymax": 0.5, "box_confidence": 0.6,
-                                            "image_confidence": 0.6})
-        write_bytes(config.untagged_output, tables.to_csv("totag", predictions, True))
-        seen = tables.make("predicted", filename=predictions["filename"], folder=predictions["folder"], model="killer")
-        write_bytes(config.data_dir / "predicted.csv", tables.to_csv("predicted", seen.drop_duplicates(), True))
-        write_bytes(config.data_dir / "performance.csv", tables.to_csv("performance", tables.make(
-            "performance", **{"Class Name": ["Average", "bird"], "AP": [0.5, 0.5], "images": [1.0, 1.0], "boxes": [1.0, 1.0]}), True))
-        write_bytes(config.inference_output_dir / "frozen_inference_graph.pb", b"graph" * 20_000 + str(self.number).encode())
-        write_label_map(config.inference_output_dir / "label_map.pbtxt", {"bird": 1, "seal": 2})
-        write_bytes(config.train_dir / "training.json", json.dumps({"weights": "scratch", "steps": 1}).encode())
+        leave_cycle(self.loaded, self.number)
 
     def verify(self, name: str) -> None:
         """What the command was to do is done."""

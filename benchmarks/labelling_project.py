@@ -16,8 +16,10 @@ ROOT = Path(__file__).resolve().parent.parent
 for folder in (ROOT, ROOT / "tests"):
     sys.path.insert(0, str(folder))
 
-from utils import tables  # noqa: E402
-from utils.config import load_config  # noqa: E402
+from utils import assignments, tables  # noqa: E402
+from utils.config import Config, load_config  # noqa: E402
+from utils.files import write_bytes  # noqa: E402
+from utils.label_map import write_label_map  # noqa: E402
 from utils.label_state import LabelStore, open_labels  # noqa: E402
 from utils.state_check import Finding, check_blobs, check_tables  # noqa: E402
 
@@ -87,6 +89,26 @@ def review(place: Path) -> list[str]:
     project["visitedFrames"] = [file.name for file in sorted((place / "Images").iterdir())]
     (place / "Images.json").write_text(json.dumps(project), encoding="utf-8")
     return seen
+
+
+def leave_cycle(config: Config, number: int) -> None:
+    """After sync_images.py: the files that steps 2 to 7 of the training cycle leave behind, without the training. Other numbers give
+    other predictions and another model."""
+    images = tables.parse("images", config.data_dir / "images.csv")
+    tagged = tables.parse("tagged", config.tagged_output)
+    predictions = assignments.unseen_rows(tables.without(images, tables.image_set(tagged)))
+    x = np.full(len(predictions), 0.1 + number % 50 / 100)
+    predictions = predictions.assign(**{"class": "bird", "xmin": x, "xmax": x + 0.3, "ymin": 0.1, "ymax": 0.5, "box_confidence": 0.6,
+                                        "image_confidence": 0.6})
+    seen = tables.make("predicted", filename=predictions["filename"], folder=predictions["folder"], model="killer").drop_duplicates()
+    performance = tables.make("performance", **{"Class Name": ["Average", "bird"], "AP": [0.5, 0.5], "images": [1.0, 1.0],
+                                                "boxes": [1.0, 1.0]})
+    for table, path, frame in (("totag", config.untagged_output, predictions), ("predicted", config.data_dir / "predicted.csv", seen),
+                               ("performance", config.data_dir / "performance.csv", performance)):
+        write_bytes(path, tables.to_csv(table, frame, True))
+    write_bytes(config.inference_output_dir / "frozen_inference_graph.pb", b"graph" * 20_000 + str(number).encode())
+    write_label_map(config.inference_output_dir / "label_map.pbtxt", {"bird": 1, "seal": 2})
+    write_bytes(config.train_dir / "training.json", json.dumps({"weights": "scratch", "steps": 1}).encode())
 
 
 def wrong_boxes(tagged, seen: list[str], any_class: bool = False) -> list[str]:

@@ -1,0 +1,278 @@
+"""No secret leaves the place where a person put it: not into files, blobs, output or process arguments, whatever the programs do."""
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, quote
+
+import azurite
+import psutil
+import pytest
+from azure.storage.blob import AccountSasPermissions, ContainerSasPermissions, ResourceTypes, generate_account_sas, generate_container_sas
+from helpers_proxy import Fault, through
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "benchmarks"))
+
+import labelling_project as project  # noqa: E402
+
+from utils.config import load_config  # noqa: E402
+from utils.errors import InputError  # noqa: E402
+from utils.storage import open_containers  # noqa: E402
+
+PIECE = 14  # so many characters of a secret in a row are a leak
+WRONG = base64.b64encode(b"a wrong key, which is somebody's right one").decode()
+SOON = timedelta(hours=2)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def pieces(secret: str) -> set[bytes]:
+    """What must not appear anywhere: every piece of the secret as it is, URL-encoded, as bytes, and in base64 at each of its alignments."""
+    forms = [secret.encode(), quote(secret, safe="").encode(), quote(secret, safe="").lower().encode()]
+    forms += [base64.b64encode(bytes(shift) + secret.encode())[4:-4] for shift in range(3)]
+    forms.append(base64.b64decode(secret))
+    return {form[at:at + PIECE] for form in forms for at in range(len(form) - PIECE + 1)}
+
+
+def leaks(secret: str, written: dict[str, bytes]) -> list[str]:
+    """Where pieces of it are."""
+    found = re.compile(b"|".join(map(re.escape, sorted(pieces(secret)))))
+    return [where for where, data in written.items() if found.search(data)]
+
+
+def test_a_leak_in_any_form_is_found():
+    for form in (azurite.KEY, quote(azurite.KEY), base64.b64encode(b"key=" + azurite.KEY.encode()).decode(), azurite.KEY[10:30]):
+        assert leaks(azurite.KEY, {"here": f"before {form} after".encode()}) == ["here"]
+    assert leaks(azurite.KEY, {"here": b"nothing of it"}) == []
+
+
+# Programs one after the other in one process, because most of their time would be spent on loading the same packages.
+DRIVER = """if True:
+    import json, os, runpy, sys
+    for line in sys.stdin:
+        path, *arguments = json.loads(line)
+        sys.argv, sys.path[0] = [path, *arguments], os.path.dirname(path)
+        try:
+            runpy.run_path(path, run_name="__main__")
+        except SystemExit as end:
+            print(f"\\nexit code {end.code}", flush=True)
+"""
+
+
+class Machine:
+    """A user's folder with a config beside it. `seen`: all that was printed, and the command lines of what ran, by program."""
+
+    def __init__(self, folder: Path, store: str, environment: dict[str, str]):
+        self.driver: subprocess.Popen | None = None
+        self.work = folder / "work"
+        (self.work / "home").mkdir(parents=True)
+        self.config = project.write_config(folder / "settings" / "config.ini", store, tagger_name="anna", train_iterations=1,
+                                           tagging_location="../work/Tag", data_dir="../work/data")
+        self.environment = {**os.environ, **environment, "HOME": str(self.work / "home"), "XDG_CACHE_HOME": str(self.work / "cache"),
+                            "ACTIVE_LEARNING_NOTICES_SHOWN": ""}
+        self.seen: dict[str, bytes] = {}
+
+    def run(self, program: str, *arguments: str, code: int = 0, config: Path | None = None, own_process: bool = False) -> bytes:
+        """Run it to its end, expecting that exit code; what it printed."""
+        path, config = str(ROOT / program), str(config or self.config)
+        ordered = [*arguments, config] if program.endswith("json.py") else [config, *arguments]
+        if own_process or program.endswith(".sh"):
+            said, ended = self._process([sys.executable if program.endswith(".py") else "bash", path, *ordered])
+        else:
+            said, ended = self._driven([path, *ordered])
+        name = f"{program} {' '.join(arguments)}"
+        assert ended == code and b"Traceback" not in said, f"{name}: {ended}: {said.decode()}"
+        self.seen[f"output of {name} ({code}) {len(self.seen)}"] = said
+        return said
+
+    def _process(self, command: list[str]) -> tuple[bytes, int]:
+        process = psutil.Popen(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        lines: set[str] = set()
+        watch = threading.Thread(target=_command_lines, args=(process, lines))
+        watch.start()
+        said = process.communicate()[0]
+        watch.join()
+        self.seen[f"arguments of {command[1]} {len(self.seen)}"] = "\n".join(lines).encode()
+        return said, process.returncode
+
+    def _driven(self, command: list[str]) -> tuple[bytes, int]:
+        if self.driver is None:
+            self.driver = subprocess.Popen([sys.executable, "-c", DRIVER], env=self.environment, stdin=subprocess.PIPE,
+                                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.driver.stdin.write(json.dumps(command).encode() + b"\n")
+        self.driver.stdin.flush()
+        said = b""
+        for line in self.driver.stdout:
+            if ended := re.fullmatch(rb"exit code (\d+)\n", line):
+                return said.rstrip(b"\n"), int(ended[1])
+            said += line
+        return said, self.driver.wait()
+
+    def change_environment(self, **values: str) -> None:
+        self.close()
+        self.environment |= values
+
+    def close(self) -> None:
+        if self.driver:
+            self.driver.stdin.close()
+            self.driver.wait()
+            self.driver.stdout.close()
+            self.driver = None
+
+    def written(self) -> dict[str, bytes]:
+        return self.seen | {str(path): path.read_bytes() for path in self.work.rglob("*") if path.is_file()}
+
+    def loop(self, images) -> None:
+        """What a project does: take images in, hand out, review, upload, draw a test set, publish a cycle, and look after it all."""
+        for number in range(8):
+            images.write(f"cam{number % 2}/img{number}.jpg", project.photo(f"cam{number % 2}/img{number}.jpg"))
+        self.run("train/active_learning_initialize.sh")
+        self.run("tag/download_vott_json.py", "4", own_process=True)
+        project.review(self.work / "Tag")
+        self.run("tag/upload_vott_json.py", own_process=True)
+        self.run("train/repartition_test_set.py")
+        self.run("train/sync_images.py")
+        project.leave_cycle(load_config(self.config, self.environment), 1)
+        self.run("train/publish_cycle.py")
+        self.run("tag/download_vott_json.py", "2")
+        self.run("tag/abandon.py")
+        self.run("tag/change_classes.py", "--rename", "bird=gull")
+        (self.work / "more.csv").write_text("filename,class,xmin,xmax,ymin,ymax,height,width,folder\n"
+                                            "img7.jpg,seal,0,.5,0,.5,100,200,cam1\n")
+        assert re.search(rb"\b1 images", self.run("tag/import_labels.py", str(self.config), config=self.work / "more.csv"))
+        self.run("tag/status.py", "--check")
+        self.run("tag/status.py", "--json")
+        self.run("tag/status.py", "--prune")
+
+
+@pytest.fixture
+def machine_of():
+    """Makes machines (arguments of Machine), and switches them off at the end."""
+    made: list[Machine] = []
+
+    def make(*arguments, **options) -> Machine:
+        made.append(Machine(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for machine in made:
+        machine.close()
+
+
+def _command_lines(process: psutil.Popen, lines: set[str]) -> None:
+    """Collect the command lines of a process and all it starts until it ends."""
+    while process.poll() is None:
+        try:
+            lines.update(" ".join(each.cmdline()) for each in [process, *process.children(recursive=True)])
+        except psutil.Error:
+            pass
+        threading.Event().wait(0.05)
+
+
+def blobs(store) -> dict[str, bytes]:
+    """All that the two containers hold, with the metadata."""
+    return {f"{container.name}/{blob.name}": container.read(blob.name)[0] + repr(container.info(blob.name).metadata).encode()
+            for container in (store.images, store.labels) for blob in container.list()}
+
+
+def without_key(store) -> str:
+    return "".join(f"{line}\n" for line in store.settings.splitlines() if "AZURE_STORAGE_KEY" not in line)
+
+
+def signature(token: str) -> str:
+    return parse_qs(token)["sig"][0]
+
+
+def readme_rights(machine: str) -> tuple[ContainerSasPermissions, ContainerSasPermissions]:
+    """The rights on the image and the label container that the README's table gives this machine."""
+    cells = re.search(rf"^\| {machine} \| (.*) \| (.*) \|$", README, re.MULTILINE).groups()
+    return tuple(ContainerSasPermissions(**{right: True for right in cell.split(", ")}) for cell in cells)
+
+
+def container_sas(container, rights: ContainerSasPermissions) -> str:
+    return generate_container_sas(azurite.ACCOUNT, container.name, azurite.KEY, permission=rights, expiry=datetime.now(UTC) + SOON)
+
+
+def test_the_key_in_the_config_appears_nowhere(azurite_store, azurite_url, tmp_path, machine_of):
+    machine = machine_of(tmp_path, azurite_store.settings, {})
+    machine.loop(azurite_store.images)
+    settings = machine.config.read_text()
+    wrong = {"wrong": settings.replace(azurite.KEY, WRONG), "no-key": settings.replace(azurite.KEY, azurite.KEY + "-!"),
+             "twice": settings + f"AZURE_STORAGE_KEYS={azurite.KEY}\n{azurite.KEY}\nclasses=\n",
+             "unclosed": settings.replace(azurite.KEY, "${x" + azurite.KEY + "}")}
+    with through(azurite_url) as proxy:
+        proxy.faults.append(Fault("lost request", times=10**6))
+        configs = {name: machine.config.with_name(f"{name}.ini") for name in (*wrong, "cut")}
+        for name, text in (wrong | {"cut": settings.replace(azurite_url, proxy.url)}).items():
+            configs[name].write_text(text)
+        with ThreadPoolExecutor(1) as pool:  # the client is patient with a connection that is cut
+            cut = pool.submit(machine.run, "tag/download_vott_json.py", "2", code=1, config=configs["cut"], own_process=True)
+            for name in wrong:
+                said = machine.run("tag/status.py", code=2, config=configs[name])
+                assert name == "twice" or len(said.splitlines()) == 1, said.decode()
+            assert b"cannot be reached" in cut.result() and len(cut.result().splitlines()) == 1
+    for secret in (azurite.KEY, WRONG):
+        assert leaks(secret, machine.written() | blobs(azurite_store)) == []
+    assert any(name.rpartition("/")[2].startswith("config_") for name in blobs(azurite_store))
+
+
+def test_sas_tokens_with_the_rights_that_the_readme_names_are_enough_and_appear_nowhere(azurite_store, tmp_path, machine_of):
+    assert [*map(str, readme_rights("annotator"))] == [*map(str, readme_rights("training"))]  # so one machine may stand for both
+    tokens = {f"AZURE_STORAGE_SAS_TOKEN_{name}": container_sas(container, rights) for name, container, rights in
+              zip(("IMAGES", "LABELS"), (azurite_store.images, azurite_store.labels), readme_rights("annotator"), strict=True)}
+    machine = machine_of(tmp_path, without_key(azurite_store), tokens)
+    machine.loop(azurite_store.images)
+    for token in tokens.values():
+        assert leaks(signature(token), machine.written() | blobs(azurite_store)) == []
+
+
+def test_a_sas_token_in_the_address_and_secrets_in_the_environment_appear_nowhere(azurite_store, azurite_url, tmp_path, machine_of):
+    project_of = {}
+    token = generate_account_sas(azurite.ACCOUNT, azurite.KEY, ResourceTypes(container=True, object=True),
+                                 AccountSasPermissions(read=True, list=True, create=True, write=True), datetime.now(UTC) + SOON)
+    project_of["address"] = machine_of(tmp_path / "a", without_key(azurite_store).replace(azurite_url, f"{azurite_url}?{token}"), {})
+    project_of["key"] = machine_of(tmp_path / "k", without_key(azurite_store), {"AZURE_STORAGE_KEY": azurite.KEY})
+    connection = f"AccountName={azurite.ACCOUNT};AccountKey={azurite.KEY};BlobEndpoint={azurite_url};"
+    names = "".join(f"{line}\n" for line in without_key(azurite_store).splitlines() if "container_name" in line)
+    project_of["connection"] = machine_of(tmp_path / "c", names, {"AZURE_STORAGE_CONNECTION_STRING": connection})
+    for number in range(6):
+        azurite_store.images.write(f"{number}.jpg", project.photo(f"{number}.jpg"))
+    for kind, machine in project_of.items():
+        machine.run("train/initialize.py")
+        machine.run("tag/download_vott_json.py", "1")
+        project.review(machine.work / "Tag")
+        machine.run("tag/upload_vott_json.py")
+        if kind == "address":
+            machine.run("train/sync_images.py")
+            machine.run("train/repartition_test_set.py", "--top-up")
+            project.leave_cycle(load_config(machine.config, machine.environment), 1)
+            machine.run("train/publish_cycle.py")
+            machine.config.write_text(machine.config.read_text().replace("http://", "ftp://"))
+        elif kind == "key":
+            machine.change_environment(AZURE_STORAGE_KEY=WRONG)
+        machine.run("tag/status.py", code=0 if kind == "connection" else 2)
+        for secret in (azurite.KEY, WRONG, signature(token)):
+            assert leaks(secret, machine.written() | blobs(azurite_store)) == []
+
+
+@pytest.mark.parametrize("delete", [False, True])
+def test_pruning_also_needs_the_right_to_delete(azurite_store, tmp_path, delete):
+    assert "`tag/status.py --prune` also needs delete on the label container" in README
+    azurite_store.labels.write("tagged_1.csv", b"x")
+    on_images, on_labels = readme_rights("annotator")
+    token = container_sas(azurite_store.labels, ContainerSasPermissions.from_string(str(on_labels) + "d" * delete))
+    config = project.write_config(tmp_path / "config.ini", without_key(azurite_store))
+    _, labels = open_containers(load_config(config, {"AZURE_STORAGE_SAS_TOKEN_IMAGES": container_sas(azurite_store.images, on_images),
+                                                     "AZURE_STORAGE_SAS_TOKEN_LABELS": token}))
+    if delete:
+        labels.delete("tagged_1.csv")
+        assert list(azurite_store.labels.list()) == []
+    else:
+        with pytest.raises(InputError, match="access refused"):
+            labels.delete("tagged_1.csv")
