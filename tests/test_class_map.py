@@ -2,6 +2,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from utils import tables
 from utils.class_map import ClassMap, apply_class_map, parse_class_map, read_class_map
@@ -58,6 +60,23 @@ def test_a_file_that_is_no_json_is_named(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(InputError, match="map.json: not JSON"):
         read_class_map(path)
+
+
+SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["1", "NULL", "0.5", 0.5, "bird"])
+ANYTHING = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3))
+ENTRY = st.fixed_dictionaries({"initclass": SCALAR | ANYTHING, "map": SCALAR | ANYTHING, "balance": SCALAR | ANYTHING}) | ANYTHING
+MAP = st.fixed_dictionaries({"classmap": st.lists(ENTRY, max_size=4) | ANYTHING, "unmapclass": st.lists(SCALAR, max_size=3) | ANYTHING,
+                             "default_class": SCALAR | ANYTHING})
+
+
+@given(MAP | ANYTHING)
+def test_any_json_is_a_class_map_or_one_line(value):
+    try:
+        found = parse_class_map(value, "map.json", {"1", "2"})
+    except InputError as error:
+        assert str(error).startswith("map.json: ")
+        return
+    assert abs(sum(found.shares.values()) + found.empty_share - 1) <= 0.01 + 1e-9
 
 
 def test_a_file_that_is_absent_is_named(tmp_path):

@@ -1,9 +1,12 @@
 """config.ini: what is read, what it means, and what each wrong value says."""
 import dataclasses
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from utils.config import KEYS, Config, load_config, read_config
 from utils.errors import InputError
@@ -166,6 +169,11 @@ def test_a_windows_path_is_refused_only_by_what_would_use_it(tmp_path):
     ("data_dir=${data_dir}/x", "config.ini: data_dir=${data_dir}/x refers to data_dir, in a circle"),
     ("storage_url=ftp://x", "config.ini: storage_url=ftp://x is not allowed; "
                             "expected nothing, an http(s) address of a storage account, or a folder"),
+    ("storage_url=http://[bad?sig=x", "config.ini: storage_url=http://[bad is not allowed; "
+                                      "expected nothing, an http(s) address of a storage account, or a folder"),
+    ("tf_url=https://me:word@[bad]/x?sig=x", "config.ini: tf_url=https://[bad]/x is not allowed; " + KEYS["tf_url"].allowed),
+    ("image_dir=a\0b", "config.ini: image_dir=a\0b is not allowed; " + KEYS["image_dir"].allowed),
+    ("reservation_hours=1e300", "config.ini: reservation_hours=1e300 is not allowed; expected hours, more than 0 and at most 1000000"),
     ("label_container_name=images", "config.ini: label_container_name=images is the image container too; expected another"),
 ])
 def test_a_bad_value_is_one_line_with_file_key_value_and_what_is_allowed(tmp_path, text, said):
@@ -243,6 +251,32 @@ def test_no_secret_comes_out(tmp_path, capsys):
         assert "SIGNED" not in shown
         assert "pass" not in shown
     assert "SIGNED" not in message(tmp_path, "storage_url=ftp://x/?sig=SIGNED")
+
+
+def test_a_connection_string_with_no_address_in_it_is_an_error(tmp_path):
+    for endpoint in ("http://[bad", "x", "https://", "http://h:0"):
+        said = message(tmp_path, "", {"AZURE_STORAGE_CONNECTION_STRING": f"AccountName=a;AccountKey={KEY};BlobEndpoint={endpoint}"})
+        assert said.startswith("AZURE_STORAGE_CONNECTION_STRING: its BlobEndpoint is no http(s) address") and KEY not in said
+
+
+SPECIAL = st.sampled_from(["${data_dir}", "$x", "${x%.*}", "${x##*/}", "http://", "[", "]", "@", "?sig=", "'", '"', "#", "\n", "=", ",",
+                           "~", "..", "/", "\\", "C:\\", "NULL", "none", "<x>", "1e999", "-1", "9" * 5000, "\0", "\ufeff", "é", "\u2028"])
+VALUE = st.lists(SPECIAL | st.text(max_size=6), max_size=5).map("".join)
+LINE = st.builds("{}={}".format, st.sampled_from([spec.name for spec in KEYS.values()]), VALUE) | st.text(max_size=30)
+
+
+@settings(max_examples=150, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(LINE, max_size=8).map("\n".join), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]), st.booleans())
+def test_any_text_is_a_config_or_one_line(tmp_path, text, encoding, complete):
+    path = tmp_path / "config.ini"
+    path.write_bytes(((SMALLEST if complete else "") + text).encode(encoding, "ignore"))
+    try:
+        read, notices = read_config(path, {"HOME": str(tmp_path)})
+    except InputError as error:
+        assert len(" ".join(str(error).split()).splitlines()) == 1
+        return
+    path.write_text(read.public_text(), encoding="utf-8")
+    assert datetime.now(UTC) - timedelta(hours=read.reservation_hours) and all("\n" not in notice for notice in notices)
 
 
 def test_the_published_text_reads_back_as_the_same_settings(tmp_path):

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from utils import config_file
-from utils.config_keys import BELOW_DATA_DIR, KEYS, MODEL_NAMES, Key, Reason
+from utils.config_keys import BELOW_DATA_DIR, KEYS, MODEL_NAMES, Key, Reason, is_address
 from utils.errors import InputError
 
 WITHOUT_MEANING = frozenset("""tf_models_location python_file_directory optional_pipeline_url pipeline_file old_label_path old_train_path
@@ -219,6 +219,9 @@ def _credentials(path: Path, values: Mapping[str, Any], entries, environ: Mappin
     }
     if found["connection_string"]:
         parts = dict(part.split("=", 1) for part in found["connection_string"].strip().split(";") if "=" in part)
+        if not is_address(parts.get("BlobEndpoint", "https://x")):
+            raise InputError("AZURE_STORAGE_CONNECTION_STRING: its BlobEndpoint is no http(s) address; copy it whole from the portal "
+                             "(Access keys)")
         named = parts.get("AccountName") or _account_of(parts.get("BlobEndpoint", ""))
         if not named:
             raise InputError("AZURE_STORAGE_CONNECTION_STRING: no AccountName in it; copy it whole from the portal (Access keys)")
@@ -292,7 +295,9 @@ def _split_query(url: str) -> tuple[str, str]:
 
 
 def _without_query(text: str) -> str:
+    """An address without what may be secret in it: the query, a user and a password. It need not be a possible address."""
     if "://" not in text:
         return text
-    parts = urlsplit(text)
-    return urlunsplit(parts._replace(query="", netloc=parts.netloc.rpartition("@")[2]))
+    scheme, _, rest = re.split(r"[?#]", text, maxsplit=1)[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

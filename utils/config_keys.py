@@ -62,11 +62,15 @@ def _choice(*allowed: str) -> Callable[[str, Path], str]:
     return read
 
 
-def _positive(text: str, _: Path) -> float:
+def _positive(text: str, _: Path, most: float = math.inf) -> float:
     value = float(text)
-    if not 0 < value < math.inf:
+    if not 0 < value <= most or math.isinf(value):
         raise ValueError
     return value
+
+
+def _hours(text: str, config: Path) -> float:
+    return _positive(text, config, 1e6)  # a hundred years; Python's dates end somewhere
 
 
 def _foreign(text: str) -> bool:
@@ -78,6 +82,8 @@ def _path(text: str, config: Path) -> Path:
     """A path of this machine; relative ones are relative to the config file."""
     if _foreign(text):
         raise Reason("a Windows path on another system")
+    if "\0" in text:
+        raise ValueError
     return Path(os.path.normpath(config.parent / os.path.expanduser(text)))
 
 
@@ -98,6 +104,15 @@ def _label_map(text: str, config: Path) -> str:
     return "COCO" if text.lower() == "coco" else _path_text(text, config)
 
 
+def is_address(text: str) -> bool:
+    """Whether this is an http or https address of some host."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
 def _storage_url(text: str, config: Path) -> str:
     if text.lower().startswith("file:"):
         parts = urlsplit(text)
@@ -105,10 +120,9 @@ def _storage_url(text: str, config: Path) -> str:
             raise ValueError
         return _path_text(url2pathname(parts.path), config)
     if "://" in text:
-        parts = urlsplit(text)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not is_address(text):
             raise ValueError
-        return text if parts.query else text.rstrip("/")
+        return text if "?" in text else text.rstrip("/")
     return _path_text(text, config)
 
 
@@ -170,7 +184,7 @@ KEYS: dict[str, Key] = {
     "ideal_class_balance": Key("ideal_class_balance", _shares, "expected shares from 0 to 1 separated by commas, such as 0.6,0.3,0.1", ()),
     "pick_max": Key("pick_max", _bool, _TRUE_FALSE, False),
     "max_tags_per_pixel": Key("max_tags_per_pixel", _number(1, whole=True), "expected a whole number from 1, or nothing for no limit"),
-    "reservation_hours": Key("reservation_hours", _positive, "expected hours, more than 0", 72.0),
+    "reservation_hours": Key("reservation_hours", _hours, "expected hours, more than 0 and at most 1000000", 72.0),
     "selection_strategy": Key("selection_strategy", _choice(*STRATEGIES), f"allowed are {', '.join(STRATEGIES)}", "lowest_box"),
     "random_share": Key("random_share", _number(0, 1), _SHARE, 0.0),
     "max_per_burst": Key("max_per_burst", _number(1, whole=True), "expected a whole number from 1, or nothing for no limit"),
@@ -219,7 +233,7 @@ KEYS: dict[str, Key] = {
     "init_model_graph": Key("init_model_graph", _path, _FILE),
     "init_label_map": Key("init_label_map", _label_map, "expected COCO or the path of a label map", "COCO"),
     "auto_retrain_images": Key("auto_retrain_images", _number(1, whole=True), "expected a whole number from 1", 100),
-    "auto_retrain_hours": Key("auto_retrain_hours", _positive, "expected hours, more than 0", 24.0),
+    "auto_retrain_hours": Key("auto_retrain_hours", _hours, "expected hours, more than 0 and at most 1000000", 24.0),
     "auto_poll_seconds": Key("auto_poll_seconds", _positive, "expected seconds, more than 0", 60.0),
 }
 # Where the pieces of a cycle lie when the file does not say so, below data_dir.
