@@ -5,7 +5,7 @@ import argparse
 from collections import Counter
 from datetime import UTC, datetime
 
-from utils import assignments, tables
+from utils import assignments, review_queue, tables
 from utils.config import load_config
 from utils.errors import InputError, run_program
 from utils.label_state import Change, LabelStore, State, open_labels
@@ -41,16 +41,17 @@ def main(argv: list[str]) -> int:
     if options.images and (missing := sorted(set(options.images) - set(given))):
         print(f"not out: {', '.join(missing)}")
     by = Counter(given.values())
-    print(f"{len(given)} images given back{''.join(f', {count} of {name}' for name, count in sorted(by.items()))} → "
-          f"{state.blob('totag') or 'nothing'}")
+    labelled = len(set(given) & image_set(labels.table(state, "tagged")))
+    print(f"{len(given)} images given back{''.join(f', {count} of {name}' for name, count in sorted(by.items()))}"
+          f"{f', {labelled} of them labelled (under review)' if labelled else ''} → {state.blob('totag') or 'nothing'}")
     return 0 if given or not options.images else 1
 
 
 def give_back(labels: LabelStore, state: State, options: argparse.Namespace, tagger: str) -> dict:
-    """The tables that change, and `given`: {image: whose it was}. Labelled images under review go back into the queue (and stay tagged)."""
+    """The tables that change, and `given`: {image: whose it was}. Labelled images under review stay tagged, and queued if they were."""
     now = datetime.now(UTC)
-    tagging, reviews = (labels.table(state, name) for name in ("tagging", "review"))
-    review = reviews[reviews["tagger"] != ""]  # the others are in the queue, and nobody's
+    tagging, queue = (labels.table(state, name) for name in ("tagging", "review"))
+    review = review_queue.reservations(queue)
     chosen, given = {}, {}
     for name, frame in (("tagging", tagging), ("review", review)):
         if options.images:
@@ -63,8 +64,7 @@ def give_back(labels: LabelStore, state: State, options: argparse.Namespace, tag
         given |= dict(zip(tables.blob_names(rows), rows["tagger"], strict=True))
     changed = assignments.release(labels.table(state, "totag"), tagging, chosen["tagging"])
     if chosen["review"]:
-        back = tables.only(reviews, chosen["review"]).assign(tagger="", reserved_at="")
-        changed["review"] = tables.concat("review", tables.without(reviews, chosen["review"]), back)
+        changed["review"] = review_queue.given_back(queue, chosen["review"])
     return {**changed, "given": given}
 
 

@@ -3,6 +3,7 @@ import _repo_root  # noqa: F401  I001
 
 import argparse
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from utils import assignments, images, selection, tables
+from utils import assignments, images, review_queue, selection, tables
 from utils.batch import Batch, Item, check_place, read_batch
 from utils.class_changes import current_classes
 from utils.class_map import ClassMap, apply_class_map, read_class_map
@@ -43,30 +44,40 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--score-between", nargs=2, type=_score, metavar=("A", "B"),
                         help="only images with a box whose score is from A to B; none is drawn at random then")
     parser.add_argument("--by-folder", action="store_true", help="one VoTT folder for each image folder, instead of one for all")
+    again = parser.add_argument_group("labelled images, to be looked at again").add_mutually_exclusive_group()
+    again.add_argument("--review", dest="review", action="store_const", const=review_queue.QUEUE, default="",
+                       help="those that are queued for it (change_classes.py --review); the upload replaces their boxes")
+    again.add_argument("--review-class", dest="review", metavar="NAME", type=lambda name: review_queue.OF_CLASS + name,
+                       help="those with a box of this class, queued ones first")
+    again.add_argument("--review-random", dest="review", action="store_const", const=review_queue.RANDOM, help="a random sample of all")
     parser.add_argument("--again", action="store_true", help="fetch the images once more that you hold and that are no longer on this disk")
     options = parser.parse_args(argv)
+    if options.review and (options.class_map or options.strategy or options.score_between):
+        raise InputError("a class map, --strategy and --score-between choose among images to tag, not for review; leave one of them out")
 
     config = load_config(options.config)
     place = config.need("tagging_location")
     check_place(place)
     container, labels = open_labels(config)
     state = labels.read(report_foreign=True)
-    if state.blob("totag") is None:
+    if state.blob("totag") is None and not options.review:
         raise InputError(f"{labels.container.address}: no images are listed there yet; "
                          "run train/active_learning_initialize.sh CONFIG on the training machine first")
+    options.review = review_queue.under_present_name(options.review, state.classes["renamed"])
     hand_out = HandOut(config, container, labels, options)
     batch = hand_out.present(state) or hand_out.restored(state) or hand_out.new()
     hand_out.complete(batch)
 
-    boxes = sum(len(item.boxes) for item in batch.images.values())
+    boxes = sum(len(drawable(item.boxes, item.width, item.height)) for item in batch.images.values())
     for line in hand_out.reasons:
         print(line)
     for blob, reason in hand_out.failed.items():
-        print(f"{blob}: {reason}; listed in the table of failed images, and another takes its place")
+        print(f"{blob}: {reason}; it is labelled still, and no longer to be looked at again" if batch.review else
+              f"{blob}: {reason}; listed in the table of failed images, and another takes its place")
     if len(batch.images) < batch.wanted:
         print(f"{batch.wanted} images were asked for; there are no more to hand out")
     projects = ", ".join(str(batch.project(folder)) for folder in batch.folders)
-    print(f"{len(batch.images)} images, {boxes} boxes → {projects}")
+    print(f"{len(batch.images)} images{' to look at again' if batch.review else ''}, {boxes} boxes → {projects}")
     return 0
 
 
@@ -91,10 +102,10 @@ class HandOut:
         batch = self.old = read_batch(self.place)
         if batch is None:
             return None
-        tagging = self.labels.table(state, "tagging")
+        out = self._out(state, batch.review)
         if not batch.fetched:
-            reserved = tagging[(tagging["tagger"] == batch.tagger) & (tagging["reserved_at"] == batch.reserved_at)]
-            held = self._live(tagging, tables.image_set(reserved)) & batch.blobs
+            reserved = out[(out["tagger"] == batch.tagger) & (out["reserved_at"] == batch.reserved_at)]
+            held = self._live(out, tables.image_set(reserved)) & batch.blobs
             if not held:
                 return None  # it died before anything was reserved, or all was given back since
             if batch.tagger != self.config.tagger_name:
@@ -104,7 +115,7 @@ class HandOut:
             batch.drop(batch.blobs - held)
             print(f"going on with the batch of {batch.reserved_at}: {len(batch.images)} of {batch.wanted} images are reserved")
             return batch
-        held = self._live(tagging, assignments.held_by(tagging, batch.tagger)) & batch.blobs
+        held = self._live(out, assignments.held_by(out, batch.tagger)) & batch.blobs
         lost = [local for local, item in batch.images.items() if item.blob in held and not batch.path(local).exists()]
         lost += [folder for folder in batch.folders if not batch.project(folder).exists()] if held else []
         which = f"the batch of {batch.reserved_at}"
@@ -122,19 +133,23 @@ class HandOut:
 
     def restored(self, state: State) -> Batch | None:
         """With --again, a batch of all images that the state says this tagger holds. Raises InputError if there are such and no --again."""
-        tagging, tagger = self.labels.table(state, "tagging"), self.config.tagger_name
-        held = self._live(tagging, assignments.held_by(tagging, tagger))
+        tagger, review = self.config.tagger_name, self.options.review
+        out = self._out(state, review)
+        held = self._live(out, assignments.held_by(out, tagger))
         if not held:
             return None
         if not self.options.again:
             raise InputError(f"{tagger} holds {len(held)} images ({_few(sorted(held))}) that are not in {self.place}; "
                              "upload them from where they are, or fetch them here once more with --again")
-        batch = Batch(self.place, tagger, assignments.utc_text(self.now), len(held), self.options.by_folder)
+        batch = Batch(self.place, tagger, assignments.utc_text(self.now), len(held), self.options.by_folder, review=review)
 
         def reserve_again(state: State) -> Change:
             self._name_classes(state)
-            tagging = self.labels.table(state, "tagging")
-            mine = self._live(tagging, assignments.held_by(tagging, tagger)) & held
+            out = self._out(state, review)
+            mine = self._live(out, assignments.held_by(out, tagger)) & held
+            if review:
+                return self._reserve_labelled(state, batch, mine, fresh=True)
+            tagging = out
             rows = tables.only(tagging, mine)
             self._plan(batch, rows, fresh=True)
             renewed = rows.assign(reserved_at=batch.reserved_at)
@@ -145,13 +160,14 @@ class HandOut:
 
     def new(self) -> Batch:
         """An empty batch of as many images as were asked for; `complete` fills it."""
-        return Batch(self.place, self.config.tagger_name, assignments.utc_text(self.now), self.options.count, self.options.by_folder)
+        return Batch(self.place, self.config.tagger_name, assignments.utc_text(self.now), self.options.count, self.options.by_folder,
+                     review=self.options.review)
 
     def complete(self, batch: Batch) -> None:
         """Reserve and fetch until the batch has all images that were asked for, or none are left; then write its VoTT files."""
         while True:
             if failed := self._fetch(batch):
-                self._set_aside(failed)
+                self._set_aside(failed, batch.review)
                 batch.drop(failed)
                 self.failed |= {blob: reason for blob, (reason, _) in failed.items()}
             if len(batch.images) >= batch.wanted or not self._reserve(batch):
@@ -161,8 +177,10 @@ class HandOut:
         for folder in batch.folders:
             sheets = []
             for name, item in batch.inside(folder).items():
-                item.boxes = list(drawable(item.boxes, item.width, item.height))
-                sheets.append(Sheet(name, item.width, item.height, tuple(item.boxes)))
+                drawn = drawable(item.boxes, item.width, item.height)
+                sheets.append(Sheet(name, item.width, item.height, drawn))
+                if not batch.review:
+                    item.boxes = list(drawn)
             if not batch.project(folder).exists():
                 write_bytes(batch.project(folder), write_project(sheets, list(batch.tags)))
         batch.fetched = True
@@ -176,6 +194,9 @@ class HandOut:
         def hand_out(state: State) -> Change | None:
             batch.images = dict(before)
             self._name_classes(state)
+            if batch.review:
+                chosen = self._choose_labelled(state, batch)
+                return self._reserve_labelled(state, batch, chosen, fresh=not before) if chosen else None
             free = self.labels.totag(state, self.now)
             rows = free if self.class_map is None else self._mapped(state, free)
             chosen = self._choose(state, rows, batch.wanted - len(before))
@@ -190,6 +211,9 @@ class HandOut:
         state = self.labels.commit(hand_out, what="reserving images")
         if len(batch.images) == len(before):
             if not before and not self.failed:
+                if batch.review:
+                    tagged, review = (self.labels.table(state, name) for name in ("tagged", "review"))
+                    raise InputError(review_queue.nothing_left(tagged, review, batch.review))
                 counts = {name: len(tables.image_set(self.labels.table(state, name))) for name in ("tagged", "tagging", "failed")}
                 raise InputError(f"nothing is left to tag: {counts['tagged']} images are tagged, {counts['tagging']} are out, "
                                  f"{counts['failed']} cannot be read; new images join with train/active_learning_initialize.sh CONFIG")
@@ -197,6 +221,21 @@ class HandOut:
         batch.commit = state.commit
         batch.write()
         return True
+
+    def _out(self, state: State, review: str) -> pd.DataFrame:
+        """Who has which image: of those to tag, or of labelled ones to look at again."""
+        return review_queue.reservations(self.labels.table(state, "review")) if review else self.labels.table(state, "tagging")
+
+    def _choose_labelled(self, state: State, batch: Batch) -> list[str]:
+        """The labelled images that the batch still lacks."""
+        return review_queue.choose(self.labels.table(state, "tagged"), self.labels.table(state, "review"), batch.review,
+                                   batch.wanted - len(batch.images), hours=self.config.reservation_hours, now=self.now, refused=self.failed)
+
+    def _reserve_labelled(self, state: State, batch: Batch, images: Iterable[str], fresh: bool) -> Change:
+        """The change that hands labelled images out in this batch, with their present boxes."""
+        self._plan(batch, tables.only(self.labels.table(state, "tagged"), images), fresh)
+        moment = datetime.fromisoformat(batch.reserved_at)
+        return Change({"review": review_queue.handed_out(self.labels.table(state, "review"), images, batch.tagger, moment)})
 
     def _name_classes(self, state: State) -> None:
         """Classes of the config under the names that they have in the labels now."""
@@ -233,13 +272,13 @@ class HandOut:
                 self.old = None
         rows = rows.assign(blob=tables.blob_names(rows))
         drawn = rows[rows["class"] != tables.NULL]
-        if self.config.prelabel_confidence is not None:
+        if self.config.prelabel_confidence is not None and not batch.review:
             drawn = drawn[~(drawn["box_confidence"] < self.config.prelabel_confidence)]
         batch.tags = tag_names([*self.classes, *drawn["class"]], batch.tags)
         tag_of = {name: tag for tag, name in batch.tags.items()}
         boxes = {blob: [] for blob in rows["blob"].unique()}
         for blob, group in drawn.groupby("blob"):
-            if self.config.max_tags_per_pixel is not None:
+            if self.config.max_tags_per_pixel is not None and not batch.review:
                 keep = selection.limit_cover(group[["xmin", "xmax", "ymin", "ymax"]].to_numpy(), group["box_confidence"].to_numpy(),
                                              self.config.max_tags_per_pixel, group["width"].iloc[0], group["height"].iloc[0])
                 group = group[keep]
@@ -289,8 +328,12 @@ class HandOut:
         height, width = picture.shape[:2]
         return Item(blob, [], description.etag, description.size, width, height)
 
-    def _set_aside(self, failed: dict[str, tuple[str, str]]) -> None:
-        """Move reserved images that turned out to be unusable into the table of failed ones."""
+    def _set_aside(self, failed: dict[str, tuple[str, str]], review: str) -> None:
+        """Move reserved images that turned out to be unusable into the table of failed ones; labelled ones only leave the review."""
+        if review:
+            self.labels.commit(lambda state: Change({"review": tables.without(self.labels.table(state, "review"), failed)}),
+                               what="giving back images that cannot be read")
+            return
         folders, filenames = zip(*map(tables.split_name, failed), strict=True)
         reasons, etags = zip(*failed.values(), strict=True)
         rows = tables.make("failed", filename=filenames, folder=folders, reason=reasons, etag=etags)
@@ -303,9 +346,9 @@ class HandOut:
 
         self.labels.commit(change, what="listing images that cannot be read")
 
-    def _live(self, tagging: pd.DataFrame, held: set[str]) -> set[str]:
+    def _live(self, out: pd.DataFrame, held: set[str]) -> set[str]:
         """Those of these images whose reservation is still good."""
-        return held - assignments.expired(tagging, self.config.reservation_hours, self.now) if held else held
+        return held - assignments.expired(out, self.config.reservation_hours, self.now) if held else held
 
 
 def _class_map(config: Config, path: Path | None) -> ClassMap | None:

@@ -3,13 +3,12 @@ import _repo_root  # noqa: F401  I001
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pandas as pd
 
-from utils import assignments, tables
+from utils import assignments, review_queue, tables
 from utils.batch import read_batch
 from utils.config import Config, load_config
 from utils.errors import InputError, OutsideError, run_program
@@ -90,20 +89,19 @@ def prune(labels: LabelStore, state: State, options: argparse.Namespace) -> int:
 def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> dict:
     """What there is to say about the state, as plain data."""
     at = {name: labels.table(state, name) for name in CHECKED}
-    late = assignments.expired(at["tagging"], config.reservation_hours, now)
     free = assignments.free_rows(at["totag"], at["tagged"], at["tagging"], at["failed"], config.reservation_hours, now)
-    out = {tagger: {"images": len(image_set(rows)), "since": rows["reserved_at"].min(), "expired": len(image_set(rows) & late)}
-           for tagger, rows in at["tagging"].groupby("tagger")}
+    review_out = review_queue.reservations(at["review"])
+    live = image_set(review_out) - assignments.expired(review_out, config.reservation_hours, now)
     boxes = at["tagged"][at["tagged"]["class"] != NULL]
     in_test = tables.only(boxes, image_set(at["test"]))
-    reviews = at["review"]
     cycles = [_cycle(cycle) for cycle in state.cycles]
     shown = {
         "labels": labels.container.address, "commit": state.commit, "at": state.document.get("at"), "by": state.document.get("by"),
         "images": len(image_set(at["images"])), "failed": len(image_set(at["failed"])), "to_tag": len(image_set(free)),
-        "unseen": len(image_set(free[free["box_confidence"].isna()])), "out": out, "tagged": len(image_set(at["tagged"])),
+        "unseen": len(image_set(free[free["box_confidence"].isna()])), "out": _holders(at["tagging"], config, now),
+        "tagged": len(image_set(at["tagged"])),
         "tagged_empty": len(image_set(at["tagged"])) - len(image_set(boxes)), "test": len(image_set(at["test"])),
-        "review_queue": int((reviews["tagger"] == "").sum()), "review_out": dict(Counter(reviews["tagger"][reviews["tagger"] != ""])),
+        "review_queue": len(set(review_queue.queued(at["review"])) - live), "review_out": _holders(review_out, config, now),
         "conflicts": len(image_set(at["conflicts"])), "boxes": _counts(boxes), "test_boxes": _counts(in_test),
         "classes": state.classes, "cycles": cycles, "model": state.live.get("model"),
         "foreign": foreign_blobs(labels.container, state.document)["blobs"],
@@ -115,7 +113,7 @@ def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> 
 def advice(shown: Mapping, config: Config) -> str:
     """What this person, or the one at the training machine, does next."""
     batch = read_batch(config.tagging_location) if config.tagging_location else None
-    mine = shown["out"].get(config.tagger_name, {}).get("images", 0)
+    mine = sum(shown[name].get(config.tagger_name, {}).get("images", 0) for name in ("out", "review_out"))
     since = shown["tagged"] - (shown["cycles"][-1]["images_labelled"] or 0 if shown["cycles"] else 0)
     if not shown["images"] and not shown["to_tag"] and not shown["tagged"]:
         return "take the images in: train/active_learning_initialize.sh CONFIG"
@@ -136,16 +134,17 @@ def screen(shown: Mapping) -> str:
     lines = [f"{shown['labels']}: {shown['images']} images; last change {shown['at']} by {shown['by']}", ""]
     lines.append(f"to tag     {shown['to_tag']:7}" + (f"   ({shown['unseen']} that no model has seen)" if shown["unseen"] else ""))
     lines.append(f"out        {sum(holder['images'] for holder in shown['out'].values()):7}")
-    for tagger, holder in shown["out"].items():
-        late = f", {holder['expired']} of them so long that others may get them" if holder["expired"] else ""
-        lines.append(f"             {holder['images']:5} {tagger or '(nobody)'} since {holder['since'] or '?'}{late}")
+    lines += _holder_lines(shown["out"])
     empty = f"   ({shown['tagged_empty']} of them empty)" if shown["tagged_empty"] else ""
     lines.append(f"tagged     {shown['tagged']:7}{empty}")
     lines.append(f"test set   {shown['test']:7}")
     for name, text in (("failed", "cannot be read; the newest failed_….csv says why"), ("conflicts", "set aside: two people tagged them"),
-                       ("review_queue", "wait to be looked at again")):
+                       ("review_queue", "wait to be looked at again: download_vott_json.py N CONFIG --review")):
         if shown[name]:
             lines.append(f"{name.replace('_queue', ''):11}{shown[name]:7}   ({text})")
+    if shown["review_out"]:
+        lines.append(f"out again  {sum(holder['images'] for holder in shown['review_out'].values()):7}   (labelled images under review)")
+        lines += _holder_lines(shown["review_out"])
     if shown["boxes"]:
         lines += ["", "boxes      tagged    test"]
         width = max(map(len, shown["boxes"]))
@@ -160,6 +159,20 @@ def screen(shown: Mapping) -> str:
     if shown["foreign"]:
         lines.append(f"written by another tool: {', '.join(shown['foreign'])}; import_labels.py FILE CONFIG takes it in")
     return "\n".join([*lines, "", f"next: {shown['next']}"])
+
+
+def _holders(reserved: pd.DataFrame, config: Config, now: datetime) -> dict[str, dict]:
+    """{tagger: how many images of these they have, since when, and how many of them others may get}"""
+    late = assignments.expired(reserved, config.reservation_hours, now)
+    return {tagger: {"images": len(image_set(rows)), "since": rows["reserved_at"].min(), "expired": len(image_set(rows) & late)}
+            for tagger, rows in reserved.groupby("tagger")}
+
+
+def _holder_lines(holders: Mapping[str, Mapping]) -> list[str]:
+    late = {tagger: f", {holder['expired']} of them so long that others may get them" if holder["expired"] else ""
+            for tagger, holder in holders.items()}
+    return [f"             {holder['images']:5} {tagger or '(nobody)'} since {holder['since'] or '?'}{late[tagger]}"
+            for tagger, holder in holders.items()]
 
 
 def _cycle(cycle: Mapping) -> dict:

@@ -7,13 +7,16 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from utils import assignments, tables
+from utils import assignments, review_queue, tables
 from utils.batch import Batch, Item, read_batch
 from utils.class_changes import applied, current_classes
 from utils.config import Config, load_config
 from utils.errors import InputError, run_program
 from utils.label_state import Change, LabelStore, State, open_labels
-from utils.reviews import Reviews, legacy_batch, read_reviews
+from utils.reviews import Reviews, handed_out_rows, legacy_batch, read_reviews
+
+
+CHANGED_MEANWHILE = "looked at again, but its boxes were changed meanwhile"
 
 
 def main(argv: list[str]) -> int:
@@ -59,13 +62,23 @@ def send(labels: LabelStore, state: State, batch: Batch, reviews: Reviews, keep:
     if keep and items:
         batch.write()
     accepted = assignments.Accepted()
+    first = {item.blob for item in items if not item.uploaded}
+    given = tables.only(handed_out_rows(batch), first) if batch.review else tables.empty("tagged")
 
     def change(state: State) -> Change | None:
         nonlocal accepted
         present = {name: labels.table(state, name) for name in ("tagged", "tagging", "test", "conflicts")}
-        accepted = assignments.accept_upload(**present, uploaded=applied("tagged", reviews.rows, state.classes),
-                                             tagger=batch.tagger, now=datetime.now(UTC), own={item.blob: item.sent for item in items})
-        return Change(accepted.tables) if accepted.tables else None
+        own = {item.blob: set(item.sent) for item in items}
+        for blob, digest in assignments.row_digests(applied("tagged", given, state.classes)).items():
+            own[blob].add(digest)  # until our first upload, rows are replaced that are still the ones handed out
+        accepted = assignments.accept_upload(**present, uploaded=applied("tagged", reviews.rows, state.classes), tagger=batch.tagger,
+                                             now=datetime.now(UTC), own=own, **({"reason": CHANGED_MEANWHILE} if batch.review else {}))
+        changed = accepted.tables
+        if batch.review:
+            review = review_queue.looked_at(labels.table(state, "review"), accepted.taken | accepted.unchanged, accepted.conflicts,
+                                            first=first, tagger=batch.tagger, reserved_at=batch.reserved_at)
+            changed = {**changed, "review": review}
+        return Change(changed) if changed else None
 
     if items:
         state = labels.commit(change, what="uploading reviewed images")
@@ -100,11 +113,12 @@ def report(config: Config, batch: Batch, reviews: Reviews, accepted: assignments
         print(f"not in classes of {config.path.name}: {counts}; kept as they are. Add them to classes there and on the training machine, "
               "or correct the tags and upload again")
     for blob in sorted(accepted.conflicts):
-        print(f"{blob}: somebody else has uploaded it meanwhile; your boxes are set aside in {state.blob('conflicts')}")
+        print(f"{blob}: its boxes were changed meanwhile; yours are set aside in {state.blob('conflicts')}" if batch.review else
+              f"{blob}: somebody else has uploaded it meanwhile; your boxes are set aside in {state.blob('conflicts')}")
     sent = tables.only(boxes, accepted.taken)
-    line = f"{len(accepted.taken)} images, {len(sent)} boxes → {state.blob('tagged') or 'nothing'}"
+    line = f"{len(accepted.taken)} images{' changed' if batch.review else ''}, {len(sent)} boxes → {state.blob('tagged') or 'nothing'}"
     if accepted.unchanged:
-        line += f"; {len(accepted.unchanged)} uploaded before"
+        line += f"; {len(accepted.unchanged)} {'as they were' if batch.review else 'uploaded before'}"
     if reviews.open:
         line += (f"; {len(reviews.open)} of {len(batch.images)} not counted as reviewed ({', '.join(reviews.open)}): "
                  "step past them in VoTT and save, or upload with --all if you have looked at every image")

@@ -53,12 +53,15 @@ def test_an_image_that_totag_still_lists_is_not_there_twice(project):
     assert project.rows("totag") == ["c/1.jpg bird 0.1 0.2 0.1 0.2 0.6 0.6"]
 
 
-def test_an_image_under_review_goes_back_into_the_queue_and_stays_tagged(project):
-    review = tables.make("review", filename=["1.jpg", "2.jpg"], folder=["d", "d"], tagger=["anna", "bob"],
-                         reserved_at="2026-01-01T00:00:00Z")
+def test_an_image_under_review_stays_tagged_and_is_queued_if_it_was(project):
+    time = "2026-01-01T00:00:00Z"
+    review = tables.make("review", filename=["1.jpg", "1.jpg", "2.jpg", "3.jpg"], folder="d", tagger=["", "anna", "anna", "bob"],
+                         reserved_at=["", time, time, time])
     project.commit(review=review)
     abandon(project.config)
-    assert sorted(project.table("review")["tagger"]) == ["", "bob"] and "d/1.jpg" in project.names("tagged")
+    rows = project.table("review")
+    assert list(zip(rows["filename"], rows["tagger"], strict=True)) == [("1.jpg", ""), ("3.jpg", "bob")]
+    assert "d/1.jpg" in project.names("tagged")
 
 
 def test_work_that_is_uploaded_all_the_same_is_taken(project):

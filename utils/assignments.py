@@ -76,13 +76,15 @@ class Accepted:
 
 
 def accept_upload(tagged: pd.DataFrame, tagging: pd.DataFrame, test: pd.DataFrame, conflicts: pd.DataFrame, *, uploaded: pd.DataFrame,
-                  tagger: str, now: datetime, own: Mapping[str, Iterable[str]] | None = None) -> Accepted:
+                  tagger: str, now: datetime, own: Mapping[str, Iterable[str]] | None = None,
+                  reason: str = "somebody else has tagged this image otherwise") -> Accepted:
     """Take in reviewed images: `uploaded` has all rows of each (tagged columns; a NULL row for "nothing there").
 
     That an image was handed out to `tagger` is for the caller to know (batch.json); whether it still is does not matter: late work is
     taken if nobody else has uploaded the image. An image in tagged already is changed only by who tagged it: `own` has, per image, the
     digests (`row_digests`) of every version this batch may have uploaded before. The caller writes the new digests into batch.json
-    BEFORE the commit, so that they are there after a kill. Different work of somebody else is set aside in conflicts, once.
+    BEFORE the commit, so that they are there after a kill. Different work of somebody else is set aside in conflicts, once, with
+    `reason`. Of labelled images that are looked at again, `own` has the rows that were handed out too.
     The rows of a test image are replaced in test too. Rows of images that are not in `uploaded` stay as they are.
     """
     new, present = row_digests(uploaded), row_digests(only(tagged, image_set(uploaded)))
@@ -100,7 +102,6 @@ def accept_upload(tagged: pd.DataFrame, tagging: pd.DataFrame, test: pd.DataFram
     if done := image_set(tagging) & (taken | same):
         changed["tagging"] = without(tagging, done)
     if aside := foreign - known:
-        reason = "somebody else has tagged this image otherwise"
         changed["conflicts"] = concat("conflicts", conflicts, only(uploaded, aside).assign(tagger=tagger, at=utc_text(now), reason=reason))
     if held := held_by(tagging, tagger) & foreign:
         changed["tagging"] = without(changed.get("tagging", tagging), held)

@@ -25,8 +25,9 @@ _LITTER = {".ds_store", "thumbs.db", "desktop.ini"}  # what file managers leave 
 
 @dataclass
 class Item:
-    """An image of the batch. `boxes`: those handed out, None when not known. ETag, bytes and pixels (of the file as handed out) are known
-    once it is fetched. `sent`: digests of every version whose upload was begun, `uploaded`: of the one that arrived last."""
+    """An image of the batch. `boxes`: those handed out (of labelled images all, also those that VoTT cannot show), None when not known.
+    ETag, bytes and pixels (of the file as handed out) are known once it is fetched. `sent`: digests of every version whose upload was
+    begun, `uploaded`: of the one that arrived last."""
     blob: str
     boxes: list[Box] | None
     etag: str = ""
@@ -41,7 +42,8 @@ class Item:
 class Batch:
     """`images`: {"Images/local name": Item}. `tags`: {tag in VoTT: class}. `wanted`: how many images were asked for.
 
-    `fetched`: all images and VoTT files are in place. `commit`: the state in which they are reserved, "" before.
+    `fetched`: all images and VoTT files are in place. `commit`: the state in which they are reserved, "" before. `review`: how labelled
+    images were chosen that are looked at again (as in review_queue), "" for a batch of images to tag.
     """
     place: Path
     tagger: str
@@ -50,6 +52,7 @@ class Batch:
     by_folder: bool = False
     commit: str = ""
     fetched: bool = False
+    review: str = ""
     tags: dict[str, str] = field(default_factory=dict)
     images: dict[str, Item] = field(default_factory=dict)
 

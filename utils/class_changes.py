@@ -12,6 +12,7 @@ import pandas as pd
 from utils import tables
 from utils.errors import InputError
 from utils.label_map import current_name, with_current_classes
+from utils.review_queue import enqueued
 from utils.tables import NULL, blob_names, image_set, without
 
 CHANGED_TABLES = ("totag", "tagging", "tagged", "test")
@@ -106,9 +107,7 @@ def current_classes(classes: Sequence[str], recorded: dict, balance: Sequence[fl
 def to_review(tagged: pd.DataFrame, review: pd.DataFrame, change: ClassChange) -> pd.DataFrame:
     """`review` with a place in the queue (tagger and time empty) for each tagged image that has a box of a class that goes."""
     concerned = tagged[tagged["class"].isin(change.sources)].drop_duplicates(["folder", "filename"])
-    new = without(concerned, image_set(review))
-    queued = tables.make("review", filename=new["filename"], folder=new["folder"])
-    return tables.concat("review", review, queued) if len(queued) else review
+    return enqueued(review, blob_names(concerned))
 
 
 def _in_place(table: str, frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,5 @@
 """What the annotator's VoTT files say about a batch: which images were reviewed, and their boxes."""
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from utils.batch import Batch, Item
 from utils.errors import InputError
 from utils.local_names import folded
 from utils.tables import split_name
-from utils.vott import LISTED, BadVott, Frame, Project, is_reviewed, read_project
+from utils.vott import LISTED, BadVott, Box, Frame, Project, drawable, is_reviewed, read_project, same_boxes, unmoved
 
 
 @dataclass
@@ -51,12 +51,21 @@ def read_reviews(batch: Batch, everything: bool = False) -> Reviews:
             if frame.fault:
                 reviews.faults.append(f"{path}: {name}: {frame.fault}; the image stays reserved")
                 reviews.open.append(name)
-            elif everything or is_reviewed(name, project, item.boxes, item.width, item.height):
-                parts.append(_rows(item, frame, batch.tags, path, name, reviews.notes))
+            elif everything or is_reviewed(name, project, _drawn(item), item.width, item.height):
+                reviews.notes.extend(f"{path}: {name}: {note}" for note in frame.notes)
+                boxes = _exact(frame.boxes, item)
+                if tables.NULL in {_class(box, batch.tags) for box in boxes}:
+                    reviews.notes.append(f"{path}: {name}: a box is tagged {tables.NULL}, which means nothing is there; it was left out")
+                parts.append(_rows(item, boxes, batch.tags))
             else:
                 reviews.open.append(name)
     reviews.rows = tables.concat("tagged", *parts)
     return reviews
+
+
+def handed_out_rows(batch: Batch) -> pd.DataFrame:
+    """The rows that labelled images had when they were handed out to be looked at again; columns of tagged."""
+    return tables.concat("tagged", *(_rows(item, item.boxes, batch.tags) for item in batch.images.values()))
 
 
 def unsent(batch: Batch, held: Iterable[str]) -> list[str]:
@@ -104,19 +113,29 @@ def _matched(project: Project, items: dict[str, Item]) -> Project:
                    frozenset(spelt.get(folded(name), name) for name in project.visited))
 
 
-def _rows(item: Item, frame: Frame, tags: dict[str, str], path: Path, name: str, notes: list[str]) -> pd.DataFrame:
-    notes.extend(f"{path}: {name}: {note}" for note in frame.notes)
-    boxes = []
-    for box in frame.boxes:
-        label = tags.get(box.tag) or " ".join(box.tag.split())
-        if label == tables.NULL:
-            notes.append(f"{path}: {name}: a box is tagged {tables.NULL}, which means that nothing is there; it was left out")
-        else:
-            boxes.append((label, *box[1:]))
+def _drawn(item: Item) -> tuple[Box, ...] | None:
+    """The boxes that the image came with in VoTT."""
+    return None if item.boxes is None else drawable(item.boxes, item.width, item.height)
+
+
+def _exact(boxes: Sequence[Box], item: Item) -> Sequence[Box]:
+    """The boxes with the coordinates they were handed out with where nobody moved them; all that was handed out, if nothing was changed."""
+    drawn = _drawn(item)
+    if drawn is None:
+        return boxes
+    return item.boxes if same_boxes(boxes, drawn, item.width, item.height) else unmoved(boxes, drawn, item.width, item.height)
+
+
+def _class(box: Box, tags: Mapping[str, str]) -> str:
+    return tags.get(box.tag) or " ".join(box.tag.split())
+
+
+def _rows(item: Item, boxes: Sequence[Box], tags: Mapping[str, str]) -> pd.DataFrame:
+    """The rows of an image in tagged; a NULL row without boxes."""
+    boxed = [(name, *box[1:]) for box in boxes if (name := _class(box, tags)) != tables.NULL]
     folder, filename = split_name(item.blob)
-    labels, *sides = zip(*(boxes or [(tables.NULL, 0.0, 0.0, 0.0, 0.0)]), strict=True)
+    labels, xmin, xmax, ymin, ymax = zip(*(boxed or [(tables.NULL, 0.0, 0.0, 0.0, 0.0)]), strict=True)
     size = {"height": [item.height] * len(labels), "width": [item.width] * len(labels)}
-    xmin, xmax, ymin, ymax = sides
     return tables.make("tagged", filename=[filename] * len(labels), class_=labels, xmin=xmin, xmax=xmax, ymin=ymin, ymax=ymax,
                        folder=[folder] * len(labels), **size)
 

@@ -55,7 +55,8 @@ def check_tables(present: Mapping[str, pd.DataFrame]) -> list[Finding]:
     report(1, "are in no list", listed - held["totag"] - held["tagging"] - held["tagged"] - held["failed"])
     report(1, "are tagged, and handed out as well", held["tagging"] & held["tagged"])
     for name in ("tagging", "review"):
-        holders = at[name].assign(image=blob_names(at[name]))[["image", "tagger", "reserved_at"]].drop_duplicates()
+        out = at[name][at[name]["tagger"] != ""] if name == "review" else at[name]  # without a tagger: queued
+        holders = out.assign(image=blob_names(out))[["image", "tagger", "reserved_at"]].drop_duplicates()
         report(2, f"are in {name} under several names or times", set(holders["image"][holders["image"].duplicated()]), False)
     report(2, "are under review, and not tagged", held["review"] - held["tagged"])
     for name in _BOX_TABLES:

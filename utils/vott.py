@@ -133,14 +133,24 @@ def is_reviewed(name: str, project: Project, handed_out: Sequence[Box] | None, w
 
 def same_boxes(one: Sequence[Box], other: Sequence[Box], width: int, height: int) -> bool:
     """Are these the same boxes in any order, to within a twentieth of a pixel of an image of that size?"""
-    rest = list(other)
-    for box in one:
-        match = next((candidate for candidate in rest if box.tag == candidate.tag and all(
-            abs(a - b) * size <= _SAME for a, b, size in zip(box[1:], candidate[1:], (width, width, height, height), strict=True))), None)
-        if match is None:
-            return False
-        rest.remove(match)
-    return not rest
+    return len(one) == len(other) and None not in _matches(one, other, width, height)
+
+
+def unmoved(boxes: Sequence[Box], handed_out: Sequence[Box], width: int, height: int) -> tuple[Box, ...]:
+    """The boxes, those that nobody moved with the exact coordinates they were handed out with (the file has hundredths of a pixel)."""
+    return tuple(match or box for box, match in zip(boxes, _matches(boxes, handed_out, width, height), strict=True))
+
+
+def _matches(boxes: Sequence[Box], others: Sequence[Box], width: int, height: int) -> list[Box | None]:
+    """For each box the first of the others that is the same; each of them is taken once."""
+    rest, found = list(others), []
+    for box in boxes:
+        match = next((other for other in rest if box.tag == other.tag and all(
+            abs(a - b) * size <= _SAME for a, b, size in zip(box[1:], other[1:], (width, width, height, height), strict=True))), None)
+        if match is not None:
+            rest.remove(match)
+        found.append(match)
+    return found
 
 
 def _as_tag(name: str) -> str:
