@@ -49,8 +49,11 @@ ROOT = Path(__file__).resolve().parent.parent
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, epilog="example: bash train/active_learning_demo.sh demo")
     parser.add_argument("folder", type=Path, help="a new folder, or one in which the demo was interrupted")
-    folder = parser.parse_args(argv).folder.absolute()
-    demo = Demo(folder)
+    parser.add_argument("--cycles", type=int, choices=range(1, 10), metavar="N", default=CYCLES, help="cycles of labelling and training")
+    parser.add_argument("--iterations", type=int, metavar="N", help="training steps of each cycle, for a short try")
+    arguments = parser.parse_args(argv)
+    folder = arguments.folder.absolute()
+    demo = Demo(folder, arguments.cycles, arguments.iterations)
     if demo.is_done("the end"):
         raise InputError(f"{folder}: the demo was run to its end here; for another run name a new folder, or delete this one")
     if demo.finished:
@@ -61,8 +64,10 @@ def main(argv: list[str]) -> None:
 class Demo:
     """The story of the demo; what is finished is noted in demo.json, so that an interrupted run goes on."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, cycles: int = CYCLES, iterations: int | None = None):
         self.folder = folder
+        self.cycles = cycles
+        self.training = ["--iterations", str(iterations)] if iterations else []
         self.config_path = folder / "config.ini"
         self.to_review = folder / "to_review"
         marker = folder / MARKER
@@ -79,13 +84,13 @@ class Demo:
         """Everything, from drawing to the last words."""
         self.once("draw", self.draw)
         self.once("initialize", lambda: self.script("train/active_learning_initialize.sh"))
-        for cycle in range(1, CYCLES + 1):
+        for cycle in range(1, self.cycles + 1):
             self.once(f"download {cycle}", self.download)
             self.once(f"review {cycle}", self.review)
             self.once(f"upload {cycle}", lambda: self.program("tag/upload_vott_json.py"))
             if cycle == 1:
                 self.once("test set", lambda: self.script("train/repartition_test_set_script.sh"))
-            self.once(f"train {cycle}", lambda: self.script("train/active_learning_train.sh"))
+            self.once(f"train {cycle}", lambda: self.script("train/active_learning_train.sh", *self.training))
             self.once(f"report {cycle}", lambda cycle=cycle: self.report(cycle))
         self.once("the end", self.last_words)
 
@@ -124,7 +129,7 @@ class Demo:
         tagged = tables.parse("tagged", config.tagged_output)
         performance = tables.parse("performance", config.data_dir / "performance.csv")
         boxes = tagged[tagged["class"] != tables.NULL]
-        print(f"\nCycle {cycle} of {CYCLES}: {len(tables.image_set(tagged))} images and {len(boxes)} boxes labelled")
+        print(f"\nCycle {cycle} of {self.cycles}: {len(tables.image_set(tagged))} images and {len(boxes)} boxes labelled")
         for name, precision in zip(performance["Class Name"], performance["AP"], strict=True):
             print(f"    AP {name:8} {precision:.3f}")
 
@@ -142,8 +147,8 @@ With your own images:
     3. python {ROOT / "tag" / "download_vott_json.py"} 40 your_config.ini, review in VoTT, then upload_vott_json.py
     4. bash {ROOT / "train" / "active_learning_train.sh"} your_config.ini, and again from 3""")
 
-    def script(self, script: str) -> None:
-        self.command(["bash", str(ROOT / script), str(self.config_path)])
+    def script(self, script: str, *options: str) -> None:
+        self.command(["bash", str(ROOT / script), str(self.config_path), *options])
 
     def program(self, program: str, *arguments: str) -> None:
         self.command([sys.executable, str(ROOT / program), *arguments, str(self.config_path)])
