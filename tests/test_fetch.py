@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from utils.errors import InputError, OutsideError
-from utils.fetch import fetch_url, shown, unpack
+from utils.fetch import fetch_url, shown, split_checksum, unpack
 
 CONTENT = bytes(range(256)) * 400
 
@@ -89,6 +89,25 @@ def test_a_file_with_another_checksum_never_arrives(tmp_path):
             fetch_url(url, tmp_path / "model.bin", sha256="0" * 64)
         assert list(tmp_path.iterdir()) == []
         fetch_url(url, tmp_path / "model.bin", sha256=hashlib.sha256(CONTENT).hexdigest())
+
+
+def test_a_checksum_behind_the_address_is_checked(tmp_path):
+    right = hashlib.sha256(CONTENT).hexdigest()
+    with serving() as (server, url):
+        with pytest.raises(OutsideError, match="SHA-256"):
+            fetch_url(f"{url}#sha256={'0' * 64}", tmp_path / "model.bin")
+        assert list(tmp_path.iterdir()) == []
+        fetch_url(f"{url}#sha256={right.upper()}", tmp_path / "model.bin")
+    (tmp_path / "model.bin").write_bytes(b"another file")
+    with pytest.raises(OutsideError, match="delete it and run again"):
+        fetch_url(f"{url}#sha256={right}", tmp_path / "model.bin")
+    assert split_checksum(f"{url}?sig=secret#sha256={right}") == (f"{url}?sig=secret", right)
+
+
+@pytest.mark.parametrize("fragment", ["sha256=123", "md5=0123", "top", ""])
+def test_what_is_no_checksum_is_refused(tmp_path, fragment):
+    with pytest.raises(InputError, match="expected #sha256= and 64 hexadecimal digits"):
+        fetch_url(f"http://127.0.0.1:9/model.bin#{fragment}", tmp_path / "model.bin")
 
 
 def test_without_the_file_the_error_says_what_to_put_where(tmp_path):

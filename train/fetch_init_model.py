@@ -6,7 +6,7 @@ from pathlib import Path
 
 from utils.config import Config, load_config
 from utils.errors import InputError, run_program
-from utils.fetch import fetch_url, is_archive, unpack
+from utils.fetch import fetch_url, is_archive, shown, unpack
 
 
 def main(argv: list[str]) -> None:
@@ -27,7 +27,7 @@ def init_model(config: Config) -> Path:
     if not url:
         named = f"init_model_graph={config.init_model_graph} is not there and " if config.init_model_graph else ""
         raise InputError(f"{config.path}: {named}init_pred_tf_url is not set; give the address of a pretrained model, or the path of one")
-    name = url.partition("?")[0].rstrip("/").rpartition("/")[2]
+    name = shown(url).rstrip("/").rpartition("/")[2]
     if not is_archive(name):
         return fetch_url(url, config.init_model_graph or config.download_location / name)
     folder = unpack(fetch_url(url, config.download_location / name), config.download_location / f"{name.split('.')[0]}_unpacked")

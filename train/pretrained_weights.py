@@ -1,7 +1,8 @@
 """What training starts from: published weights, a checkpoint that somebody names, or nothing; and how much of it fits the network.
 
 Published weights are fetched into `download_location` once. The addresses are those of tf-models-official; tf_url in config.ini names
-another: a checkpoint prefix (its .index and .data-00000-of-00001 are fetched) or an archive with a checkpoint in it.
+another: a checkpoint prefix (its .index and .data-00000-of-00001 are fetched; a `#sha256=…` is that of the latter) or an archive with
+a checkpoint in it.
 """
 import dataclasses
 from pathlib import Path
@@ -10,7 +11,7 @@ import tensorflow as tf
 import tf_keras
 
 from utils.errors import InputError, OutsideError
-from utils.fetch import fetch_url, is_archive, shown, unpack
+from utils.fetch import fetch_url, is_archive, shown, split_checksum, unpack
 
 SCRATCH = "scratch"
 _PUBLISHED = "https://storage.googleapis.com/"
@@ -129,7 +130,8 @@ def _fetched(url: str, folder: Path) -> str:
         archive = fetch_url(url, folder / name, CHECKSUMS.get(url))
         stem = next(name[:-len(end)] for end in (".tar.gz", ".tgz", ".tar", ".zip") if name.lower().endswith(end))
         return checkpoint_prefix(str(unpack(archive, folder / stem)))
-    base, query, rest = url.partition("?")
+    address, checksum = split_checksum(url)
+    base, query, rest = address.partition("?")
     for end in (_DATA, ".index"):
-        fetch_url(base + end + query + rest, place / (name + end), CHECKSUMS.get(base + end))
+        fetch_url(base + end + query + rest, place / (name + end), CHECKSUMS.get(base + end) or (checksum if end == _DATA else None))
     return str(place / name)

@@ -1,6 +1,7 @@
 """Files from the network, once: fetched beside and renamed, gone on with after a cut, checked; and archives unpacked into one folder."""
 import hashlib
 import json
+import re
 import shutil
 import tarfile
 import zipfile
@@ -23,9 +24,12 @@ _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 def fetch_url(url: str, target: Path, sha256: str | None = None) -> Path:
     """Fetch an http or https address into the file `target`, unless it is there already; returns `target`.
 
+    The checksum may also stand behind the address, as `#sha256=…` (the argument wins).
     What a cut left behind is gone on with where the server can (Range with If-Range). A file with another checksum than `sha256`, or of
     another length than announced, never becomes `target`. Raises OutsideError, which says what to put where without a network.
     """
+    url, given = split_checksum(url)
+    sha256 = sha256 or given
     if target.is_file():
         if sha256 and _sha256(target) != sha256:
             raise OutsideError(f"{target} is not the file that was published (its SHA-256 differs); delete it and run again")
@@ -78,8 +82,23 @@ def unpack(archive: Path, folder: Path) -> Path:
     return folder
 
 
+def split_checksum(url: str) -> tuple[str, str | None]:
+    """An address without what stands behind `#`, and the SHA-256 (lower case) that stands there as `sha256=…`.
+
+    Raises InputError when something else stands there, for then somebody believes that it is checked.
+    """
+    address, mark, fragment = url.partition("#")
+    if not mark:
+        return url, None
+    found = re.fullmatch(r"sha256=([0-9a-fA-F]{64})", fragment.strip())
+    if not found:
+        raise InputError(f"{shown(url)}#{fragment}: what stands behind # is no checksum; expected #sha256= and 64 hexadecimal digits, "
+                         "or nothing")
+    return address, found[1].lower()
+
+
 def shown(url: str) -> str:
-    """An address without its query, which may be a secret, and without a password."""
+    """An address without its query, which may be a secret, without a password, and without a checksum."""
     parts = urlsplit(url)
     return parts._replace(query="", fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
 
