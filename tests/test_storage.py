@@ -268,6 +268,15 @@ def test_a_folder_store_without_the_container_is_one_line(tmp_path):
     assert said.startswith("InputError: ") and "image_container_name=images: no such container" in said
 
 
+def test_the_proxy_of_the_environment_is_used_and_its_exceptions_too(azurite_store, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setenv("no_proxy", "example.org")
+    assert "cannot be reached" in refusal(tmp_path, azurite_store.settings)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    (tmp_path / "config.ini").write_text(azurite_store.config_text())
+    open_containers(load_config(tmp_path / "config.ini"))
+
+
 def test_a_wrong_key_is_one_line_without_the_key(azurite_store, tmp_path):
     text = azurite_store.settings.replace(azurite.KEY, "c2VjcmV0c2VjcmV0")
     said = refusal(tmp_path, text)

@@ -3,6 +3,7 @@ import base64
 import binascii
 import hashlib
 import logging
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,12 +42,14 @@ def open_azure(config) -> tuple["AzureContainer", "AzureContainer"]:
     if connection.get("AccountName", account) != account:
         raise InputError(f"AZURE_STORAGE_CONNECTION_STRING is of the account {connection['AccountName']}, but {config.path} says "
                          f"storage_url={url}; unset the one that is wrong")
-    session = _session()
+    session = _session(url)
+    trusted = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
     opened = []
     for key, sas in (("image_container_name", config.sas_token_images), ("label_container_name", config.sas_token_labels)):
         credential = _credential(config, connection, sas, account, url)
         client = ContainerClient(url, config.need(key), credential=credential, connection_timeout=20, read_timeout=60,
-                                 transport=RequestsTransport(session=session, session_owner=False, connection_data_block_size=_READ_SIZE),
+                                 transport=RequestsTransport(session=session, session_owner=False, connection_data_block_size=_READ_SIZE,
+                                                             connection_verify=trusted),
                                  retry_policy=ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=3, random_jitter_range=1))
         container = AzureContainer(client, f"{url}/{client.container_name}")
         container.check(f"{config.path}: {key}={client.container_name}")
@@ -98,8 +101,8 @@ class AzureContainer:
                 raise
 
     @_again
-    def fetch(self, name: str, target: Path) -> Blob:
-        with write_beside(target) as piece:
+    def fetch(self, name: str, target: Path, durable: bool = True) -> Blob:
+        with write_beside(target, durable=durable) as piece:
             with self._errors(name), piece.open("w+b") as file:
                 download = self._client.download_blob(name, max_concurrency=_PIECES_AT_ONCE)
                 download.readinto(file)
@@ -259,8 +262,10 @@ def _check_range(answer: requests.Response, **_) -> None:
         raise requests.ConnectionError("another part of the blob came than was asked for")
 
 
-def _session() -> requests.Session:
+def _session(url: str) -> requests.Session:
+    """The connections to an account, through the proxy that the environment names; read once, because requests would for every blob."""
     session = requests.Session()
+    session.trust_env, session.proxies = False, requests.utils.get_environ_proxies(url)
     session.hooks["response"].append(_check_range)
     for scheme in ("https://", "http://"):
         session.mount(scheme, requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS, max_retries=0))

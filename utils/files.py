@@ -14,27 +14,29 @@ _WINDOWS_RESERVED = re.compile(r"^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re
 
 
 @contextmanager
-def write_beside(path: Path, beside: Path | None = None) -> Iterator[Path]:
+def write_beside(path: Path, beside: Path | None = None, durable: bool = True) -> Iterator[Path]:
     """Yield a new path in the same folder (or in `beside`, on the same file system); what was written there replaces `path` on success.
 
-    Without success the piece is removed and `path` is as it was. Folders are made. Raises OutsideError when another program holds `path`.
+    Without success the piece is removed and `path` is as it was. Folders are made. `durable`: on disk before it
+    takes the name. Raises OutsideError when another program holds `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     piece = (beside or path.parent) / f".{secrets.token_hex(8)}.part"
     try:
         yield piece
-        replace_file(piece, path)
+        replace_file(piece, path, durable)
     finally:
         piece.unlink(missing_ok=True)
 
 
-def replace_file(source: Path, target: Path) -> None:
-    """Rename `source` to `target`, which it replaces at once; on disk when this returns, as far as the system allows."""
-    descriptor = os.open(source, os.O_RDWR | getattr(os, "O_BINARY", 0))
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def replace_file(source: Path, target: Path, durable: bool = True) -> None:
+    """Rename `source` to `target`, which it replaces at once; if `durable`, on disk when this returns, as far as the system allows."""
+    if durable:
+        descriptor = os.open(source, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     try:
         _rename(source, target)
     except PermissionError:

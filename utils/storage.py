@@ -62,8 +62,11 @@ class Container(Protocol):
     def read_head(self, name: str, length: int) -> bytes:
         """The first `length` bytes, or fewer if the blob is shorter. Raises Missing."""
 
-    def fetch(self, name: str, target: Path) -> Blob:
-        """Write the blob to the file `target`, which is whole or as before. Raises Missing, Damaged."""
+    def fetch(self, name: str, target: Path, durable: bool = True) -> Blob:
+        """Write the blob to the file `target`, which is whole or as before; not `durable`: a power cut soon after may leave it shorter.
+
+        Raises Missing, Damaged.
+        """
 
     def write(self, name: str, data: bytes | Path, *, if_etag: str | None = None, new: bool = False,
               metadata: dict[str, str] | None = None) -> str:
@@ -118,9 +121,9 @@ class FolderContainer:
         with self._existing(name).open("rb") as file:
             return file.read(length)
 
-    def fetch(self, name: str, target: Path) -> Blob:
+    def fetch(self, name: str, target: Path, durable: bool = True) -> Blob:
         path = self._existing(name)
-        with write_beside(target) as piece:
+        with write_beside(target, durable=durable) as piece:
             blob = self.info(name)
             shutil.copyfile(path, piece)
             if piece.stat().st_size != blob.size or self._describe(name, path).etag != blob.etag:

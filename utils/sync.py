@@ -81,7 +81,9 @@ def sync_images(container: Container, blobs: list[Blob], image_dir: Path, worker
     bar = tqdm(total=len(todo), desc="sync", unit=" images", disable=None)
     try:
         with bar, journal.open("ab", buffering=0) as record, ThreadPoolExecutor(workers) as pool:
-            jobs = _in_flight(pool, lambda blob: container.fetch(blob.name, local_path(image_dir, blob.name)), todo, workers * 2)
+            # What a power cut leaves shorter is fetched again, because its size is wrong.
+            jobs = _in_flight(pool, lambda blob: container.fetch(blob.name, local_path(image_dir, blob.name), durable=False), todo,
+                              workers * 2)
             try:
                 for blob, job in jobs:
                     reason = _fault(job.exception()) or _short(blob, job.result())
