@@ -112,6 +112,9 @@ class Azure:
     def vm_image_terms_show(self, o):
         return {"accepted": one(o, "urn") in self.state["terms"], "plan": "gpu", "publisher": "nvidia", "product": "ngc"}
 
+    def rest(self, o):
+        return {"available": "domainNameLabel=taken" not in o["url-parameters"]}
+
     def storage_account_list(self, o):
         return [item for item in self.state["resources"].values() if item["type"] == "Microsoft.Storage/storageAccounts"]
 

@@ -34,7 +34,7 @@ path_for_az() { # FILE → the same for az, which knows nothing of Git Bash's /c
 
 in_subscription() { # ARGUMENTS… → $words: the same, in the subscription of this deployment, whatever az's own default is
     words=("$@")
-    case $1 in version | account | ad) return ;; esac
+    case $1 in version | account | ad | rest) return ;; esac
     words+=(--subscription "$subscription_id")
 }
 

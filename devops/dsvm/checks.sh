@@ -111,7 +111,7 @@ check_quota() { # NAME WHAT NEEDED
     while IFS=$'\t' read -r name used limit; do
         if [[ $name == "$1" ]] && [ $((limit - used)) -lt "$3" ]; then
             shopt -u nocasematch
-            fail 1 "the quota for $2 in $LOCATION allows $limit vCPUs, $used are used, and $VM_SKU needs $3; ask for more (free, often granted within minutes): https://aka.ms/ProdportalCRP/#view/Microsoft_Azure_Capacity/QuotaMenuBlade/~/myQuotas"
+            fail 1 "the quota for $2 in $LOCATION allows $limit vCPUs, $used are used, and $VM_SKU needs $3; ask for more (free, often granted within minutes): https://portal.azure.com/#view/Microsoft_Azure_Capacity/QuotaMenuBlade/~/myQuotas"
         fi
     done <<<"$answer"
     shopt -u nocasematch
@@ -130,6 +130,14 @@ check_image() { # it exists in the region, and its terms are accepted
     [ -n "$plan" ] || return 0
     must_ask_az "the terms of $VM_IMAGE cannot be read" vm image terms show --urn "$VM_IMAGE" --query accepted --output tsv
     [ "$answer" = true ] || fail 1 "the image has terms that you must accept once; run: az vm image terms accept --urn $VM_IMAGE --subscription $subscription_id"
+}
+
+check_dns_name() { # nobody else in the region has it
+    [ -n "$VM_DNS_NAME" ] && [ -z "$(owner_of Microsoft.Network/publicIPAddresses "$VM_NAME-ip")" ] || return 0
+    must_ask_az "the name $VM_DNS_NAME cannot be checked" rest --method get \
+        --url "https://management.azure.com/subscriptions/$subscription_id/providers/Microsoft.Network/locations/$LOCATION/CheckDnsNameAvailability" \
+        --url-parameters "domainNameLabel=$VM_DNS_NAME" api-version=2023-11-01 --query available --output tsv
+    [ "$answer" = true ] || fail 2 "VM_DNS_NAME=$VM_DNS_NAME is taken in $LOCATION; choose another, or leave it out"
 }
 
 find_storage() { # → $storage_id and $storage_is_there; the account may lie in any group of the subscription

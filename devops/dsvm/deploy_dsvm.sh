@@ -78,6 +78,7 @@ deploy() { # SETTINGS-FILE
     if [ "$vm_is_there" = no ]; then
         check_size
         check_image
+        check_dns_name
     fi
     check_storage
     check_address
