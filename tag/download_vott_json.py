@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from utils import assignments, images, review_queue, selection, tables
 from utils.batch import Batch, Item, check_place, read_batch
-from utils.class_changes import current_classes
+from utils.class_changes import applied, current_classes
 from utils.class_map import ClassMap, apply_class_map, read_class_map
 from utils.config import Config, load_config
 from utils.errors import InputError, OutsideError, run_program
@@ -244,7 +244,8 @@ class HandOut:
     def _choose(self, state: State, rows: pd.DataFrame, count: int) -> Selection:
         classes, balance, config = self.classes, self.balance, self.config
         if self.class_map is not None:
-            classes, balance = list(self.class_map.shares), [*self.class_map.shares.values(), self.class_map.empty_share]
+            shares = [*self.class_map.shares.values(), self.class_map.empty_share]
+            classes, balance = current_classes(list(self.class_map.shares), state.classes, shares)
         if self.options.score_between:
             rows = tables.only(rows, tables.image_set(rows[rows["box_confidence"].between(*self.options.score_between)
                                                           & (rows["class"] != tables.NULL)]))
@@ -256,11 +257,13 @@ class HandOut:
         return chosen
 
     def _mapped(self, state: State, free: pd.DataFrame) -> pd.DataFrame:
-        """What the pretrained model found in the free images, by the class map; images that it has not seen keep their rows."""
+        """What the pretrained model found in the free images, by the class map and under the present names of its classes; images that
+        it has not seen keep their rows."""
         if state.blob("init_totag") is None:
             raise InputError(f"{self.labels.container.address}: no pretrained model has been run over the images yet; "
                              "run train/active_learning_init_pred.sh CONFIG on the training machine first")
         found = apply_class_map(tables.only(self.labels.table(state, "init_totag"), tables.image_set(free)), self.class_map)
+        found = applied("totag", found, state.classes)
         return tables.concat("totag", found, tables.without(free, tables.image_set(found)))
 
     def _plan(self, batch: Batch, rows: pd.DataFrame, fresh: bool) -> None:

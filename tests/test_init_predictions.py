@@ -40,6 +40,23 @@ def test_images_are_chosen_by_the_class_map_and_handed_out_with_its_names(store,
     assert set(totag["class"]) == {"NULL"}, "what the pretrained model found is handed out, and stays out of totag"
 
 
+def test_a_class_map_of_before_a_renaming_hands_out_the_new_names(folder_store, tmp_path):
+    config, class_map = tmp_path / "config.ini", tmp_path / "map.json"
+    config.write_text(folder_store.config_text(), encoding="utf-8")
+    class_map.write_text(json.dumps({**CLASS_MAP, "default_class": "seal"}), encoding="utf-8")
+    put(folder_store.images, photos(2), tmp_path)
+    done("train/active_learning_initialize.sh", config)
+    _, labels = open_labels(load_config(config))
+    (totag,) = state_tables(config, "totag")
+    found = tables.concat("init_totag", totag).assign(**{"class": ["16", "7"], "xmax": 0.5, "ymax": 0.5, "box_confidence": 0.9,
+                                                         "image_confidence": 0.9})
+    labels.commit(lambda state: Change({"init_totag": found}), what="test")
+    done("tag/change_classes.py", config, "--rename", "bird=gull", "--drop", "seal")
+    done("tag/download_vott_json.py", 2, config, class_map)
+    (tagging,) = state_tables(config, "tagging")
+    assert sorted(tagging["class"]) == ["NULL", "gull"]
+
+
 def test_an_id_that_the_model_does_not_have_is_named(folder_store, tmp_path):
     config, class_map = tmp_path / "config.ini", tmp_path / "map.json"
     config.write_text(folder_store.config_text(), encoding="utf-8")
