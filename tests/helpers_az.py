@@ -20,7 +20,7 @@ def new_state() -> dict:
     return {
         "logged_in": True, "subscription_state": "Enabled", "user": True,
         "groups": {}, "resources": {}, "roles": [],
-        "skus": [sku("Standard_NC4as_T4_v3", "Standard NCASv3_T4 Family", 4), sku("Standard_NC6s_v3", "standardNCSv3Family", 6)],
+        "skus": [sku("Standard_NC4as_T4_v3", "standard NCASv3_T4 Family", 4), sku("Standard_NC6s_v3", "standardNCSv3Family", 6)],
         "usage": {"cores": [10, 100], "Standard NCASv3_T4 Family": [0, 8], "standardNCSv3Family": [0, 0], "lowPriorityCores": [0, 3]},
         "images": {"microsoft-dsvm:ubuntu-2204:2204-gen2": image("TrustedLaunchSupported"),
                    "Canonical:ubuntu-24_04-lts:server": image("TrustedLaunchAndConfidentialVmSupported"),

@@ -93,7 +93,8 @@ check_size() { # the size exists in the region for this subscription, and the qu
     IFS=$'\t' read -r family restrictions cpus <<<"$answer"
     [ -n "$family" ] || fail 2 "the size VM_SKU=$VM_SKU is not offered in LOCATION=$LOCATION; choose from: az vm list-skus --location $LOCATION --size Standard_N --output table"
     case $restrictions in
-        *[A-Z]*) fail 2 "the size VM_SKU=$VM_SKU is closed to your subscription in $LOCATION; choose another LOCATION or VM_SKU, or ask for it: https://aka.ms/azureskunotavailable" ;;
+        '' | '[]' | null) ;;
+        *) fail 2 "the size VM_SKU=$VM_SKU is closed to your subscription in $LOCATION; choose another LOCATION or VM_SKU, or ask for it: https://aka.ms/azureskunotavailable" ;;
     esac
     must_ask_az "the quota in $LOCATION cannot be read" vm list-usage --location "$LOCATION" \
         --query '[].[name.value, currentValue, limit]' --output tsv

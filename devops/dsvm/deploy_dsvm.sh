@@ -12,6 +12,7 @@
 if [ -z "${BASH_VERSION-}" ]; then exec bash "$0" "$@"; fi # started with sh
 set +o posix
 set -euo pipefail
+LC_COLLATE=C # [a-z] means small letters
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd -- "$here/../.." && pwd)
