@@ -1,10 +1,14 @@
 """The cold start: a pretrained model's predictions, chosen by a class map and handed out under our class names."""
 import json
 
+import numpy as np
 from helpers_programs import done, image_sets, photos, put, run, state_tables
+from prediction_journal import PredictionJournal
+from prediction_run import model_key, version
 
 from utils import tables
 from utils.config import load_config
+from utils.detections import Detections
 from utils.label_state import Change, open_labels
 
 CLASS_MAP = {"classmap": [{"initclass": "16", "map": "bird", "balance": "0.5"}, {"initclass": "NULL", "map": "NULL", "balance": "0.5"}],
@@ -38,6 +42,31 @@ def test_images_are_chosen_by_the_class_map_and_handed_out_with_its_names(store,
     assert left == set(names) - out
     (totag,) = state_tables(config, "totag")
     assert set(totag["class"]) == {"NULL"}, "what the pretrained model found is handed out, and stays out of totag"
+
+
+def test_a_new_machine_goes_on_with_what_another_has_published(store, tmp_path):
+    config = tmp_path / "config.ini"
+    (tmp_path / "graph.pb").write_bytes(b"a model that need not be loaded, since nothing is left to predict")
+    config.write_text(store.config_text(init_model_graph=tmp_path / "graph.pb", min_confidence=0.5), encoding="utf-8")
+    put(store.images, photos(3), tmp_path)
+    done("train/active_learning_initialize.sh", config)
+    settings = load_config(config)
+    (images,) = state_tables(config, "images")
+    journal = settings.data_dir / "init_predictions.journal"
+    with PredictionJournal(journal, model_key(settings.init_model_graph, settings)) as found:  # as a first machine leaves it behind
+        for number, (blob, etag) in enumerate(zip(tables.blob_names(images), images["etag"], strict=True)):
+            boxes = np.array([[0.1, 0.2, 0.5, 0.6]] * number).reshape(-1, 4)
+            found.add(blob, version(etag, 0.5), Detections(boxes, np.array([16, 1][:number], int), np.array([0.9, 0.75][:number])))
+    said = done("train/create_init_predictions.py", config)
+    assert said.splitlines()[-1].startswith("3 images (0 predicted now), 3 boxes")
+    first, listed = state_tables(config, "init_totag", "init_predicted")
+    assert tables.blob_names(listed).tolist() == tables.blob_names(images).tolist() and listed["etag"].tolist() == images["etag"].tolist()
+    journal.unlink()
+    said = done("train/create_init_predictions.py", config)
+    assert said.splitlines()[-1].startswith("3 images (0 predicted now), 3 boxes")
+    again, = state_tables(config, "init_totag")
+    columns = ["filename", "folder", "class", "box_confidence", "xmin"]
+    assert again.sort_values(columns)[columns].values.tolist() == first.sort_values(columns)[columns].values.tolist()
 
 
 def test_a_class_map_of_before_a_renaming_hands_out_the_new_names(folder_store, tmp_path):

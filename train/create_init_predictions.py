@@ -7,12 +7,10 @@ import _repo_root  # noqa: F401, I001
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from create_predictions import write_predictions
 from fetch_init_model import init_model
 from prediction_journal import PredictionJournal
-from prediction_run import BATCH_SIZE, model_key, predict_images
+from prediction_run import BATCH_SIZE, model_key, predict_images, published_key, seed_journal
 from utils import tables
 from utils.config import load_config
 from utils.errors import InputError, run_program
@@ -22,6 +20,7 @@ from utils.model_classes import read_model_classes
 from utils.tables import NULL
 
 _ALL_IDS = {number: str(number) for number in range(1, 10_000)}
+_IDS = {text: number for number, text in _ALL_IDS.items()}
 
 
 def main(argv: list[str]) -> None:
@@ -42,18 +41,25 @@ def main(argv: list[str]) -> None:
     journal_file, output = config.data_dir / "init_predictions.journal", config.data_dir / "init_predictions.csv"
     if arguments.force:
         journal_file.unlink(missing_ok=True)
-    with PredictionJournal(journal_file, model_key(model, config)) as journal:
+    key = model_key(model, config)
+    with PredictionJournal(journal_file, key) as journal:
+        if not arguments.force:
+            seed_journal(journal, store.table(state, "init_totag"), store.table(state, "init_predicted"), key, _IDS, config.min_confidence)
         run = predict_images(config, container, images, model, journal, lambda blob: config.min_confidence, arguments.batch_size)
         bad = {blob: str(found) for blob, found in run.entries() if isinstance(found, BadImage)}
         if len(bad) + len(run.gone) == len(images):
             raise InputError(f"none of {len(images)} images could be predicted; the first: {next(iter([*bad.items(), *run.gone]))}")
         write_predictions(output, images, run.entries(), _ALL_IDS, config.user_folders)
     predictions = tables.parse("init_totag", output)
+    seen = tables.image_set(predictions)
+    of_seen = tables.only(images, seen)
+    predicted = tables.make("init_predicted", filename=of_seen["filename"], folder=of_seen["folder"], etag=of_seen["etag"],
+                            model=[published_key(key, config.min_confidence, _IDS)] * len(of_seen))
 
     def change(now: State) -> Change:
         """The new predictions; images that were not predicted now keep what an earlier run found."""
-        earlier = tables.without(store.table(now, "init_totag"), tables.image_set(predictions))
-        return Change({"init_totag": tables.concat("init_totag", earlier, predictions)})
+        return Change({table: tables.concat(table, tables.without(store.table(now, table), seen), rows)
+                       for table, rows in (("init_totag", predictions), ("init_predicted", predicted))})
 
     state = store.commit(change, what="publishing the pretrained model's predictions")
     boxes = predictions[predictions["class"] != NULL]
@@ -62,8 +68,7 @@ def main(argv: list[str]) -> None:
         print(f"{identity:>5}  {names.get(int(identity), '(not in init_label_map)'):20} {count} boxes in {images_of[identity]} images")
     if bad:
         print(f"{len(bad)} images cannot be decoded and are left out, for example {next(iter(bad))} ({next(iter(bad.values()))})")
-    seen = len(np.unique(tables.blob_names(predictions)))
-    print(f"{seen} images ({run.predicted} predicted now), {len(boxes)} boxes → {state.blob('init_totag')}")
+    print(f"{len(seen)} images ({run.predicted} predicted now), {len(boxes)} boxes → {state.blob('init_totag')}")
 
 
 if __name__ == "__main__":

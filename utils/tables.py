@@ -26,6 +26,7 @@ COLUMNS = {
     "tagged": BOX,
     "test": BOX,
     "predicted": ["filename", "folder", "etag", "model"],
+    "init_predicted": ["filename", "folder", "etag", "model"],
     "review": ["filename", "folder", "tagger", "reserved_at"],
     "conflicts": [*BOX, "tagger", "at", "reason"],
     "drawn": [*PREDICTED, "model"],
