@@ -26,13 +26,15 @@ def detect_colours(images):
             "detection_classes": tf.ones_like(scores) * [1.0, 2.0], "num_detections": 2 * tf.ones_like(scores[:, 0])}
 
 
-def write_frozen_graph(path: Path, canvas: tuple[int, int] | None = None, without: tuple[str, ...] = ()) -> Path:
-    """Write it as a frozen graph; `without` leaves outputs out."""
+def write_frozen_graph(path: Path, canvas: tuple[int, int] | None = None, without: tuple[str, ...] = (), embedding: bool = False) -> Path:
+    """Write it as a frozen graph; `without` leaves outputs out, `embedding` gives the mean colour of each image as its embedding."""
     with tf.Graph().as_default() as graph:
         images = tf.compat.v1.placeholder(tf.uint8, [None, None, None, 3], "image_tensor")
         for name, value in detect_colours(images).items():
             if name not in without:
                 tf.identity(value, name)
+        if embedding:
+            tf.identity(tf.reduce_mean(tf.cast(images, tf.float32), axis=[1, 2]), "image_embedding")
         if canvas:
             tf.constant(canvas, tf.int32, name="canvas")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -209,3 +209,35 @@ def pigeons(folder):
     return tables.make("tagged", filename=labels["filename"], class_=["bird"] * len(labels), height=height, width=width,
                        **{f"x{end}": (labels[f"x{end}"] / width).clip(0, 1) for end in ("min", "max")},
                        **{f"y{end}": (labels[f"y{end}"] / height).clip(0, 1) for end in ("min", "max")})
+
+
+# What is known of an image as a whole
+
+def test_the_embedding_of_a_model_comes_with_the_detections(tmp_path):
+    detector = FrozenDetector(write_frozen_graph(tmp_path / "model.pb", embedding=True))
+    assert detector.embeds
+    found = run(detector, [photo(tmp_path / f"{name}.png", 60, 80, ((0, 0, 1, 1), colour)) for name, colour in (("r", RED), ("g", GREEN))])
+    np.testing.assert_allclose(found["r.png"].at_least(0.99).embedding, RED, atol=1)
+    np.testing.assert_allclose(found["g.png"].embedding, GREEN, atol=1)
+
+
+def test_a_model_without_embeddings_leaves_them_to_a_description_of_the_picture(graph, tmp_path):
+    assert not graph.embeds
+    paths = [photo(tmp_path / "a.png", 60, 80, ((0, 0, 1, 1), RED)), tmp_path / "gone.png"]
+    found = run(graph, paths, describe=lambda picture: picture[0, 0])
+    assert found["a.png"].embedding.tolist() == list(RED) and isinstance(found["gone.png"], FileNotFoundError)
+
+
+def test_in_tiles_the_embedding_is_the_mean_of_all_tiles(tmp_path):
+    detector = FrozenDetector(write_frozen_graph(tmp_path / "model.pb", embedding=True))
+    path = photo(tmp_path / "a.png", 100, 200, ((0, 0, 0.5, 1), RED), ((0.5, 0, 1, 1), GREEN))
+    (_, found), = predict_tiled(detector, [("a", path)], side=100, batch_size=2)
+    np.testing.assert_allclose(found.embedding, (np.array(RED) + GREEN) / 2, atol=8)
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+def test_a_model_that_knows_no_left_and_right_agrees_with_itself_in_the_mirror(graph, tmp_path, tiled):
+    path = photo(tmp_path / "a.png", 60, 80, ((0.25, 0.5, 0.5, 1), RED))
+    (_, found), = (predict_tiled(graph, [("a", path)], side=100, batch_size=2, mirror=True) if tiled else
+                   predict(graph, [("a", path)], batch_size=2, largest_side=99, mirror=True))
+    assert found.disagreement == pytest.approx(0, abs=0.01) and len(found) == 1

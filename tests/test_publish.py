@@ -38,6 +38,8 @@ NOW = datetime.now(UTC)
 class Project:
     """A folder store with photographs of red and green rectangles, its config, and a model that finds them."""
 
+    embedding = False  # of the model: the mean colour of an image
+
     def __init__(self, folder, **settings):
         self.folder, self.path = folder, folder / "config.ini"
         (folder / "store" / "images").mkdir(parents=True)
@@ -78,7 +80,7 @@ class Project:
         sync_images.main([str(self.path)])
         repartition_test_set.main(["--top-up", str(self.path)])
         config = self.config
-        write_frozen_graph(config.inference_output_dir / "frozen_inference_graph.pb", canvas=(64, 64))
+        write_frozen_graph(config.inference_output_dir / "frozen_inference_graph.pb", canvas=(64, 64), embedding=self.embedding)
         write_label_map(config.inference_output_dir / "label_map.pbtxt", {"red thing": 1, "green thing": 2})
         config.train_dir.mkdir(parents=True, exist_ok=True)
         (config.train_dir / "training.json").write_text(json.dumps({"weights": "scratch", "steps": 7}))
@@ -148,7 +150,7 @@ def test_the_last_steps_run_as_programs_and_publish_one_commit(project):
     reviewed = tables.parse("totag", project.config.tagged_predictions)
     assert image_set(reviewed) == {"a/0.png", "a/1.png", "b/0.png", "b/1.png"}
     assert image_set(project.table("test")) == image_set(tables.parse("totag", project.config.data_dir / "test_predictions.csv"))
-    assert state.live == {"model": entry["model"], "label_map": entry["label_map"], "config": entry["config"]}
+    assert state.live == {kind: entry[kind] for kind in ("model", "label_map", "config", "embeddings")}
     assert entry["metrics"]["Average"] == {"AP": 1.0, "coco_ap": pytest.approx(1, abs=0.3), "coco_ap50": 1.0}
     assert entry["metrics"]["green thing"] == {"AP": None, "coco_ap": None, "coco_ap50": None}
     assert entry["weights"] == "scratch" and entry["seed"] == 0 and entry["training"]["steps"] == 7

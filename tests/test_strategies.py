@@ -103,6 +103,9 @@ def test_coreset_takes_the_image_farthest_from_everything_that_is_labelled_or_ch
 
 def test_coreset_without_embeddings_says_so():
     assert "no image embeddings" in select("coreset", context(("a", "")), 1).notes[0]
+    hashed = select("coreset", context(("a", ""), vectors=np.ones((1, 4)), hashes=True), 1)
+    assert "perceptual hashes" in hashed.notes[0]
+    assert select("hybrid", context(("a", ""), vectors=np.ones((1, 4))), 1).notes == ()
 
 
 def test_images_that_no_model_has_seen_are_spread_over_folders_and_time():

@@ -2,7 +2,8 @@
 
 Images that nobody has reviewed go to untagged_output, reviewed ones to tagged_predictions, the test images (from 0.01 up, whatever
 min_confidence is) to test_predictions.csv in data_dir. What cannot be decoded moves from images.csv to failed.csv.
-Images that this model has predicted before, and that have not changed since, are not predicted again.
+Images that this model has predicted before, and that have not changed since, are not predicted again. In the same pass the model's
+embedding of every image (else a perceptual hash) goes to embeddings.parquet in data_dir, for choosing images that differ.
 """
 import _repo_root  # noqa: F401, I001
 
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from embedding_file import FILE, EmbeddingFile, published_embeddings
 from prediction_journal import Found, PredictionJournal
 from prediction_run import BATCH_SIZE, model_key, predict_images, published_key, seed_journal
 from utils import tables
@@ -46,22 +48,26 @@ def main(argv: list[str]) -> None:
     wanted = tables.only(images, test) if arguments.test_only else images
     container, store = open_labels(config)
     model, names = model_of_cycle(config)
-    key = model_key(model, config)
+    key, mirror = model_key(model, config), config.selection_strategy == "disagreement"
     journal_file = config.data_dir / "predictions.journal"
     if arguments.force:
         journal_file.unlink(missing_ok=True)
 
     with PredictionJournal(journal_file, key) as journal:
-        if not arguments.force:
-            state = store.read()
+        state = store.read()
+        if not arguments.force and not mirror:  # which is not known of what was published
             seed_journal(journal, store.table(state, "totag"), store.table(state, "predicted"), key,
                          {name: number for number, name in names.items()}, config.min_confidence)
         run = predict_images(config, container, wanted, model, journal,
                              lambda blob: min(EVALUATED_FROM, config.min_confidence) if blob in test else config.min_confidence,
-                             arguments.batch_size)
-        with Outputs(config, images, names) as outputs:
+                             arguments.batch_size, mirror)
+        embeddings = EmbeddingFile(config.data_dir / FILE, key, None if arguments.force else published_embeddings(store, state))
+        with Outputs(config, images, names) as outputs, embeddings:
             for blob, found in run.entries():
                 outputs.add(blob, found)
+                if isinstance(found, Detections):
+                    embeddings.add(blob, found)
+            embedded = embeddings.finish(image_set(wanted) - outputs.bad.keys() - run.gone)
             if len(wanted) and not outputs.predicted:
                 raise InputError(f"none of {len(wanted)} images could be predicted; the first: {', '.join(outputs.examples(run.gone))}")
     unusable = outputs.bad.keys() | run.gone
@@ -74,7 +80,8 @@ def main(argv: list[str]) -> None:
                             model=[published_key(key, config.min_confidence, names.values())] * len(predicted))
     write_bytes(config.data_dir / "predicted.csv", tables.to_csv("predicted", predicted, config.user_folders))
 
-    update_cycle(config, predicted={"images": outputs.predicted, "boxes": outputs.boxes, "failed": len(outputs.bad), "new": run.predicted},
+    update_cycle(config, predicted={"images": outputs.predicted, "boxes": outputs.boxes, "failed": len(outputs.bad), "new": run.predicted,
+                                    "embedded": embedded},
                  durations={**read_cycle(config).get("durations", {}), "create_predictions": round(run.seconds, 1)})
     if outputs.bad:
         print(f"{len(outputs.bad)} images cannot be decoded, they are listed in {config.data_dir / 'failed.csv'}: "

@@ -1,10 +1,11 @@
 """Runs a detection model of the classic signature: our own frozen graphs, those of the TF1 zoo, and SavedModel folders of TF2.
 
 Input `image_tensor` uint8 [batch, h, w, 3] RGB; outputs detection_boxes [batch, m, 4] ymin, xmin, ymax, xmax in fractions of the fed
-image, detection_scores, detection_classes (1-based floats), num_detections [batch]. Our own graphs also hold a constant `canvas`
-int32 [h, w]: fed images of exactly this size are not resized inside.
+image, detection_scores, detection_classes (1-based floats), num_detections [batch]. Our own graphs also give image_embedding [batch, d]
+and hold a constant `canvas` int32 [h, w]: fed images of exactly this size are not resized inside.
 """
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from utils.errors import InputError  # noqa: E402
 
 INPUT = "image_tensor"
 OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
+EMBEDDING = "image_embedding"
 WANTED = f"expected a frozen detection graph (input {INPUT}, outputs {', '.join(OUTPUTS)}) or a SavedModel folder"
 _OTHER_FILES = ((b"version https://git-lfs", "a Git LFS pointer, not the file itself (`git lfs pull` fetches it)"),
                 (b"\x1f\x8b", "a gzip archive; unpack it first"), (b"PK\x03\x04", "a zip archive; unpack it first"),
@@ -28,7 +30,7 @@ class FrozenDetector:
     """A detection model, loaded from a frozen graph or a SavedModel.
 
     canvas: (h, w) in pixels when the model has one fixed input size, else None (it resizes by itself).
-    one_by_one: the model takes a single image at a time; `detect` sees to it.
+    one_by_one: the model takes a single image at a time; `detect` sees to it. embeds: it gives embeddings of images too.
     Raises InputError, one line, when the file or folder is something else.
     """
 
@@ -37,6 +39,7 @@ class FrozenDetector:
         found = _model_in(self.path)
         self.canvas: tuple[int, int] | None = None
         self.one_by_one = False
+        self.embeds = False
         if found.is_dir():
             self._load_saved_model(found)
         else:
@@ -54,9 +57,12 @@ class FrozenDetector:
             outputs = self._run(images)
         height, width = images.shape[1:3]
         shown = shown or [(height, width)] * len(images)
-        return [from_tensorflow(boxes, classes, scores, round(float(count)), (height / shown_height, width / shown_width))
-                for boxes, scores, classes, count, (shown_height, shown_width)
-                in zip(*(outputs[name] for name in OUTPUTS), shown, strict=True)]
+        found = [from_tensorflow(boxes, classes, scores, round(float(count)), (height / shown_height, width / shown_width))
+                 for boxes, scores, classes, count, (shown_height, shown_width)
+                 in zip(*(outputs[name] for name in OUTPUTS), shown, strict=True)]
+        if not self.embeds:
+            return found
+        return [replace(image, embedding=np.asarray(vector, np.float16)) for image, vector in zip(found, outputs[EMBEDDING], strict=True)]
 
     def _load_frozen_graph(self, file: Path) -> None:
         definition = _graph_definition(file)
@@ -76,8 +82,10 @@ class FrozenDetector:
             self._check_input(file, tensor.dtype, tensor.shape)
             settings = tf.compat.v1.ConfigProto(gpu_options=tf.compat.v1.GPUOptions(allow_growth=True))
             self._session = tf.compat.v1.Session(graph=graph, config=settings)
-            call = self._session.make_callable([f"{name}:0" for name in OUTPUTS], feed_list=[tensor])
-        self._run = lambda images: dict(zip(OUTPUTS, call(images), strict=True))
+            self.embeds = EMBEDDING in nodes
+            fetched = (*OUTPUTS, EMBEDDING) if self.embeds else OUTPUTS
+            call = self._session.make_callable([f"{name}:0" for name in fetched], feed_list=[tensor])
+        self._run = lambda images: dict(zip(fetched, call(images), strict=True))
 
     def _load_saved_model(self, folder: Path) -> None:
         try:

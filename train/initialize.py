@@ -1,16 +1,21 @@
-"""Begins a project or takes in new images: syncs the images, reads their sizes and times, puts new ones on the list to tag."""
+"""Begins a project or takes in new images: syncs the images, reads their sizes and times, puts new ones on the list to tag.
+
+For strategies that compare images, their perceptual hashes are published too, as long as there is no model.
+"""
 import _repo_root  # noqa: F401, I001
 
 import argparse
 from pathlib import Path
 
 
+from cold_start import publish_hashes
 from utils import tables
 from utils.assignments import add_new_images
 from utils.config import load_config
 from utils.errors import run_program
 from utils.label_map import label_map_for, previous_label_map, retired_from, write_label_map
 from utils.label_state import Change, State, open_labels
+from utils.strategies import USES_EMBEDDINGS
 from utils.sync import bring_images, update_image_tables
 
 
@@ -41,6 +46,8 @@ def main(argv: list[str]) -> int:
         return Change({"images": images, "failed": failed, **({} if totag is None else {"totag": totag})})
 
     state = labels.commit(take_in, what="taking in new images")
+    if config.selection_strategy in USES_EMBEDDINGS and (described := publish_hashes(config, container, labels)):
+        print(f"what {described} images look like is published, so that the first batches differ")
     print(f"{counts['all']} images ({counts['new']} new, {counts['failed']} failed) → {state.blob('totag') or state.blob('failed')}")
     return 0 if counts["usable"] else 1
 

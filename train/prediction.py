@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,19 +18,25 @@ from PIL import Image
 
 from utils.canvas import fit
 from utils.detections import Detections
+from utils.flip_consistency import disagreement, mirrored
 from utils.images import BadImage, decode
 
 Outcome = Detections | BadImage | FileNotFoundError
+Describe = Callable[[np.ndarray], np.ndarray]  # a picture uint8 (h, w, 3) to its embedding (d,)
 
 
 def predict(detector: FrozenDetector, images: Iterable[tuple[str, Path]], *, batch_size: int, largest_side: int,
-            workers: int | None = None) -> Iterator[tuple[str, Outcome]]:
+            workers: int | None = None, describe: Describe | None = None, mirror: bool = False) -> Iterator[tuple[str, Outcome]]:
     """For (blob name, file) each, in their order: (blob name, what the model found in the upright image).
 
     An image that cannot be decoded gives its BadImage instead, a file that is not there its FileNotFoundError; neither stops the others.
     largest_side: a model without a canvas of its own is not fed anything longer than this, in pixels.
+    describe: gives an embedding for each picture, where the model gives none. mirror: look at each mirror image too, and say how much
+    that changes.
     """
     canvas = detector.canvas
+
+    descriptions: dict[str, np.ndarray] = {}
 
     def load(image: tuple[str, Path]) -> np.ndarray | BadImage | FileNotFoundError:
         try:
@@ -38,6 +45,8 @@ def predict(detector: FrozenDetector, images: Iterable[tuple[str, Path]], *, bat
             return error
         except OSError as error:
             return BadImage(f"cannot be read: {error.strerror or error}")
+        if describe:
+            descriptions[image[0]] = describe(picture)
         return resized(picture, *fit(*picture.shape[:2], canvas)) if canvas else _shrunk(picture, largest_side)
 
     workers = workers or max(2, os.cpu_count() or 2)
@@ -47,10 +56,19 @@ def predict(detector: FrozenDetector, images: Iterable[tuple[str, Path]], *, bat
             good = [(place, picture) for place, (_, picture) in enumerate(batch) if isinstance(picture, np.ndarray)]
             found: dict[int, Outcome] = {place: picture for place, (_, picture) in enumerate(batch) if isinstance(picture, Exception)}
             for places, pictures in _of_one_size(good, canvas):
-                stacked, shown = stacked_on_canvas(pictures, canvas)
-                found.update(zip(places, detector.detect(stacked, shown), strict=True))
+                outcomes = detector.detect(*stacked_on_canvas(pictures, canvas))
+                if mirror:
+                    turned = detector.detect(*stacked_on_canvas([picture[:, ::-1] for picture in pictures], canvas))
+                    outcomes = [compared(*pair) for pair in zip(outcomes, turned, strict=True)]
+                found.update(zip(places, outcomes, strict=True))
             for place, ((blob, _), _) in enumerate(batch):
-                yield blob, found[place]
+                outcome = found[place]
+                yield blob, replace(outcome, embedding=descriptions.pop(blob)) if blob in descriptions else outcome
+
+
+def compared(found: Detections, of_mirror_image: Detections) -> Detections:
+    """What was found in an image, with how much what was found in its mirror image differs."""
+    return replace(found, disagreement=disagreement(found, mirrored(of_mirror_image)))
 
 
 def resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -3,6 +3,7 @@ changed are not predicted again.
 
 A JSON line for each image, the first line naming what it all depends on. Only whole lines count, so that a kill loses one image at most.
 """
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,10 @@ class PredictionJournal:
             entry["bad"] = str(found)
         else:
             entry["boxes"], entry["classes"], entry["scores"] = found.boxes.tolist(), found.classes.tolist(), found.scores.tolist()
+            if found.embedding is not None:
+                entry["embedding"] = [found.embedding.dtype.str, base64.b64encode(found.embedding.tobytes()).decode()]
+            if found.disagreement is not None:
+                entry["disagreement"] = found.disagreement
         self._file.write(json.dumps(entry).encode() + b"\n")
         self.done[image] = etag
 
@@ -75,10 +80,15 @@ class PredictionJournal:
                     yield image, BadImage(entry["bad"])
                 else:
                     yield image, Detections(np.array(entry["boxes"], float).reshape(-1, 4), np.array(entry["classes"], np.int64),
-                                            np.array(entry["scores"], float))
+                                            np.array(entry["scores"], float), _embedding(entry), entry.get("disagreement"))
 
     def _header(self) -> bytes:
         return json.dumps({"key": self._key}).encode() + b"\n"
+
+
+def _embedding(entry: dict) -> np.ndarray | None:
+    kind, text = entry.get("embedding") or ("", "")
+    return np.frombuffer(base64.b64decode(text), kind) if text else None
 
 
 def _parsed(line: bytes) -> dict | None:

@@ -45,10 +45,13 @@ def model_key(model: Path, config: Config) -> str:
 
 
 def predict_images(config: Config, container: Container, images: pd.DataFrame, model: Path, journal: PredictionJournal,
-                   least: Callable[[str], float], batch_size: int = BATCH_SIZE) -> Run:
-    """Predict those of `images` (columns of that table) that the journal lacks. Detections below least(blob name) are not kept."""
+                   least: Callable[[str], float], batch_size: int = BATCH_SIZE, mirror: bool = False) -> Run:
+    """Predict those of `images` (columns of that table) that the journal lacks. Detections below least(blob name) are not kept.
+
+    mirror: each with its mirror image, at twice the time, for the strategy that goes by the difference.
+    """
     blobs = tables.blob_names(images).tolist()
-    versions = {blob: version(etag, least(blob)) for blob, etag in zip(blobs, images["etag"], strict=True)}
+    versions = {blob: version(etag, least(blob), mirror) for blob, etag in zip(blobs, images["etag"], strict=True)}
     run = Run(journal, versions)
     missing = [blob for blob in blobs if journal.done.get(blob) != versions[blob]]
     if missing:
@@ -56,13 +59,17 @@ def predict_images(config: Config, container: Container, images: pd.DataFrame, m
 
         paths = ((blob, image_path(container, config.image_dir, blob)) for blob in missing)
         detector = FrozenDetector(model)
+        describe = None
+        if not detector.embeds:
+            from perceptual_hash import perceptual_hash as describe
         begun = time.monotonic()  # of predicting: TensorFlow and the model are loaded
         if config.tile:
             from tiled_prediction import predict_tiled
-            outcomes = predict_tiled(detector, paths, side=config.max_tile_size, batch_size=batch_size)
+            outcomes = predict_tiled(detector, paths, side=config.max_tile_size, batch_size=batch_size, describe=describe, mirror=mirror)
         else:
             from prediction import predict
-            outcomes = predict(detector, paths, batch_size=batch_size, largest_side=config.max_tile_size)
+            outcomes = predict(detector, paths, batch_size=batch_size, largest_side=config.max_tile_size,
+                               describe=describe, mirror=mirror)
         for blob, outcome in tqdm(outcomes, total=len(missing), desc="predict", unit=" images", disable=None):
             if isinstance(outcome, FileNotFoundError):
                 run.gone.add(blob)
@@ -73,9 +80,9 @@ def predict_images(config: Config, container: Container, images: pd.DataFrame, m
     return run
 
 
-def version(etag: str, least: float) -> str:
+def version(etag: str, least: float, mirror: bool = False) -> str:
     """What a prediction was made of and how far down it was kept."""
-    return f"{etag} from {least:g}"
+    return f"{etag} from {least:g}" + " with mirror image" * mirror
 
 
 def seed_journal(journal: PredictionJournal, totag: pd.DataFrame, predicted: pd.DataFrame, model: str, ids: dict[str, int],

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 from create_predictions import table_of_cycle
+from embedding_file import FILE
 from evaluate_model import cell, performance_text
 
 from utils import tables
@@ -28,6 +29,7 @@ from utils.label_state import Change, LabelStore, State, open_labels
 from utils.tables import NULL, image_set, only, without
 
 PACKAGES = ("tensorflow", "tf-models-official", "tf_keras", "numpy", "pandas")
+LIVE = ("model", "label_map", "config", "embeddings")
 FIGURES = ("AP", "coco_ap", "coco_ap50")
 
 
@@ -101,6 +103,8 @@ def publish_files(config: Config, store: LabelStore, made: Made) -> dict[str, st
     """Write model, label map, settings and performance as blobs; what an interrupted run has written is not written again."""
     sources = {"model": (".pb", made.model), "label_map": (".pbtxt", made.label_map), "config": (".ini", config.public_text().encode()),
                "performance": (".csv", tables.to_csv("performance", made.performance, config.user_folders))}
+    if (embeddings := config.data_dir / FILE).exists():
+        sources["embeddings"] = (".parquet", embeddings)
     published = made.cycle.get("published", {})
     blobs = published["blobs"] if published.get("id") == made.number else {}
     for kind, (suffix, source) in sources.items():
@@ -136,7 +140,8 @@ def change(now: State, store: LabelStore, made: Made, blobs: dict[str, str], con
 
     predicted = merged_predicted(made.predicted, present["predicted"], totag)
     return Change({"images": images, "failed": failed, "totag": totag, "test": test, "predicted": predicted},
-                  {"live": {**now.live, **{kind: blobs[kind] for kind in ("model", "label_map", "config")}},
+                  {"live": {**{kind: blob for kind, blob in now.live.items() if kind not in LIVE},
+                            **{kind: blobs[kind] for kind in LIVE if kind in blobs}},
                    **({} if redrawn or "pretrained_next" not in now.document else {"pretrained_next": False})},
                   cycle=finished)
 

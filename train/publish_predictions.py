@@ -1,6 +1,7 @@
 """Publishes the predictions of an existing model: totag gets new rows for the images that were predicted and are nobody's now.
 
-The rows of all other images stay as they are. Nothing else is published: no model, no performance, no cycle.
+The rows of all other images stay as they are. The model's embeddings join those of the same model, or replace those of another when they
+are of more images. Nothing else is published: no model, no performance, no cycle.
 """
 import _repo_root  # noqa: F401, I001
 
@@ -9,11 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from create_predictions import table_of_cycle
+from embedding_file import FILE, published_embeddings
 from publish_cycle import merged_listings, merged_predicted
 from utils.assignments import publish_totag
 from utils.class_changes import applied
 from utils.config import load_config
 from utils.cycle import read_cycle
+from utils.embeddings import merged, read_parquet, to_parquet
 from utils.errors import run_program
 from utils.label_state import Change, State, open_labels
 from utils.tables import NULL, image_set
@@ -33,6 +36,19 @@ def main(argv: list[str]) -> None:
     _, store = open_labels(config)
     base = {table: store.table(State({"tables": cycle["base_tables"]}), table) for table in ("images", "failed")}
 
+    published: dict[str, str] = {}  # by what they replace
+
+    def embeddings(now: State) -> dict[str, str]:
+        """The member `live` with the embeddings to use from now on."""
+        file, present = config.data_dir / FILE, published_embeddings(store, now)
+        new = read_parquet(file) if file.exists() else None
+        if new is None or (present is not None and present.model != new.model and len(present.names) > len(new.names)):
+            return now.live
+        replaced = now.live.get("embeddings", "")
+        if replaced not in published:
+            published[replaced] = store.publish_file("embeddings", ".parquet", to_parquet(merged(new, present)))
+        return {**now.live, "embeddings": published[replaced]}
+
     def change(now: State) -> Change:
         present = {table: store.table(now, table) for table in ("images", "failed", "totag", "tagged", "tagging", "predicted")}
         all_images, all_failed = merged_listings(base, present, images, failed, cycle["pred_dir"])
@@ -40,7 +56,7 @@ def main(argv: list[str]) -> None:
         totag = publish_totag(all_images, named, totag=present["totag"], tagged=present["tagged"], tagging=present["tagging"],
                               failed=all_failed, hours=config.reservation_hours, now=datetime.now(UTC))
         return Change({"images": all_images, "failed": all_failed, "totag": totag,
-                       "predicted": merged_predicted(predicted, present["predicted"], totag)})
+                       "predicted": merged_predicted(predicted, present["predicted"], totag)}, {"live": embeddings(now)})
 
     state = store.commit(change, what="publishing predictions")
     boxes = int((predictions["class"] != NULL).sum())

@@ -4,7 +4,7 @@ Boxes are (n, 4) float64 arrays xmin, ymin, xmax, ymax in fractions of the uprig
 round in `from_tensorflow`, and nowhere else.)
 """
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,17 @@ DECIMALS = 6  # of boxes and confidences in files: 0.01 pixel in an image of 10 
 class Detections:
     """n boxes of one image: boxes (n, 4) with 0 <= min <= max <= 1, classes (n,) int64 ids (1-based), scores (n,) float64 in 0..1.
 
+    Of the image as a whole, where it was computed: embedding (d,), float16 numbers of the model, or a perceptual hash of uint8 0 and 1;
+    disagreement, how differently the model sees the mirror image, 0 to 1.
+
     Raises ValueError naming the shape or range that was found instead.
     """
 
     boxes: np.ndarray
     classes: np.ndarray
     scores: np.ndarray
+    embedding: np.ndarray | None = None
+    disagreement: float | None = None
 
     def __post_init__(self):
         if self.boxes.ndim != 2 or self.boxes.shape[1] != 4:
@@ -53,7 +58,7 @@ class Detections:
         return self._where(np.isin(self.classes, list(ids)))
 
     def _where(self, keep: np.ndarray) -> "Detections":
-        return Detections(self.boxes[keep], self.classes[keep], self.scores[keep])
+        return replace(self, boxes=self.boxes[keep], classes=self.classes[keep], scores=self.scores[keep])
 
 
 def from_tensorflow(boxes: np.ndarray, classes: np.ndarray, scores: np.ndarray, count: int,

@@ -89,7 +89,7 @@ def to_parquet(embeddings: Embeddings) -> bytes:
     table = table.replace_schema_metadata({"about": json.dumps(about), "mean": basis.mean.astype("<f4").tobytes(),
                                            "components": basis.components.astype("<f4").tobytes()})
     written = io.BytesIO()
-    pyarrow.parquet.write_table(table, written, compression="zstd")
+    pyarrow.parquet.write_table(table, written, compression="zstd", use_dictionary=["folder"])
     return written.getvalue()
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from utils import tables
 from utils.assignments import image_codes
 from utils.config import Config
-from utils.embeddings import Embeddings, read_parquet
+from utils.embeddings import HASH, Embeddings, read_parquet
 from utils.label_map import current_name
 from utils.label_state import LabelStore, State
 from utils.selection import image_pool
@@ -43,7 +43,7 @@ def make_context(rows: pd.DataFrame, config: Config, *, images: pd.DataFrame | N
     if embeddings is not None:
         centres = embeddings.of(taken_up)
         members |= {"vectors": embeddings.of(pool.names), "centres": centres[~np.isnan(centres).any(axis=1)],
-                    "disagreement": embeddings.disagreement_of(pool.names)}
+                    "hashes": embeddings.basis.kind == HASH, "disagreement": embeddings.disagreement_of(pool.names)}
     return Context(pool, classes, config.ideal_class_balance if balance is None else balance, labelled=labelled, ap50=ap50 or {},
                    max_per_burst=config.max_per_burst, random_share=config.random_share, pick_max=config.pick_max, seed=config.seed,
                    **members)

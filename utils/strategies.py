@@ -3,7 +3,7 @@
 Nothing here reads or writes; utils/selection_context.py makes a Context from tables.
 """
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,7 +29,8 @@ class Context:
     order: each image's place in time. burst: a number per burst, with burst_names by number. labelled_in_burst: how many labelled images
     the image's burst has. labelled: per class, how many labelled images show it. ap50: per class, of the last model in validation or test.
     vectors (n, d): image embeddings or perceptual hashes, a row of NaN where there is none; centres (k', d): those of labelled images.
-    disagreement: how differently the model sees the image and its mirror image, 0 to 1, NaN where not known.
+    hashes: the vectors are perceptual hashes. disagreement: how differently the model sees the image and its mirror image, 0 to 1, NaN
+    where not known.
     """
     pool: Pool
     classes: Sequence[str]
@@ -42,6 +43,7 @@ class Context:
     ap50: Mapping[str, float] = field(default_factory=dict)
     vectors: np.ndarray | None = None
     centres: np.ndarray | None = None
+    hashes: bool = False
     disagreement: np.ndarray | None = None       # (n,)
     max_per_burst: int | None = None
     random_share: float = 0.0
@@ -92,13 +94,10 @@ def select(strategy: str, context: Context, count: int) -> Selection:
     taken = np.zeros(total, bool)
     taken[drawn] = True
 
-    notes: list[str] = []
     cold = bool(total) and bool(pool.unseen.all()) and strategy not in ("random", "lowest_box")
     if cold:
         worth = Worth(spread(pool.folder, burst, ranks(pool, np.zeros(total)) if context.order is None else context.order),
                       np.full(total, -1))
-        notes.append("no model has seen these images yet: chosen to be spread over folders and time"
-                     + (" and to look different" if context.vectors is not None else ""))
     else:
         worth = _STRATEGIES[strategy](context)
     pick = None
@@ -106,16 +105,11 @@ def select(strategy: str, context: Context, count: int) -> Selection:
         pick = _Differing(context, worth.value, weighted=strategy == "hybrid" and not cold)
     rest = choose(pool, worth.value, count - len(drawn), context.classes, context.balance, taken=taken, burst=burst,
                   per_burst=context.max_per_burst, pick=pick)
-    if strategy == "coreset" and context.vectors is None and not cold:
-        notes.append("the model gives no image embeddings: coreset cannot compare images and spreads them over folders and time")
-    if strategy == "disagreement" and context.disagreement is None and not cold:
-        notes.append("no image was predicted with its mirror image yet (selection_strategy=disagreement in a training cycle): "
-                     "chosen by entropy")
     places = np.concatenate([drawn, rest])
     bursts = [""] * len(places) if context.burst_names is None else [str(context.burst_names[number]) for number in burst[places]]
     classes = ["" if number < 0 else pool.class_names[number] for number in worth.from_class[places]]
     return Selection(names_of(pool, places), strategy, worth.value[places], classes, bursts, np.arange(len(places)) < len(drawn),
-                     tuple(notes))
+                     tuple(_notes(strategy, context, cold)) if total else ())
 
 
 def drawn_first(pool: Pool, seed: int) -> np.ndarray:
@@ -195,6 +189,20 @@ def coreset(context: Context) -> Worth:
         burst = np.arange(total) if context.burst is None else context.burst
         value = spread(context.pool.folder, burst, ranks(context.pool, value) if context.order is None else context.order)
     return Worth(value, np.full(total, -1))
+
+
+def _notes(strategy: str, context: Context, cold: bool) -> Iterator[str]:
+    """What people should know of how the strategy had to make do."""
+    if cold:
+        yield ("no model has seen these images yet: chosen to be spread over folders and time"
+               + (" and to look different" if context.vectors is not None else ""))
+    elif strategy in USES_EMBEDDINGS and context.vectors is None:
+        yield ("there are no image embeddings: images that look alike are not told apart"
+               + (", and coreset spreads them over folders and time" if strategy == "coreset" else ""))
+    elif strategy in USES_EMBEDDINGS and context.hashes:
+        yield "the model gives no image embeddings: near-copies are told by perceptual hashes, which know no other likeness"
+    elif strategy == "disagreement" and context.disagreement is None:
+        yield "no image was predicted with its mirror image yet (selection_strategy=disagreement in a training cycle): chosen by entropy"
 
 
 class _Differing:

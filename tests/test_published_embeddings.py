@@ -1,0 +1,94 @@
+"""Embeddings on their way from a prediction to the label container and the next batch."""
+import shutil
+
+import pyarrow as pa
+import pytest
+from helpers_programs import done
+from test_publish import GREEN, RED, Project, create_predictions, fetch_model, publish_predictions, sync_images
+
+from utils.embeddings import HASH, MODEL, read_parquet
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Nine photos of which four are reviewed, and one published cycle of a model with embeddings."""
+    made = Project(tmp_path)
+    made.embedding = True
+    made.fill()
+    made.predict()
+    made.publish()
+    return made
+
+
+def embeddings(project):
+    return read_parquet(project.folder / "store" / "labels" / project.state().live["embeddings"])
+
+
+def predict_without_training(project):
+    """The steps of active_learning_predict_no_train.sh."""
+    sync_images.main(["--pred-dir", str(project.path)])
+    for step in (fetch_model, create_predictions, publish_predictions):
+        step.main([str(project.path)])
+
+
+def distance(embedded, one, other):
+    rows = embedded.of(pa.array([one, other], pa.large_string())).astype(float)
+    return float(((rows[0] - rows[1]) ** 2).sum() ** 0.5)
+
+
+def test_a_cycle_publishes_embeddings_of_all_images_also_of_labelled_ones(project):
+    embedded = embeddings(project)
+    assert embedded.basis.kind == MODEL and len(embedded.names) == 9
+    assert distance(embedded, "a/0.png", "a/3.png") == pytest.approx(0, abs=0.01)
+    assert distance(embedded, "a/0.png", "b/9.png") > 0.1
+    assert project.state().cycles[0]["embeddings"] == project.state().live["embeddings"]
+
+
+def test_images_that_are_not_predicted_again_keep_their_embeddings_even_on_a_new_machine(project):
+    before = embeddings(project)
+    shutil.rmtree(project.config.data_dir)
+    project.photo("b/2.png", GREEN)
+    project.photo("c/new.png", GREEN)
+    predict_without_training(project)
+    after = embeddings(project)
+    assert len(after.names) == 10
+    assert distance(after, "c/new.png", "b/9.png") == distance(after, "b/2.png", "b/9.png") == pytest.approx(0, abs=0.01)
+    for image in ("a/0.png", "a/3.png", "b/9.png"):
+        one = pa.array([image], pa.large_string())
+        assert abs(before.of(one) - after.of(one)).max() < 0.01
+
+
+def test_a_model_without_embeddings_leaves_perceptual_hashes(tmp_path):
+    made = Project(tmp_path)
+    made.fill()
+    made.predict()
+    made.publish()
+    embedded = embeddings(made)
+    assert embedded.basis.kind == HASH and len(embedded.names) == 9 and embedded.vectors.shape[1] == 64
+
+
+def test_the_mirror_image_is_looked_at_only_when_the_strategy_asks_for_it(project, capsys):
+    everything = embeddings(project).names
+    assert embeddings(project).disagreement_of(everything) is None
+    project.path.write_text(project.path.read_text() + "selection_strategy=disagreement\n")
+    predict_without_training(project)
+    assert "9 predicted now" in capsys.readouterr().out
+    known = embeddings(project).disagreement_of(everything)
+    assert known.max() < 0.1
+    predict_without_training(project)
+    assert "0 predicted now" in capsys.readouterr().out
+
+
+def test_the_first_batch_differs_where_no_model_has_seen_anything(tmp_path):
+    made = Project(tmp_path, selection_strategy="hybrid")
+    for number in range(5):
+        made.photo(f"a/{number}.png")
+    made.photo("a/5.png", RED)
+    assert "what 6 images look like is published" in done("train/initialize.py", made.path)
+    assert embeddings(made).basis.kind == HASH
+    made.photo("a/6.png", RED)
+    done("train/initialize.py", made.path)
+    assert len(embeddings(made).names) == 7
+    said = done("tag/download_vott_json.py", 2, made.path)
+    assert "spread over folders and time and to look different" in said
+    assert made.table("tagging")["filename"].tolist() in (["0.png", "5.png"], ["0.png", "6.png"])
