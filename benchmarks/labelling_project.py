@@ -1,7 +1,8 @@
-"""What annotators_race.py and killer.py share: a project of small photographs that say their names, annotators, and checks."""
+"""What the programs share that strain a project: small photographs that say their names, annotators, and checks."""
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -127,6 +128,56 @@ def findings(labels: LabelStore) -> list[Finding]:
     """Rules that the present state breaks."""
     found, read = check_blobs(labels, labels.read())
     return found + check_tables(read)
+
+
+# Programs one after the other in one process, because most of their time would be spent on loading the same packages.
+_DRIVER = """if True:
+    import json, os, runpy, sys
+    for line in sys.stdin:
+        path, *arguments = json.loads(line)
+        sys.argv, sys.path[0] = [path, *arguments], os.path.dirname(path)
+        try:
+            runpy.run_path(path, run_name="__main__")
+        except SystemExit as end:
+            print(f"\\nexit code {end.code}", flush=True)
+"""
+
+
+class Driver:
+    """Runs programs of this repository in one child process, which starts at the first of them. Use as a context manager, or close it."""
+
+    def __init__(self, environment: dict[str, str]):
+        self._environment = environment
+        self._process: subprocess.Popen | None = None
+
+    def run(self, program: str, *arguments) -> tuple[str, int]:
+        """What it printed on both streams, and its exit code; a traceback ends the process, and is in what it printed."""
+        if self._process is None:
+            self._process = subprocess.Popen([sys.executable, "-c", _DRIVER], env=self._environment, stdin=subprocess.PIPE,
+                                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")
+        self._process.stdin.write(json.dumps([str(ROOT / program), *map(str, arguments)]) + "\n")
+        self._process.stdin.flush()
+        said = []
+        for line in self._process.stdout:
+            if ended := re.fullmatch(r"exit code (\d+)\n", line):
+                return "".join(said).rstrip("\n"), int(ended[1])
+            said.append(line)
+        code = self._process.wait()
+        self.close()
+        return "".join(said), code
+
+    def close(self) -> None:
+        if self._process:
+            self._process.stdin.close()
+            self._process.wait()
+            self._process.stdout.close()
+            self._process = None
+
+    def __enter__(self) -> "Driver":
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.close()
 
 
 def start(program: str, *arguments, cache: Path) -> subprocess.Popen:

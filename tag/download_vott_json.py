@@ -116,16 +116,16 @@ class HandOut:
             print(f"going on with the batch of {batch.reserved_at}: {len(batch.images)} of {batch.wanted} images are reserved")
             return batch
         held = self._live(out, assignments.held_by(out, batch.tagger)) & batch.blobs
-        lost = [local for local, item in batch.images.items() if item.blob in held and not batch.path(local).exists()]
+        lost = [local for local, item in batch.images.items() if item.blob in held and not batch.whole(local)]
         lost += [folder for folder in batch.folders if not batch.project(folder).exists()] if held else []
         which = f"the batch of {batch.reserved_at}"
         if lost and self.options.again:
             batch.fetched = False
-            batch.drop({item.blob for local, item in batch.images.items() if not batch.path(local).exists()} - held)
+            batch.drop({item.blob for local, item in batch.images.items() if not batch.whole(local)} - held)
             batch.wanted = len(batch.images)
             return batch
         if lost:
-            raise InputError(f"{self.place}: files of {which} are gone ({_few(lost)}); --again fetches them once more")
+            raise InputError(f"{self.place}: files of {which} are gone or cut short ({_few(lost)}); --again fetches them once more")
         if waiting := unsent(batch, held):
             raise InputError(f"{self.place}: {len(waiting)} of {len(batch.images)} images of {which} are not uploaded ({_few(waiting)}); "
                              f"run upload_vott_json.py {self.options.config} first (with --all if you have looked at every image)")
@@ -292,7 +292,7 @@ class HandOut:
 
     def _fetch(self, batch: Batch) -> dict[str, tuple[str, str]]:
         """Fetch the images that are not on disk yet; {blob name: (reason, ETag)} of those that are gone or broken."""
-        wanted = {local: item for local, item in batch.images.items() if not (item.etag and batch.path(local).exists())}
+        wanted = {local: item for local, item in batch.images.items() if not (item.etag and batch.whole(local))}
         failed: dict[str, tuple[str, str]] = {}
         if not wanted:
             return failed
@@ -329,7 +329,7 @@ class HandOut:
         except images.BadImage as error:
             raise _Unusable(str(error), description.etag) from None
         height, width = picture.shape[:2]
-        return Item(blob, [], description.etag, description.size, width, height)
+        return Item(blob, [], description.etag, path.stat().st_size, width, height)
 
     def _set_aside(self, failed: dict[str, tuple[str, str]], review: str) -> None:
         """Move reserved images that turned out to be unusable into the table of failed ones; labelled ones only leave the review."""

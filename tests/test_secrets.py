@@ -1,6 +1,5 @@
 """No secret leaves the place where a person put it: not into files, blobs, output or process arguments, whatever the programs do."""
 import base64
-import json
 import os
 import re
 import subprocess
@@ -52,30 +51,17 @@ def test_a_leak_in_any_form_is_found():
     assert leaks(azurite.KEY, {"here": b"nothing of it"}) == []
 
 
-# Programs one after the other in one process, because most of their time would be spent on loading the same packages.
-DRIVER = """if True:
-    import json, os, runpy, sys
-    for line in sys.stdin:
-        path, *arguments = json.loads(line)
-        sys.argv, sys.path[0] = [path, *arguments], os.path.dirname(path)
-        try:
-            runpy.run_path(path, run_name="__main__")
-        except SystemExit as end:
-            print(f"\\nexit code {end.code}", flush=True)
-"""
-
-
 class Machine:
     """A user's folder with a config beside it. `seen`: all that was printed, and the command lines of what ran, by program."""
 
     def __init__(self, folder: Path, store: str, environment: dict[str, str]):
-        self.driver: subprocess.Popen | None = None
         self.work = folder / "work"
         (self.work / "home").mkdir(parents=True)
         self.config = project.write_config(folder / "settings" / "config.ini", store, tagger_name="anna", train_iterations=1,
                                            tagging_location="../work/Tag", data_dir="../work/data")
         self.environment = {**os.environ, **environment, "HOME": str(self.work / "home"), "XDG_CACHE_HOME": str(self.work / "cache"),
                             "ACTIVE_LEARNING_NOTICES_SHOWN": ""}
+        self.driver = project.Driver(self.environment)
         self.seen: dict[str, bytes] = {}
 
     def run(self, program: str, *arguments: str, code: int = 0, config: Path | None = None, own_process: bool = False) -> bytes:
@@ -85,7 +71,8 @@ class Machine:
         if own_process or program.endswith(".sh"):
             said, ended = self._process([sys.executable if program.endswith(".py") else "bash", path, *ordered])
         else:
-            said, ended = self._driven([path, *ordered])
+            said, ended = self.driver.run(program, *ordered)
+            said = said.encode()
         name = f"{program} {' '.join(arguments)}"
         assert ended == code and b"Traceback" not in said, f"{name}: {ended}: {said.decode()}"
         self.seen[f"output of {name} ({code}) {len(self.seen)}"] = said
@@ -101,29 +88,9 @@ class Machine:
         self.seen[f"arguments of {command[1]} {len(self.seen)}"] = "\n".join(lines).encode()
         return said, process.returncode
 
-    def _driven(self, command: list[str]) -> tuple[bytes, int]:
-        if self.driver is None:
-            self.driver = subprocess.Popen([sys.executable, "-c", DRIVER], env=self.environment, stdin=subprocess.PIPE,
-                                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.driver.stdin.write(json.dumps(command).encode() + b"\n")
-        self.driver.stdin.flush()
-        said = b""
-        for line in self.driver.stdout:
-            if ended := re.fullmatch(rb"exit code (\d+)\n", line):
-                return said.rstrip(b"\n"), int(ended[1])
-            said += line
-        return said, self.driver.wait()
-
     def change_environment(self, **values: str) -> None:
-        self.close()
+        self.driver.close()
         self.environment |= values
-
-    def close(self) -> None:
-        if self.driver:
-            self.driver.stdin.close()
-            self.driver.wait()
-            self.driver.stdout.close()
-            self.driver = None
 
     def written(self) -> dict[str, bytes]:
         return self.seen | {str(path): path.read_bytes() for path in self.work.rglob("*") if path.is_file()}
@@ -162,7 +129,7 @@ def machine_of():
 
     yield make
     for machine in made:
-        machine.close()
+        machine.driver.close()
 
 
 def _command_lines(process: psutil.Popen, lines: set[str]) -> None:

@@ -105,9 +105,13 @@ def model_of_cycle(config: Config) -> tuple[Path, dict[int, str]]:
 
 
 def table_of_cycle(table: str, path: Path, step: str) -> pd.DataFrame:
-    """A working file of the cycle. Raises InputError naming the step that writes it when it is not there."""
+    """A working file of the cycle. Raises InputError naming the step that writes it when it is not there, or cut short."""
     if not path.exists():
         raise InputError(f"{path}: not there; {step} writes it, so run the steps of train/active_learning_train.sh in their order")
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - 1))
+        if file.read() != b"\n":
+            raise InputError(f"{path}: cut short; run the steps of train/active_learning_train.sh again, from {step}")
     return tables.parse(table, path)
 
 

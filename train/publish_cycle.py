@@ -85,8 +85,13 @@ class Made:
                  "performance": (config.data_dir / "performance.csv", "evaluate_model.py")}
         read = {table: table_of_cycle(table, path, step) for table, (path, step) in files.items()}
         label_map = model.with_name("label_map.pbtxt")
+        try:
+            trained = json.loads(training.read_bytes())
+        except ValueError:
+            raise InputError(f"{training}: not readable as JSON; run the steps of train/active_learning_train.sh again, from "
+                             "train_detector.py") from None
         return cls(number=_digest([cycle["base"], cycle["started_at"]], [model, label_map, *(path for path, _ in files.values())]),
-                   cycle=cycle, training=json.loads(training.read_text(encoding="utf-8")), model=model, label_map=label_map,
+                   cycle=cycle, training=trained, model=model, label_map=label_map,
                    predictions=read.pop("totag"), **read)
 
     def base(self, store: LabelStore, table: str) -> pd.DataFrame:

@@ -72,6 +72,13 @@ class Batch:
     def path(self, local: str) -> Path:
         return self.place.joinpath(*local.split("/"))
 
+    def whole(self, local: str) -> bool:
+        """Is the image on this disk, all of it? A power failure may leave a file of the right name that is cut short."""
+        try:
+            return self.path(local).stat().st_size >= self.images[local].size
+        except OSError:
+            return False
+
     def project(self, folder: str) -> Path:
         """The VoTT file of a folder."""
         return self.place / f"{folder}.json"
@@ -136,7 +143,7 @@ def read_batch(place: Path) -> Batch | None:
         document = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not readable ({error}); {_WAY_OUT}") from None
     try:
         if document.pop("format") > FORMAT:

@@ -96,9 +96,13 @@ class LabelStore:
         return state
 
     def table(self, state: State, name: str) -> pd.DataFrame:
-        """A table of that state, typed; empty when there is none."""
+        """A table of that state, typed; empty when there is none. Raises InputError when its snapshot is cut short: rows would be lost."""
         blob = state.blob(name)
-        return tables.parse(name, self._local(blob), blob) if blob else tables.empty(name)
+        if not blob:
+            return tables.empty(name)
+        path = self._local(blob)
+        self._check_whole(blob, path)
+        return tables.parse(name, path, blob)
 
     def totag(self, state: State, now: datetime | None = None) -> pd.DataFrame:
         """The rows of the images that may be handed out now (see assignments.free_rows)."""
@@ -227,6 +231,14 @@ class LabelStore:
             return path
         path = self.cache / blob
         return self.fetch_file(blob, path)
+
+    def _check_whole(self, blob: str, path: Path) -> None:
+        if self.container.path_of(blob) is None:
+            return  # `_local` has compared the sizes
+        length = self.container.info(blob).metadata.get("bytes")
+        if length is not None and path.stat().st_size != int(length):
+            raise InputError(f"{blob} in {self.container.address} is damaged ({path.stat().st_size} of {length} bytes); restore it from a "
+                             "copy. status.py CONFIG --check lists everything that is")
 
     def _write_cache(self, blob: str, data: bytes) -> None:
         self.cache.mkdir(parents=True, exist_ok=True)
