@@ -1,7 +1,8 @@
 """Measures the cycle's model on the test images: step 7 of a cycle. Writes performance.csv in data_dir and prints it.
 
 AP is the average precision of PASCAL VOC (all points, overlap 0.5); threshold is the score with the best F1, precision and recall
-are those at it; coco_ap and coco_ap50 are pycocotools'. utils/evaluation.py names the sources.
+are those at it; coco_ap and coco_ap50 are pycocotools'. utils/evaluation.py names the sources. Besides, the model that was live until
+now is measured on the images that were drawn at random and labelled since (utils/random_share.py).
 """
 import _repo_root  # noqa: F401, I001
 
@@ -12,12 +13,15 @@ import pandas as pd
 from create_predictions import table_of_cycle
 
 from utils import tables
+from utils.class_changes import applied
 from utils.config import Config, load_config
+from utils.cycle import update_cycle
 from utils.errors import run_program
 from utils.evaluation import measure
 from utils.files import write_bytes
 from utils.label_map import read_label_map, with_current_classes
 from utils.label_state import open_labels
+from utils.random_share import random_share
 from utils.tables import image_set
 
 
@@ -31,13 +35,20 @@ def main(argv: list[str]) -> None:
     predicted = table_of_cycle("totag", config.data_dir / "test_predictions.csv", "create_predictions.py")
     truth = tables.only(test, image_set(images))
     classes = list(read_label_map(config.inference_output_dir / "label_map.pbtxt"))
-    named = open_labels(config)[1].read().classes
+    _, labels = open_labels(config)
+    state = labels.read()
+    named = state.classes
     performance = measure(with_current_classes(truth, named["renamed"], named["dropped"]), predicted, classes, config.max_detections)
     path = config.data_dir / "performance.csv"
     write_bytes(path, tables.to_csv("performance", performance, config.user_folders))
 
     print(performance_text(performance))
     report_missing(test, truth, config)
+    share = random_share(applied("drawn", labels.table(state, "drawn"), named), labels.table(state, "tagged"), state.live.get("model"),
+                         classes, config.seed)
+    update_cycle(config, random_share=share.as_json() if share else None)
+    if share:
+        print(share)
     average = performance.iloc[0]
     print(f"{average['images']:.0f} test images, {average['boxes']:.0f} boxes, average AP {cell(average['AP'])} → {path}")
 

@@ -136,7 +136,7 @@ def change(now: State, store: LabelStore, made: Made, blobs: dict[str, str], con
              "tagged": made.cycle["base_tables"].get("tagged"), **blobs, "images_labelled": len(image_set(made.tagged)),
              "boxes_labelled": len(boxes), "metrics": metrics(made.performance), "weights": made.training.get("weights"),
              "seed": config.seed, "versions": versions(), "durations": made.cycle.get("durations", {}), "training": made.training,
-             "predicted": made.cycle.get("predicted", {})}
+             "predicted": made.cycle.get("predicted", {}), "random_share": made.cycle.get("random_share")}
 
     def finished(names: dict[str, str]) -> dict:
         """The entry with the blobs of this commit; after a redraw the cycle's own test set is in no table, and gets a blob of its own."""
