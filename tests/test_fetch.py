@@ -2,10 +2,13 @@
 import hashlib
 import io
 import re
+import shutil
 import tarfile
 import threading
+import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -141,6 +144,26 @@ def test_an_archive_that_reaches_outside_its_folder_is_refused_whole(tmp_path):
     with pytest.raises(InputError, match="cannot be unpacked"):
         unpack(tmp_path / "a.tar.gz", tmp_path / "a")
     assert [file.name for file in tmp_path.iterdir()] == ["a.tar.gz"]
+
+
+@pytest.mark.parametrize("name, link", [("/abs/evil", None), ("a/../../evil", None), ("out", "/etc"), ("out", "../..")])
+def test_no_member_of_an_archive_lands_outside(tmp_path, name, link):
+    (tmp_path / "in").mkdir()
+    with tarfile.open(tmp_path / "in" / "a.tar", "w") as tar:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname, info.size = (tarfile.SYMTYPE, link, 0) if link else (tarfile.REGTYPE, "", 1)
+        tar.addfile(info, io.BytesIO(b"x"))
+    with zipfile.ZipFile(tmp_path / "in" / "b.zip", "w") as zipped:
+        zipped.writestr(name, b"x")
+    for archive in ("a.tar", "b.zip"):
+        try:
+            unpack(tmp_path / "in" / archive, tmp_path / "in" / "folder")
+        except InputError as error:
+            assert "cannot be unpacked" in str(error)
+        for path in tmp_path.rglob("*"):
+            assert path.resolve().is_relative_to(tmp_path / "in") and (path.is_dir() or path.suffix or "folder" in path.parts), path
+        shutil.rmtree(tmp_path / "in" / "folder", ignore_errors=True)
+    assert not Path("/abs").exists()
 
 
 def test_a_damaged_archive_is_one_line(tmp_path):
