@@ -7,4 +7,4 @@ bash train/set_up.sh tests/requirements.txt
 python=.venv/bin/python
 [ -x "$python" ] || python=.venv/Scripts/python.exe
 "$python" -m ruff check .
-exec "$python" -m pytest "$@"
+exec "$python" -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal "$@"
