@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from utils import assignments, images, review_queue, selection, tables
-from utils.batch import Batch, Item, check_place, read_batch
+from utils.batch import Batch, Item, at_work, check_place, read_batch
 from utils.class_changes import applied, current_classes
 from utils.class_map import ClassMap, apply_class_map, read_class_map
 from utils.config import Config, load_config
@@ -58,6 +58,12 @@ def main(argv: list[str]) -> int:
     config = load_config(options.config)
     place = config.need("tagging_location")
     check_place(place)
+    with at_work(place):
+        return hand_out_batch(config, options)
+
+
+def hand_out_batch(config: Config, options: argparse.Namespace) -> int:
+    """Make or finish the batch in tagging_location, and print what a person must know, the closing line last."""
     container, labels = open_labels(config)
     state = labels.read(report_foreign=True)
     if state.blob("totag") is None and not options.review:

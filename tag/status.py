@@ -126,6 +126,8 @@ def advice(shown: Mapping, config: Config) -> str:
         return f"train: {then}" + (", or label more: download_vott_json.py 40 CONFIG" if shown["to_tag"] else "")
     if shown["to_tag"]:
         return "download_vott_json.py 40 CONFIG"
+    if shown["review_queue"]:
+        return "look at labelled images again: download_vott_json.py 40 CONFIG --review"
     return "nothing is left to tag; add images to the container and run train/active_learning_initialize.sh CONFIG"
 
 

@@ -3,12 +3,14 @@ import _repo_root  # noqa: F401  I001
 
 import argparse
 from collections import Counter
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 
 from utils import assignments, review_queue, tables
-from utils.batch import Batch, Item, read_batch
+from utils.batch import MARKER, Batch, Item, at_work, read_batch
 from utils.class_changes import applied, current_classes
 from utils.config import Config, load_config
 from utils.errors import InputError, run_program
@@ -30,6 +32,12 @@ def main(argv: list[str]) -> int:
 
     config = load_config(options.config)
     place = config.need("tagging_location")
+    with at_work(place) if (place / MARKER).exists() else nullcontext():  # a folder without our marker is only read
+        return upload(config, place, options)
+
+
+def upload(config: Config, place: Path, options: argparse.Namespace) -> int:
+    """Send what is reviewed in the folder, and report."""
     _, labels = open_labels(config)
     state = labels.read(report_foreign=True)
     batch = read_batch(place)

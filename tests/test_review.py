@@ -17,6 +17,7 @@ from helpers_tables import labels
 
 from utils import review_queue, tables
 from utils.errors import InputError
+from utils.label_state import Change
 from utils.state_check import check_tables
 from utils.tables import blob_names, image_set
 from utils.vott import Box, unmoved
@@ -399,6 +400,12 @@ def test_status_shows_what_waits_and_who_has_what(project):
     shown = json.loads(call("tag/status.py", project.config, "--json"))
     assert shown["review_queue"] == 1 and shown["review_out"]["anna"]["images"] == 1
     assert "review your 2 images" in shown["next"]
+
+
+def test_status_sends_people_to_the_queue_when_nothing_is_left_to_tag(project):
+    project.labels.commit(lambda state: Change(cycle={"images_labelled": 3}), what="test")
+    project.commit(totag=tables.empty("totag"), tagging=tables.empty("tagging"), review=review(("d/1.jpg", "", "")))
+    assert json.loads(call("tag/status.py", project.config, "--json"))["next"].endswith("download_vott_json.py 40 CONFIG --review")
 
 
 def test_check_finds_an_image_that_two_people_have_and_one_that_is_not_labelled():

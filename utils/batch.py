@@ -5,22 +5,26 @@ died at any moment can go on from it. A folder without it is not ours, and nothi
 """
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from utils.errors import InputError
+from filelock import FileLock, Timeout
+
+from utils.errors import InputError, OutsideError
 from utils.files import refused, write_text
 from utils.local_names import folder_names, local_names
 from utils.tables import split_name
 from utils.vott import Box
 
 MARKER = "batch.json"
+LOCK = ".batch.lock"  # there while a program works in the folder, or was killed
 FORMAT = 1
 TOP = "Images"  # the VoTT folder
 _WAY_OUT = "restore it, or move the folder away and run download_vott_json.py with --again"
 _PIECE = re.compile(r"\.[0-9a-f]{16}\.part")  # files.write_beside
-_LITTER = {".ds_store", "thumbs.db", "desktop.ini"}  # what file managers leave behind
+_LITTER = {LOCK, ".ds_store", "thumbs.db", "desktop.ini"}  # of killed programs and of file managers
 
 
 @dataclass
@@ -166,6 +170,30 @@ def check_place(place: Path) -> None:
     if found:
         raise InputError(f"tagging_location={place}: it holds files that are not from this program ({_few(found)}), which are left alone; "
                          "name an empty folder (a batch of an earlier version: upload it, then move it away)")
+
+
+@contextmanager
+def at_work(place: Path) -> Iterator[None]:
+    """Be the only program that works in this folder, which is made if need be. Raises OutsideError when another one works there.
+
+    The system holds the lock for as long as the process lives, so a killed program holds nothing. What was made for it goes with it.
+    """
+    made = not place.exists()
+    place.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise OutsideError(f"tagging_location={place}: another download or upload works there; wait until it has ended") from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # while we hold it: whoever has it open already sees that it is gone, and opens it anew
+            (place / LOCK).unlink()
+        lock.release()
+        if made:
+            with suppress(OSError):  # there is something in it
+                place.rmdir()
 
 
 def _item(member: dict) -> Item:
