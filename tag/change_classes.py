@@ -57,7 +57,7 @@ def report(configured: tuple[str, ...], asked: ClassChange, done: dict, state: S
     if names != tuple(configured):
         print(f"in config.ini, on every machine, write: classes={','.join(names)}   (ideal_class_balance has a share for each)")
     if "review" in done:
-        print(f"{done['review']} images were queued to be looked at again")
+        print(f"{done['review']} images were queued to be looked at again: download_vott_json.py N CONFIG --review")
     counts = ", ".join(f"{rows} boxes in {images} images of {name}" for name, (rows, images) in
                        ((name, done[name]) for name in CHANGED_TABLES))
     print(f"{len(asked.renamed)} classes renamed, {len(asked.dropped)} dropped: {counts} → {state.blob('tagged') or 'label_state.json'}")

@@ -17,7 +17,6 @@ from utils.errors import InputError, run_program
 from utils.label_state import Change, LabelStore, State, open_labels
 from utils.reviews import Reviews, handed_out_rows, legacy_batch, read_reviews
 
-
 CHANGED_MEANWHILE = "looked at again, but its boxes were changed meanwhile"
 
 

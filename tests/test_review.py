@@ -124,6 +124,17 @@ def test_a_class_change_and_a_normal_upload_at_the_same_moment_as_a_review_uploa
     clean(project)
 
 
+def test_annotators_who_ask_for_review_at_the_same_moment_get_different_images(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path)
+    queue(project, *LABELLED)
+    commands = [[sys.executable, str(ROOT / DOWNLOAD), "1", str(colleague(project, name)), "--review"] for name in ("bob", "cleo", "dan")]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8") for command in commands]
+    outputs = [process.communicate(timeout=300)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], outputs
+    rows = [row.split() for row in held(project)]
+    assert [row[0] for row in rows if len(row) == 2] == LABELLED and {row[1] for row in rows if len(row) == 2} == {"bob", "cleo", "dan"}
+
+
 # Which images
 
 def test_an_empty_queue_and_unlabelled_images_give_nothing():
