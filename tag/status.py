@@ -16,6 +16,7 @@ from utils.label_state import Change, LabelStore, State, open_labels
 from utils.state_check import CHECKED, Finding, check_blobs, check_tables, named_blobs, prunable, repaired
 from utils.tables import NULL, image_set
 from utils.takeover import foreign_blobs
+from utils.watcher import RELEASED, is_alive, read_watcher
 
 SHOWN_CYCLES = 10
 
@@ -105,6 +106,7 @@ def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> 
         "conflicts": len(image_set(at["conflicts"])), "boxes": _counts(boxes), "test_boxes": _counts(in_test),
         "classes": state.classes, "cycles": cycles, "model": state.live.get("model"),
         "foreign": foreign_blobs(labels.container, state.document)["blobs"],
+        "candidate": _candidate(state.document.get("candidate")), "watcher": _watcher(read_watcher(labels.container), now),
     }
     shown["next"] = advice(shown, config)
     return shown
@@ -158,6 +160,11 @@ def screen(shown: Mapping) -> str:
         lines.append(f"  {cycle['at']}  {cycle['images_labelled']} images labelled, AP {_figure(cycle['AP'])}{each and f' ({each})'}")
     if shown["model"]:
         lines.append(f"newest model: {shown['model']}")
+    if shown["candidate"]:
+        lines.append(f"candidate, not published: {shown['candidate']['model']}: {shown['candidate']['why']}; "
+                     "train/active_learning_auto.sh CONFIG --accept publishes it")
+    if shown["watcher"]:
+        lines += ["", *_watcher_lines(shown["watcher"])]
     if shown["foreign"]:
         lines.append(f"written by another tool: {', '.join(shown['foreign'])}; import_labels.py FILE CONFIG takes it in")
     return "\n".join([*lines, "", f"next: {shown['next']}"])
@@ -184,6 +191,36 @@ def _cycle(cycle: Mapping) -> dict:
     average = figures.pop("Average", None)
     return {"at": cycle.get("at"), "images_labelled": cycle.get("images_labelled"), "boxes_labelled": cycle.get("boxes_labelled"),
             "AP": average, "classes": figures, "model": cycle.get("model")}
+
+
+def _candidate(candidate: Mapping | None) -> dict | None:
+    """The model that was measured worse than the live one, and kept."""
+    if not candidate:
+        return None
+    return {"model": candidate.get("model"), "at": candidate.get("at"), "why": (candidate.get("verdict") or {}).get("why")}
+
+
+def _watcher(document: Mapping | None, now: datetime) -> dict | None:
+    """What the loop that runs by itself says of itself; `alive` as far as its heartbeat tells."""
+    if document is None:
+        return None
+    members = ("name", "place", "pid", "phase", "phase_since", "heartbeat", "failures", "retry_at", "error")
+    return {"alive": is_alive(document, now), **{name: document.get(name) for name in members}}
+
+
+def _watcher_lines(watcher: Mapping) -> list[str]:
+    who = f"{watcher['name']} (process {watcher['pid']})"
+    if watcher["alive"]:
+        lines = [f"watcher: {watcher['phase']} since {watcher['phase_since']}, {who}; last heard of at {watcher['heartbeat']}"]
+    elif watcher["phase"] == RELEASED["phase"]:
+        lines = [f"watcher: stopped at {watcher['heartbeat']}, {who}"]
+    else:
+        lines = [f"watcher: NOT HEARD OF since {watcher['heartbeat']} (phase {watcher['phase']}), {who}; start it again with "
+                 "train/active_learning_auto.sh CONFIG"]
+    if error := watcher["error"]:
+        lines.append(f"  its last cycle failed at {error['at']} in {error['phase']} ({watcher['failures']} in a row): {error['text']}"
+                     + (f"; next try at {watcher['retry_at']}" if watcher["retry_at"] else ""))
+    return lines
 
 
 def _counts(boxes: pd.DataFrame) -> dict[str, int]:

@@ -38,37 +38,39 @@ def main(argv: list[str]) -> None:
                                      epilog="example: python train/publish_cycle.py config.ini   (after evaluate_model.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
-    made = Made.read(config)
     _, store = open_labels(config)
+    publish(config, store, Made.read(config))
+
+
+def publish(config: Config, store: LabelStore, made: "Made") -> None:
+    """Publish the cycle, unless that was done already, and say what it was."""
     state = store.read()
     if position_of(state, made.number) is None:
-        blobs = publish_files(config, store, made)
-        state = store.commit(lambda now: change(now, store, made, blobs, config), what="publishing the cycle")
+        entry = entry_of(made, publish_files(config, store, made), config)
+        state = store.commit(lambda now: change(now, store, made, entry), what="publishing the cycle")
     else:
         print("this cycle was published already")
-    position = position_of(state, made.number)
-    entry = state.cycles[position]
     print(performance_text(made.performance))
-    print(f"cycle {position + 1}: {entry['images_labelled']} images, {entry['boxes_labelled']} boxes labelled, average AP "
-          f"{cell(made.performance['AP'].iloc[0])} → {entry['model']}, {entry['totag']}, {entry['performance']}")
+    print(published_text(state, made.number))
 
 
 @dataclass(frozen=True)
 class Made:
-    """What the steps before have left in their files. `number` is a digest of it all: the same work has the same."""
+    """What the steps before have left in their files (a candidate is published without the last three). `number` is a digest of it all:
+    the same work has the same."""
 
     number: str
     cycle: dict
     training: dict
-    model: Path
-    label_map: Path
     images: pd.DataFrame
     failed: pd.DataFrame
     tagged: pd.DataFrame
     test: pd.DataFrame
     predictions: pd.DataFrame
-    performance: pd.DataFrame
     predicted: pd.DataFrame
+    performance: pd.DataFrame | None = None
+    model: Path | None = None
+    label_map: Path | None = None
 
     @classmethod
     def read(cls, config: Config) -> "Made":
@@ -104,10 +106,21 @@ def position_of(state: State, number: str) -> int | None:
     return next((place for place, entry in enumerate(state.cycles) if entry.get("id") == number), None)
 
 
-def publish_files(config: Config, store: LabelStore, made: Made) -> dict[str, str]:
-    """Write model, label map, settings and performance as blobs; what an interrupted run has written is not written again."""
+def published_text(state: State, number: str) -> str:
+    """One line about the cycle of that number."""
+    position = position_of(state, number)
+    entry = state.cycles[position]
+    average = entry["metrics"]["Average"]["AP"]
+    return (f"cycle {position + 1}: {entry['images_labelled']} images, {entry['boxes_labelled']} boxes labelled, average AP "
+            f"{cell(average)} → {entry['model']}, {entry['totag']}, {entry['performance']}")
+
+
+def publish_files(config: Config, store: LabelStore, made: Made, own_tables: tuple[str, ...] = ()) -> dict[str, str]:
+    """Write model, label map, settings, performance and `own_tables` as blobs; what an interrupted run has written is not written again."""
+    frames = {"images": made.images, "failed": made.failed, "totag": made.predictions, "test": made.test, "predicted": made.predicted,
+              "performance": made.performance}
     sources = {"model": (".pb", made.model), "label_map": (".pbtxt", made.label_map), "config": (".ini", config.public_text().encode()),
-               "performance": (".csv", tables.to_csv("performance", made.performance, config.user_folders))}
+               **{name: (".csv", tables.to_csv(name, frames[name], config.user_folders)) for name in ("performance", *own_tables)}}
     if (embeddings := config.data_dir / FILE).exists():
         sources["embeddings"] = (".parquet", embeddings)
     published = made.cycle.get("published", {})
@@ -119,7 +132,24 @@ def publish_files(config: Config, store: LabelStore, made: Made) -> dict[str, st
     return blobs
 
 
-def change(now: State, store: LabelStore, made: Made, blobs: dict[str, str], config: Config) -> Change | None:
+def entry_of(made: Made, blobs: dict[str, str], config: Config) -> dict:
+    """What label_state.json says about a cycle, but for the tables that its commit makes."""
+    boxes = made.tagged[made.tagged["class"] != NULL]
+    return {"id": made.number, "at": utc_text(datetime.now(UTC)), "started_at": made.cycle["started_at"], "base": made.cycle["base"],
+            "tagged": made.cycle["base_tables"].get("tagged"), **blobs, "images_labelled": len(image_set(made.tagged)),
+            "boxes_labelled": len(boxes), "metrics": metrics(made.performance), "weights": made.training.get("weights"),
+            "seed": config.seed, "versions": versions(), "durations": made.cycle.get("durations", {}), "training": made.training,
+            "predicted": made.cycle.get("predicted", {}), "random_share": made.cycle.get("random_share")}
+
+
+def next_test(now: State, store: LabelStore, made: Made) -> tuple[pd.DataFrame, bool]:
+    """The test set that the state has after the cycle, and whether it was drawn anew since the cycle began (then it stands)."""
+    present = {table: store.table(now, table) for table in ("tagged", "test")}
+    redrawn = bool(now.document.get("pretrained_next")) and image_set(present["test"]) != image_set(made.base(store, "test"))
+    return present["test"] if redrawn else merged_test(made, present), redrawn
+
+
+def change(now: State, store: LabelStore, made: Made, entry: dict) -> Change | None:
     """The commit of the cycle on the state as it is now; None when that cycle is in it already."""
     if position_of(now, made.number) is not None:
         return None
@@ -128,25 +158,19 @@ def change(now: State, store: LabelStore, made: Made, blobs: dict[str, str], con
                                      made.cycle.get("pred_dir"))
     predictions = applied("totag", made.predictions, now.classes)
     totag = publish_totag(images, predictions, totag=present["totag"], tagged=present["tagged"], tagging=present["tagging"],
-                          failed=failed, hours=config.reservation_hours, now=datetime.now(UTC))
-    redrawn = now.document.get("pretrained_next") and image_set(present["test"]) != image_set(made.base(store, "test"))
-    test = present["test"] if redrawn else merged_test(made, present)
-    boxes = made.tagged[made.tagged["class"] != NULL]
-    entry = {"id": made.number, "at": utc_text(datetime.now(UTC)), "started_at": made.cycle["started_at"], "base": made.cycle["base"],
-             "tagged": made.cycle["base_tables"].get("tagged"), **blobs, "images_labelled": len(image_set(made.tagged)),
-             "boxes_labelled": len(boxes), "metrics": metrics(made.performance), "weights": made.training.get("weights"),
-             "seed": config.seed, "versions": versions(), "durations": made.cycle.get("durations", {}), "training": made.training,
-             "predicted": made.cycle.get("predicted", {}), "random_share": made.cycle.get("random_share")}
+                          failed=failed, hours=store.reservation_hours, now=datetime.now(UTC))
+    test, redrawn = next_test(now, store, made)
 
     def finished(names: dict[str, str]) -> dict:
         """The entry with the blobs of this commit; after a redraw the cycle's own test set is in no table, and gets a blob of its own."""
-        own = store.publish_file("test", ".csv", tables.to_csv("test", made.test, config.user_folders), made.number) if redrawn else None
+        own = store.publish_file("test", ".csv", tables.to_csv("test", made.test, store.user_folders), made.number) if redrawn else None
         return {**entry, "totag": names["totag"], "test": own or names["test"]}
 
     predicted = merged_predicted(made.predicted, present["predicted"], totag)
     return Change({"images": images, "failed": failed, "totag": totag, "test": test, "predicted": predicted},
                   {"live": {**{kind: blob for kind, blob in now.live.items() if kind not in LIVE},
-                            **{kind: blobs[kind] for kind in LIVE if kind in blobs}},
+                            **{kind: entry[kind] for kind in LIVE if kind in entry}},
+                   **({"candidate": None} if now.document.get("candidate") else {}),
                    **({} if redrawn or "pretrained_next" not in now.document else {"pretrained_next": False})},
                   cycle=finished)
 

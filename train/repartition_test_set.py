@@ -83,9 +83,9 @@ def draw(tagged: pd.DataFrame, test: pd.DataFrame, images: pd.DataFrame, trained
 
 
 def trained_images(store: LabelStore, state: State) -> set[str]:
-    """Images that a published model was trained on: of each cycle, what was tagged then without what was its test set."""
+    """Images that a published model or the candidate was trained on: of each cycle, what was tagged then without what was its test set."""
     trained: set[str] = set()
-    for cycle in state.cycles:
+    for cycle in [*state.cycles, state.document.get("candidate") or {}]:
         try:
             tagged, test = (store.table(State({"tables": {name: cycle.get(name)}}), name) for name in ("tagged", "test"))
         except Missing as error:

@@ -44,7 +44,8 @@ def main(argv: list[str]) -> None:
     if not records.validation_usable:
         print(f"{records.validation_note}: the last checkpoint is exported, not the best", flush=True)
     record = training.train(run, device, config.train_dir, lambda model: pretrained_weights.load(model, start), _say)
-    _remove_old_runs(config.train_dir, training.finished_runs(config.train_dir), run.folder(config.train_dir))
+    _remove_old_runs(config.train_dir, training.finished_runs(config.train_dir),
+                     {run.folder(config.train_dir), Path(start.prefix or "").parent})
     write_text(config.train_dir / TRAINING_FILE, json.dumps(record, indent=1) + "\n")
     update_cycle(config, training={key: record[key] for key in (
         "digest", "fingerprint", "started_from", "steps", "batch_size", "learning_rate", "seed", "seconds", "best")},
@@ -100,12 +101,12 @@ def _warm_start(config: Config, runs: list[dict]):
     return None
 
 
-def _remove_old_runs(train_dir: Path, finished: list[dict], current: Path) -> None:
-    """Remove all but the two newest finished and the newest unfinished of the runs of other labels or settings."""
+def _remove_old_runs(train_dir: Path, finished: list[dict], needed: set[Path]) -> None:
+    """Remove all but the needed, the two newest finished and the newest unfinished of the runs of other labels or settings."""
     done = [Path(record["checkpoint"]).parent for record in finished]
     runs = sorted((file.parent for file in train_dir.glob("run-*/run.json")), key=lambda folder: folder.stat().st_mtime, reverse=True)
     unfinished = [folder for folder in runs if folder not in done]
-    for folder in set(runs) - {current, *done[:2], *unfinished[:1]}:
+    for folder in set(runs) - {*needed, *done[:2], *unfinished[:1]}:
         for file in folder.iterdir():
             if file.name in ("run.json", "checkpoint") or file.name.startswith(("ckpt-", "best-", "events.out.")):
                 file.unlink()

@@ -42,7 +42,7 @@ def measure(truth: pd.DataFrame, predicted: pd.DataFrame, classes: Sequence[str]
     max_detections is pycocotools' limit of boxes per image and class.
     """
     images = sorted(tables.image_set(truth))
-    actual, found = (_boxes(frame, images, classes) for frame in (truth, predicted))
+    actual, found = (boxes_of(frame, images, classes) for frame in (truth, predicted))
     coco = _coco(actual, found, truth, images, classes, max_detections)
     rows = []
     for name in classes:
@@ -107,7 +107,7 @@ def best_threshold(scores: np.ndarray, right: np.ndarray, positives: int) -> Thr
     return Threshold(float(scores[best]), float(hits[best] / kept[best]), float(hits[best] / positives))
 
 
-def _boxes(frame: pd.DataFrame, images: list[str], classes: Sequence[str]) -> pd.DataFrame:
+def boxes_of(frame: pd.DataFrame, images: list[str], classes: Sequence[str]) -> pd.DataFrame:
     """The boxes of these images and classes that have an area, with a column `image`."""
     frame = frame.assign(image=tables.blob_names(frame))
     area = (frame["xmax"] > frame["xmin"]) & (frame["ymax"] > frame["ymin"])

@@ -1,0 +1,284 @@
+"""The loop that runs by itself: when it trains, who may watch, what happens when something fails, and what idle watching costs."""
+import configparser
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from helpers_programs import done, run
+from helpers_proxy import Fault, through
+from helpers_state import Project
+from helpers_tables import labels
+
+from utils.assignments import utc_text
+from utils.errors import InputError
+from utils.label_state import Change
+from utils.retraining import Backlog, backlog
+from utils.watcher import FILE, RELEASED, STALE_SECONDS, Lease, LeaseLost, is_alive, read_watcher
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "train"))
+sys.path.append(str(ROOT / "benchmarks"))
+import watch  # noqa: E402
+import watcher_trial  # noqa: E402
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+PATIENCE = 300  # seconds until a test gives up waiting
+
+
+# --- when a cycle is due -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("images, last, first_label, due", [
+    (0, 48, None, False), (1, 23, None, False), (1, 25, None, True), (99, 1, None, False), (100, 1, None, True), (0, None, None, False),
+    (99, None, 1, False), (100, None, 0, True), (1, None, 25, True)])
+def test_a_cycle_is_due_after_so_many_images_or_so_many_hours_with_at_least_one(images, last, first_label, due):
+    at, since = (None if hours is None else NOW - timedelta(hours=hours) for hours in (last, first_label))
+    assert bool(Backlog(images, at).reason(100, 24, since, NOW)) == due
+
+
+@pytest.fixture
+def project(folder_store, tmp_path):
+    """Three images are tagged; no model has been trained."""
+    return Project(folder_store, tmp_path, data_dir=tmp_path / "data", auto_poll_seconds=0.2, train_iterations=1)
+
+
+def waiting(project) -> int:
+    return backlog(project.labels, project.labels.read()).images
+
+
+def cycle(project, **members) -> None:
+    state = project.labels.read()
+    entry = {"at": "2026-06-01T00:00:00Z", "tagged": state.blob("tagged"), "test": state.blob("test")}
+    project.labels.commit(lambda _: Change(members={"candidate": {**entry, **members}}) if members else Change(cycle=entry), what="test")
+
+
+def test_what_counts_is_reviewed_images_that_the_last_cycle_did_not_have(project):
+    assert waiting(project) == 3
+    cycle(project)
+    assert waiting(project) == 0
+    tagged = project.table("tagged")
+    project.commit(tagged=labels("d/1.jpg bird 0.1 0.5 0.1 0.5\nd/1.jpg seal 0.6 0.9 0.1 0.5\nd/2.jpg NULL\nd/3.jpg seal 0 1 0 1\n"
+                                 "c/1.jpg NULL"))
+    assert waiting(project) == 2  # one is new, one was corrected
+    project.commit(tagged=tagged)
+    assert waiting(project) == 0
+
+
+def test_a_new_name_of_a_class_is_no_review(project):
+    cycle(project)
+    done("tag/change_classes.py", project.config, "--rename", "seal=walrus")
+    assert waiting(project) == 0
+
+
+def test_a_candidate_counts_as_a_cycle(project):
+    cycle(project, at="2026-06-02T00:00:00Z", model="model_1.pb")
+    assert backlog(project.labels, project.labels.read()) == Backlog(0, datetime(2026, 6, 2, tzinfo=UTC))
+
+
+# --- one watcher per container -------------------------------------------------------------------------------------------------------
+
+
+def lease(store, folder: Path) -> Lease:
+    folder.mkdir(exist_ok=True)
+    return Lease(store.labels, "anna@desk", folder)
+
+
+def test_a_second_watcher_is_refused_by_name_until_the_first_lets_go(store, tmp_path):
+    first, second = lease(store, tmp_path / "a"), lease(store, tmp_path / "b")
+    first.take()
+    with pytest.raises(InputError, match=r"is watched already, by anna@desk \(process \d+, .*a\), last heard of at 2"):
+        second.take()
+    first.beat(phase="train_detector")
+    assert read_watcher(store.labels)["phase"] == "train_detector"
+    first.beat(**RELEASED)
+    assert not is_alive(read_watcher(store.labels), datetime.now(UTC))
+    second.take()
+    assert read_watcher(store.labels)["place"] == str(tmp_path / "b")
+
+
+def silent(store, seconds: float) -> None:
+    """The heartbeat there is becomes so old."""
+    document = read_watcher(store.labels)
+    at = utc_text(datetime.now(UTC) - timedelta(seconds=seconds))
+    store.labels.write(FILE, json.dumps({**document, "heartbeat": at}).encode())
+
+
+def test_a_watcher_that_is_not_heard_of_is_taken_over_and_stops_when_it_finds_out(store, tmp_path):
+    first, second = lease(store, tmp_path / "a"), lease(store, tmp_path / "b")
+    first.take()
+    first.beat(failures=2, error={"at": "x", "phase": "y", "text": "z"})
+    silent(store, STALE_SECONDS - 60)
+    with pytest.raises(InputError):
+        second.take()
+    silent(store, STALE_SECONDS + 1)
+    second.take()
+    assert (second.document["failures"], second.document["error"]["text"]) == (2, "z")
+    with pytest.raises(LeaseLost, match="another watcher has taken over: anna@desk"):
+        first.beat()
+
+
+def test_a_watcher_that_was_killed_is_followed_at_once_in_its_own_folder(store, tmp_path):
+    lease(store, tmp_path / "a").take()
+    lease(store, tmp_path / "a").take()
+
+
+def test_a_heartbeat_whose_answer_was_lost_is_recognised(store, tmp_path):
+    first = lease(store, tmp_path / "a")
+    first.take()
+    store.labels.write(FILE, json.dumps({**first.document, "phase": "written, but the answer did not arrive"}).encode())
+    first.beat(phase="idle")
+    assert read_watcher(store.labels)["phase"] == "idle"
+    store.labels.delete(FILE)
+    first.beat()
+    assert read_watcher(store.labels)["holder"] == first.document["holder"]
+
+
+def test_what_is_no_document_of_ours_is_replaced_and_a_newer_format_is_refused(store, tmp_path):
+    store.labels.write(FILE, b"{")
+    assert read_watcher(store.labels) is None
+    lease(store, tmp_path / "a").take()
+    store.labels.write(FILE, b'{"format": 2}')
+    with pytest.raises(InputError, match="format 2, this program knows 1"):
+        lease(store, tmp_path / "b").take()
+
+
+# --- the program ---------------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def watching(config: Path, log: Path, *options: str):
+    """A watcher as a process; killed at the end if it still runs."""
+    with log.open("ab") as file:
+        process = subprocess.Popen([sys.executable, ROOT / "train" / "watch.py", *options, config], stdout=file, stderr=subprocess.STDOUT)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def until(condition, what: str):
+    """Wait for something that will come."""
+    end = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.05)
+    return found
+
+
+def document(project) -> dict:
+    return read_watcher(project.labels.container) or {}
+
+
+def test_one_watcher_on_a_container_whoever_starts_the_second(project, tmp_path):
+    other = tmp_path / "other.ini"
+    text = re.sub(r"data_dir=.*\n", "", project.config.read_text()) + f"data_dir={tmp_path / 'elsewhere'}\n"
+    other.write_text(text)
+    with watching(project.config, tmp_path / "log") as process:
+        until(lambda: document(project).get("phase") == "idle", "the first watcher")
+        for config in (project.config, other):
+            second = run("train/active_learning_auto.sh", config)
+            assert second.returncode == 2
+            assert re.search(rf"watch.py: .*\(process {process.pid}, .*\), last heard of at 2", second.stderr)
+        assert "watcher: idle since 2" in done("tag/status.py", project.config)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    assert (document(project)["phase"], document(project)["holder"]) == ("stopped", None)
+    assert "watcher: stopped at 2" in done("tag/status.py", project.config)
+    assert done("train/watch.py", other, "--once").splitlines()[-1].startswith("looked once: 3 images were reviewed since the last cycle")
+
+
+def test_a_failing_cycle_is_shown_and_tried_again_later_and_the_live_model_stays(project, tmp_path):
+    """No image can be read: the first step fails, each time."""
+    images = Path(re.search(r"storage_url=(.*)", project.config.read_text())[1]) / "images"
+    for path in list(images.rglob("*.jpg")):
+        path.unlink()
+    project.config.write_text(project.config.read_text() + "auto_retrain_images=3\n")
+    before = project.labels.read()
+    with watching(project.config, tmp_path / "log"):
+        until(lambda: document(project).get("failures", 0) >= 2, "two failing cycles")
+        said = done("tag/status.py", project.config)
+    error = document(project)["error"]
+    assert error["phase"] == "sync_images" and "sync_images.py: " in error["text"]
+    assert "its last cycle failed at 2" in said and "in sync_images" in said and "next try at 2" in said
+    assert project.labels.read() == before
+    log = (tmp_path / "log").read_text()
+    pauses = [float(pause) for pause in re.findall(r"the live model stays, next try in (\d+) s", log)]
+    assert "the cycle that failed is tried again" in log and pauses[0] <= pauses[1]
+    assert run("train/watch.py", project.config, "--once").returncode in (0, 1)  # followed at once after the kill
+
+
+def test_a_storage_that_is_away_is_waited_for(project, tmp_path):
+    store = Path(re.search(r"storage_url=(.*)", project.config.read_text())[1])
+    with watching(project.config, tmp_path / "log") as process:
+        until(lambda: document(project).get("phase") == "idle", "the watcher")
+        (store / "labels").rename(store / "away")
+        log = tmp_path / "log"
+        until(lambda: "trying again" in log.read_text(), "the notice")
+        (store / "away").rename(store / "labels")
+        until(lambda: "storage answers again" in log.read_text(), "the end of the outage")
+        assert process.poll() is None
+    assert log.read_text().count("trying again") == 1
+
+
+def test_a_service_that_cuts_connections_is_waited_for(azurite_store, azurite_url, tmp_path):
+    made = Project(azurite_store, tmp_path, data_dir=tmp_path / "data", auto_poll_seconds=0.2)
+    with through(azurite_url) as between:
+        between.faults.append(Fault("lost request", times=10**6))
+        config = tmp_path / "proxied.ini"
+        config.write_text(made.config.read_text().replace(azurite_url, between.url))
+        log = tmp_path / "log"
+        with watching(config, log) as process:
+            until(lambda: log.exists() and "trying again" in log.read_text(), "the notice")
+            between.faults.clear()
+            until(lambda: document(made).get("phase") == "idle", "the watcher")
+            assert process.poll() is None
+
+
+def test_idle_watching_is_one_small_request_for_the_state_each_time(azurite_store, azurite_url, tmp_path):
+    made = Project(azurite_store, tmp_path, data_dir=tmp_path / "data", auto_poll_seconds=0.05)
+    look = ("HEAD", f"{azurite_url[azurite_url.rindex('/'):]}/{azurite_store.labels.name}/label_state.json")
+    with through(azurite_url) as between:
+        config = tmp_path / "proxied.ini"
+        config.write_text(made.config.read_text().replace(azurite_url, between.url))
+        with watching(config, tmp_path / "log") as process:
+            until(lambda: between.seen.count(look) > 30, "thirty looks")
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE)
+    first = [place for place, request in enumerate(between.seen) if request == look][5]
+    last = len(between.seen) - 1 - between.seen[::-1].index(look)
+    assert set(between.seen[first:last + 1]) == {look}
+
+
+def test_the_steps_are_those_of_the_manual_cycle_with_the_comparison_before_publishing():
+    manual = re.findall(r"^    \"?(\w+\.py)", (ROOT / "train" / "active_learning_train.sh").read_text(), re.MULTILINE)
+    assert [program for program, *_ in watch.STEPS] == [*manual[:-1], "compare_models.py", "publish_guarded.py"]
+    assert manual[-1] == "publish_cycle.py"
+
+
+def test_the_unit_starts_the_watcher_and_stops_only_it():
+    unit = configparser.ConfigParser(interpolation=None, strict=False)
+    unit.optionxform = str
+    unit.read(ROOT / "train" / "active_learning_auto.service")
+    python, program, config = unit["Service"]["ExecStart"].split()
+    assert python.endswith("/.venv/bin/python") and (ROOT / program).exists() and (ROOT / config).exists()
+    assert (unit["Service"]["KillMode"], unit["Service"]["RestartPreventExitStatus"]) == ("mixed", "2")
+
+
+# --- with a real, tiny training ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["azurite"])
+def test_three_cycles_happen_by_themselves_while_an_annotator_uploads_and_a_kill_and_a_stop_cost_nothing(kind, tmp_path):
+    assert os.name == "posix"
+    trial = watcher_trial.run(kind, tmp_path, cycles=3, killed=("train_detector",), stopped=("create_predictions",))
+    assert trial.wrong == []
+    assert (trial.cycles, trial.killed, trial.stopped) == (3, ["train_detector"], ["create_predictions"])

@@ -1,0 +1,74 @@
+"""Publishes what a cycle made if compare_models.py allows it: the last step of the loop that runs by itself.
+
+A model that is worse is kept as the `candidate` of label_state.json, with everything that it takes to publish it later (`accept`); the
+live model and totag stay as they are. The candidate's test images join the test set: it was not trained on them.
+"""
+import _repo_root  # noqa: F401, I001
+
+import argparse
+from pathlib import Path
+
+from publish_cycle import Made, change, entry_of, next_test, position_of, publish, publish_files, published_text
+from utils.config import Config, load_config
+from utils.errors import InputError, OutsideError, run_program
+from utils.label_state import Change, LabelStore, State, open_labels
+
+TABLES = ("images", "failed", "totag", "test", "predicted")
+MERGED = ("images", "failed", "test")  # whose state when the cycle began is needed to publish it
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="example: python train/publish_guarded.py config.ini   (after compare_models.py)")
+    parser.add_argument("config", type=Path, help="config.ini")
+    config = load_config(parser.parse_args(argv).config)
+    _, store = open_labels(config)
+    made, state = Made.read(config), store.read()
+    published = position_of(state, made.number) is not None
+    verdict = {} if published else verdict_of_cycle(made, state)
+    if published or verdict["publish"]:
+        publish(config, store, made)
+    else:
+        keep(config, store, made, verdict)
+        print(f"kept as a candidate, not published: {verdict['why']}; train/active_learning_auto.sh CONFIG --accept publishes it")
+
+
+def verdict_of_cycle(made: Made, state: State) -> dict:
+    """What compare_models.py found. Raises InputError without it, OutsideError when another model is live by now."""
+    verdict = made.cycle.get("verdict")
+    if verdict is None:
+        raise InputError("cycle.json has no verdict; compare_models.py writes it, so run that step first")
+    if verdict["live"] != state.live.get("model"):
+        raise OutsideError(f"the model was compared with {verdict['live']}, but {state.live.get('model')} is live now; compare it again")
+    return verdict
+
+
+def keep(config: Config, store: LabelStore, made: Made, verdict: dict) -> None:
+    """Commit the cycle as the candidate (an earlier one gives way), unless it is that already."""
+    if (store.read().document.get("candidate") or {}).get("id") == made.number:
+        return
+    blobs = publish_files(config, store, made, TABLES)
+    own = {f"made_{table}": blobs.pop(table) for table in TABLES}
+    base = {f"base_{table}": made.cycle["base_tables"].get(table) for table in MERGED}
+    candidate = {**entry_of(made, blobs, config), "test": own["made_test"], **own, **base, "verdict": verdict}
+    store.commit(lambda now: Change({"test": next_test(now, store, made)[0]}, {"candidate": candidate}), what="keeping the candidate")
+
+
+def accept(store: LabelStore) -> str:
+    """Publish the candidate as its cycle would have been, and return one line about it. Raises InputError when there is none."""
+    candidate = store.read().document.get("candidate")
+    if not candidate:
+        raise InputError(f"{store.container.address}: there is no candidate to accept; tag/status.py shows what is there")
+    base = {table: candidate[f"base_{table}"] for table in MERGED}
+    blobs = {table: candidate[f"made_{table}"] for table in TABLES} | {"tagged": candidate["tagged"]}
+    frames = {table: store.table(State({"tables": blobs}), table) for table in blobs}
+    made = Made(number=candidate["id"], cycle={"base_tables": base}, training=candidate["training"],
+                predictions=frames.pop("totag"), **frames)
+    entry = {name: value for name, value in candidate.items() if name != "verdict" and not name.startswith(("base_", "made_"))}
+    entry["accepted"] = candidate["verdict"]["why"]
+    state = store.commit(lambda now: change(now, store, made, entry), what="accepting the candidate")
+    return published_text(state, made.number)
+
+
+if __name__ == "__main__":
+    run_program(main)
