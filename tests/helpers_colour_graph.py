@@ -42,11 +42,11 @@ def write_frozen_graph(path: Path, canvas: tuple[int, int] | None = None, withou
     return path
 
 
-def write_saved_model(folder: Path, batch: int | None = 1) -> Path:
-    """Write it as a SavedModel folder; the TF2 zoo's take one image at a time."""
+def write_saved_model(folder: Path, batch: int | None = 1, size: tuple[int | None, int | None] = (None, None)) -> Path:
+    """Write it as a SavedModel folder; the TF2 zoo's take one image at a time. `size` = the (h, w) of all images that it takes."""
     module = tf.Module()
     module.call = tf.function(lambda input_tensor: detect_colours(input_tensor),
-                              [tf.TensorSpec([batch, None, None, 3], tf.uint8, "input_tensor")])
+                              [tf.TensorSpec([batch, *size, 3], tf.uint8, "input_tensor")])
     tf.saved_model.save(module, str(folder), signatures=module.call)
     return folder
 

@@ -1,4 +1,5 @@
 """Models that exist: the cold start, predicting without training, measuring; what has not changed is not predicted again."""
+import hashlib
 import shutil
 import tarfile
 
@@ -90,7 +91,8 @@ def test_the_cold_start_publishes_what_a_fetched_model_finds_with_its_ids(tmp_pa
     place = project.config.download_location
     place.mkdir(parents=True)
     shutil.move(tmp_path / "downloads.tar.gz", place / "colours_2018.tar.gz")  # already fetched: no network is needed, nor asked
-    setting(project, "init_model_name=colours_2018\ninit_pred_tf_url=http://127.0.0.1:9/${init_model_name}.tar.gz")
+    checksum = hashlib.sha256((place / "colours_2018.tar.gz").read_bytes()).hexdigest()
+    setting(project, f"init_model_name=colours_2018\ninit_pred_tf_url=http://127.0.0.1:9/${{init_model_name}}.tar.gz#sha256={checksum}")
     said = done("train/active_learning_init_pred.sh", project.path)
     assert "person" in said and "3 images (3 predicted now), 2 boxes" in said.splitlines()[-1]
     (found,) = state_tables(project.path, "init_totag")
@@ -98,6 +100,12 @@ def test_the_cold_start_publishes_what_a_fetched_model_finds_with_its_ids(tmp_pa
     project.photo("a/3.png", RED)
     assert "4 images (1 predicted now), 3 boxes" in done("train/active_learning_init_pred.sh", project.path).splitlines()[-1]
     assert image_set(project.table("totag")) == {f"a/{number}.png" for number in range(4)}
+    (project.config.data_dir / "init_predictions.journal").unlink()  # as on a new machine: what was published is all that is known
+    assert "4 images (0 predicted now), 3 boxes" in done("train/active_learning_init_pred.sh", project.path).splitlines()[-1]
+    (again,) = state_tables(project.path, "init_totag")
+    assert sorted(zip(blob_names(again), again["class"], strict=True)) == [*sorted(zip(blob_names(found), found["class"], strict=True)),
+                                                                           ("a/3.png", "1")]
+    assert "4 images (4 predicted now)" in done("train/active_learning_init_pred.sh", project.path, "--force").splitlines()[-1]
 
 
 @pytest.mark.parametrize("content, said", [

@@ -140,4 +140,6 @@ def test_a_jpeg_may_be_decoded_smaller_but_not_smaller_than_asked():
 
     assert decode(data, max_side=100).shape == (75, 100, 3)
     assert decode(data, max_side=101).shape == (150, 200, 3)
+    assert decode(data, max_side=100, min_side=75).shape == (75, 100, 3)
+    assert decode(data, max_side=100, min_side=76).shape == (150, 200, 3)
     assert decode(data, max_side=400).shape == decode(data, max_side=4000).shape == (300, 400, 3)

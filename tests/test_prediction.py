@@ -115,7 +115,7 @@ def test_a_large_image_is_not_fed_larger_than_the_largest_side(graph, tmp_path):
     fed = []
 
     class Watched:
-        canvas = None
+        canvas = sees = None
 
         def detect(self, images, shown):
             fed.append(images.shape)
@@ -157,6 +157,42 @@ def test_a_saved_model_that_takes_one_image_at_a_time_serves_batches(tmp_path):
             np.testing.assert_allclose(detections.boxes, [[0.25, 0, 0.5, 0.5]], atol=0.02)
 
 
+def test_a_model_that_takes_images_of_one_size_only_gets_that(tmp_path):
+    detector = FrozenDetector(write_saved_model(tmp_path / "saved_model", batch=None, size=(128, 192)))
+    assert detector.canvas == (128, 192)
+    found = run(detector, [photo(tmp_path / "a.png", 300, 300, ((0.5, 0.25, 1, 0.75), RED))])
+    np.testing.assert_allclose(found["a.png"].boxes, [[0.5, 0.25, 1, 0.75]], atol=0.02)
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_an_export_of_tf_models_official_gives_fractions_of_the_image(tmp_path, normalised):
+    """Its boxes come in two forms: pixels of the resized image, and fractions."""
+    from official.core import exp_factory, export_base
+    from official.vision.serving.detection import DetectionModule
+    params = exp_factory.get_exp_config("retinanet_resnetfpn_coco")
+    model = params.task.model
+    model.num_classes, model.input_size, model.min_level, model.max_level = 3, [128, 192, 3], 5, 6
+    model.backbone.resnet.model_id, model.decoder.fpn.num_filters = 18, 16
+    model.head.num_convs, model.head.num_filters = 1, 16
+    model.detection_generator.pre_nms_score_threshold, model.detection_generator.max_num_detections = 0.0, 5
+    params.task.export_config.output_normalized_coordinates = normalised
+    tf.keras.utils.set_random_seed(0)
+    module = DetectionModule(params=params, batch_size=1, input_image_size=[128, 192], input_type="image_tensor", num_channels=3)
+    export_base.export(module, ["image_tensor"], str(tmp_path), checkpoint=tf.train.Checkpoint(), timestamped=False)
+
+    height, width = 100, 120  # fitted into 128 x 154
+    picture = np.random.default_rng(0).integers(0, 255, (1, height, width, 3)).astype(np.uint8)
+    detector = FrozenDetector(tmp_path)
+    raw = {name: value.numpy()[0] for name, value in detector._model.signatures["serving_default"](tf.constant(picture)).items()}
+    extent = 1 if normalised else np.array([128, 154, 128, 154])
+    expected = np.clip(raw["detection_boxes"] / extent, 0, 1)[:, [1, 0, 3, 2]]
+    expected = expected[(expected[:, :2] < expected[:, 2:]).all(axis=1)]
+    found, = detector.detect(picture)
+    assert len(expected) == len(found) > 0 and detector.one_by_one
+    np.testing.assert_allclose(found.boxes, expected, atol=1e-4)
+    assert set(found.classes.tolist()) <= {1, 2}
+
+
 @pytest.mark.parametrize("content, complaint", [
     (b"", "an empty file"),
     (b"hello", "a file of 5 bytes that is no TensorFlow graph"),
@@ -186,6 +222,39 @@ def test_a_folder_without_a_model_and_a_path_without_anything_are_named(tmp_path
         FrozenDetector(tmp_path)
     with pytest.raises(InputError, match="no such model"):
         FrozenDetector(tmp_path / "graph.pb")
+
+
+def test_a_photo_is_decoded_as_small_as_the_zoo_model_allows(shared, tmp_path):
+    detector = FrozenDetector(shared / "models" / "ssd_mobilenet_v1_coco")
+    assert detector.sees == (300, 300) and detector.canvas is None
+    fed = []
+
+    class Watched:
+        canvas, sees = None, detector.sees
+
+        def detect(self, images, shown):
+            fed.append(images.shape[1:3])
+            return detector.detect(images, shown)
+
+    sizes = [(1536, 2048), (1152, 2048), (310, 700), (250, 400)]
+    run(Watched(), [photo(tmp_path / f"{height}.jpg", height, width) for height, width in sizes], batch_size=1)
+    assert fed == [(384, 512), (576, 1024), (310, 700), (250, 400)]
+
+
+def test_bfloat16_finds_the_same(tmp_path):
+    paths = [photo(tmp_path / f"{place}.png", 60, 80, ((0.25, 0, 0.5, 0.5), colour)) for place, colour in enumerate((RED, GREEN))]
+    for model in (write_frozen_graph(tmp_path / "graph.pb"), write_saved_model(tmp_path / "model" / "saved_model")):
+        found = run(FrozenDetector(model, bfloat16=True), paths)
+        assert [detections.classes.tolist() for detections in found.values()] == [[1], [2]]
+    tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": False})
+
+
+def test_a_zoo_model_finds_nearly_the_same_in_bfloat16(shared):
+    paths = [shared / "data/pigeons/images" / f"trainimages ({number}).jpg" for number in (1, 14, 40)]
+    exact, rough = (run(FrozenDetector(shared / "models" / "ssd_mobilenet_v1_coco", half), paths) for half in (False, True))
+    for name, detections in exact.items():
+        np.testing.assert_allclose(rough[name].scores[:1], detections.scores[:1], atol=0.05)
+        np.testing.assert_allclose(rough[name].boxes[:1], detections.boxes[:1], atol=0.05)
 
 
 def test_a_zoo_model_finds_pigeons_as_birds(shared):

@@ -13,6 +13,7 @@ from tensorflow_notes import silence
 
 silence()
 import tensorflow as tf  # noqa: E402
+from tensorflow.core.protobuf import rewriter_config_pb2  # noqa: E402
 
 from utils.detections import Detections, from_tensorflow  # noqa: E402
 from utils.errors import InputError  # noqa: E402
@@ -21,6 +22,8 @@ INPUT = "image_tensor"
 OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
 EMBEDDING = "image_embedding"
 WANTED = f"expected a frozen detection graph (input {INPUT}, outputs {', '.join(OUTPUTS)}) or a SavedModel folder"
+_NORMALISED = 2  # boxes in fractions reach little beyond 1
+_LOADED_WITH = (1, 320, 320, 3)  # an image for the first run, in which TensorFlow optimises the graph
 _OTHER_FILES = ((b"version https://git-lfs", "a Git LFS pointer, not the file itself (`git lfs pull` fetches it)"),
                 (b"\x1f\x8b", "a gzip archive; unpack it first"), (b"PK\x03\x04", "a zip archive; unpack it first"),
                 (b"\x89HDF", "an HDF5 (Keras) file"))
@@ -30,20 +33,24 @@ class FrozenDetector:
     """A detection model, loaded from a frozen graph or a SavedModel.
 
     canvas: (h, w) in pixels when the model has one fixed input size, else None (it resizes by itself).
+    sees: (h, w) in pixels to which a model without a canvas is known to resize every image inside, else None.
+    bfloat16: have TensorFlow calculate in 16 bits where that does no harm (oneDNN's kernels; convolutions on a CPU).
     one_by_one: the model takes a single image at a time; `detect` sees to it. embeds: it gives embeddings of images too.
     Raises InputError, one line, when the file or folder is something else.
     """
 
-    def __init__(self, path: Path | str):
-        self.path = Path(path)
+    def __init__(self, path: Path | str, bfloat16: bool = False):
+        self.path, self.bfloat16 = Path(path), bfloat16
         found = _model_in(self.path)
         self.canvas: tuple[int, int] | None = None
+        self.sees: tuple[int, int] | None = None
         self.one_by_one = False
         self.embeds = False
         if found.is_dir():
             self._load_saved_model(found)
         else:
             self._load_frozen_graph(found)
+        self._run(np.zeros((1, *self.canvas, 3) if self.canvas else _LOADED_WITH, np.uint8))
 
     def detect(self, images: np.ndarray, shown: Sequence[tuple[int, int]] | None = None) -> list[Detections]:
         """What is found in each of images uint8 (b, h, w, 3) RGB, most confident first.
@@ -73,6 +80,8 @@ class FrozenDetector:
         if "canvas" in nodes and nodes["canvas"].op == "Const":
             height, width = tf.make_ndarray(nodes["canvas"].attr["value"].tensor).tolist()
             self.canvas = (height, width)
+        else:
+            self.sees = _fixed_resize(nodes)
         with tf.Graph().as_default() as graph:
             try:
                 tf.graph_util.import_graph_def(definition, name="")
@@ -81,6 +90,8 @@ class FrozenDetector:
             tensor = graph.get_tensor_by_name(f"{INPUT}:0")
             self._check_input(file, tensor.dtype, tensor.shape)
             settings = tf.compat.v1.ConfigProto(gpu_options=tf.compat.v1.GPUOptions(allow_growth=True))
+            if self.bfloat16:
+                settings.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 = rewriter_config_pb2.RewriterConfig.ON
             self._session = tf.compat.v1.Session(graph=graph, config=settings)
             self.embeds = EMBEDDING in nodes
             fetched = (*OUTPUTS, EMBEDDING) if self.embeds else OUTPUTS
@@ -88,6 +99,8 @@ class FrozenDetector:
         self._run = lambda images: dict(zip(fetched, call(images), strict=True))
 
     def _load_saved_model(self, folder: Path) -> None:
+        if self.bfloat16:
+            tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
         try:
             self._model = tf.saved_model.load(str(folder))  # must stay alive as long as its signature is used
         except (OSError, ValueError, tf.errors.OpError) as error:
@@ -105,7 +118,9 @@ class FrozenDetector:
 
         def run(images):
             outputs = {key: value.numpy() for key, value in signature(**{name: tf.constant(images)}).items()}
-            if "image_info" in outputs:  # tf-models-official: boxes in pixels of the resized image; rows are size, resized, scale, offset
+            # tf-models-official: boxes in pixels of the resized image, unless it was told to normalise them (RetinaNet only, and
+            # image_info is there all the same). The rows of image_info are size, resized, scale, offset.
+            if "image_info" in outputs and outputs["detection_boxes"].max(initial=0) > _NORMALISED:
                 size, scale = outputs["image_info"][:, None, 0], outputs["image_info"][:, None, 2]
                 outputs["detection_boxes"] = outputs["detection_boxes"] / np.tile(scale * size, 2)
             return outputs
@@ -115,6 +130,20 @@ class FrozenDetector:
         if dtype != tf.uint8 or shape.rank not in (4, None):
             raise InputError(f"{path}: the model's input is {dtype.name} {shape}, expected images uint8 [batch, height, width, 3]")
         self.one_by_one = shape.rank == 4 and shape[0] == 1
+        if shape.rank == 4 and shape[1] and shape[2]:
+            self.canvas = (shape[1], shape[2])
+
+
+def _fixed_resize(nodes: dict[str, tf.compat.v1.NodeDef]) -> tuple[int, int] | None:
+    """(h, w) to which a graph of the TF1 zoo resizes every image first; None where that depends on the image, or is not known."""
+    sizes = set()
+    for name, node in nodes.items():
+        if name.startswith("Preprocessor/") and node.op.startswith("Resize"):
+            size = nodes.get(node.input[1].split(":")[0])
+            if size is None or size.op != "Const":
+                return None
+            sizes.add(tuple(tf.make_ndarray(size.attr["value"].tensor).tolist()))
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _model_in(path: Path) -> Path:

@@ -30,7 +30,8 @@ def predict(detector: FrozenDetector, images: Iterable[tuple[str, Path]], *, bat
     """For (blob name, file) each, in their order: (blob name, what the model found in the upright image).
 
     An image that cannot be decoded gives its BadImage instead, a file that is not there its FileNotFoundError; neither stops the others.
-    largest_side: a model without a canvas of its own is not fed anything longer than this, in pixels.
+    largest_side: a model without a canvas of its own is not fed anything longer than this, in pixels. A JPEG for a model that resizes
+    inside to a size that is known comes smaller: as small as it can be decoded without having fewer pixels than the model sees.
     describe: gives an embedding for each picture, where the model gives none. mirror: look at each mirror image too, and say how much
     that changes.
     """
@@ -40,14 +41,14 @@ def predict(detector: FrozenDetector, images: Iterable[tuple[str, Path]], *, bat
 
     def load(image: tuple[str, Path]) -> np.ndarray | BadImage | FileNotFoundError:
         try:
-            picture = decode(image[1].read_bytes(), max_side=max(canvas or (largest_side,)))
+            picture = fitted(detector, image[1], largest_side)
         except (BadImage, FileNotFoundError) as error:
             return error
         except OSError as error:
             return BadImage(f"cannot be read: {error.strerror or error}")
         if describe:
             descriptions[image[0]] = describe(picture)
-        return resized(picture, *fit(*picture.shape[:2], canvas)) if canvas else _shrunk(picture, largest_side)
+        return picture
 
     workers = workers or max(2, os.cpu_count() or 2)
     with _one_thread_in_opencv(), ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
@@ -69,6 +70,14 @@ def predict(detector: FrozenDetector, images: Iterable[tuple[str, Path]], *, bat
 def compared(found: Detections, of_mirror_image: Detections) -> Detections:
     """What was found in an image, with how much what was found in its mirror image differs."""
     return replace(found, disagreement=disagreement(found, mirrored(of_mirror_image)))
+
+
+def fitted(detector: FrozenDetector, file: Path, largest_side: int) -> np.ndarray:
+    """An image file as the upright picture that the model is fed, uint8 (h, w, 3). Raises BadImage or OSError."""
+    canvas, sees = detector.canvas, detector.sees
+    longer, shorter = (max(canvas), 0) if canvas else (max(sees), max(sees)) if sees else (largest_side, 0)
+    picture = decode(file.read_bytes(), max_side=longer, min_side=shorter)
+    return resized(picture, *fit(*picture.shape[:2], canvas)) if canvas else _shrunk(picture, largest_side)
 
 
 def resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from arithmetic import use_bfloat16
 from prediction_journal import Found, PredictionJournal
 from tqdm import tqdm
 
@@ -58,7 +59,9 @@ def predict_images(config: Config, container: Container, images: pd.DataFrame, m
         from frozen_detector import FrozenDetector  # loads TensorFlow, which takes seconds
 
         paths = ((blob, image_path(container, config.image_dir, blob)) for blob in missing)
-        detector = FrozenDetector(model)
+        bfloat16, said = use_bfloat16(config.bfloat16)
+        print(said, flush=True)
+        detector = FrozenDetector(model, bfloat16)
         describe = None
         if not detector.embeds:
             from perceptual_hash import perceptual_hash as describe

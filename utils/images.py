@@ -33,16 +33,17 @@ class Header:
     taken_at: str
 
 
-def decode(data: bytes, max_side: int | None = None) -> np.ndarray:
+def decode(data: bytes, max_side: int | None = None, min_side: int = 0) -> np.ndarray:
     """The upright RGB picture, uint8 (height, width, 3).
 
     Of 16-bit samples the high byte is taken, alpha is dropped, grey expanded. With `max_side` a JPEG may come at 1/2, 1/4 or 1/8 of its
-    size, with its longer side still at least `max_side` pixels. Raises BadImage for anything truncated or not decodable.
+    size, with its longer side still at least `max_side` pixels and its shorter one at least `min_side`.
+    Raises BadImage for anything truncated or not decodable.
     """
     with _opened(data) as image:
         orientation = _orientation(image)
-        if max_side and max(image.size) > max_side:
-            scale = max_side / max(image.size)
+        scale = max(max_side / max(image.size), min_side / min(image.size)) if max_side else 1
+        if scale < 1:
             image.draft(image.mode, (int(np.ceil(image.width * scale)), int(np.ceil(image.height * scale))))
         picture = _eight_bit(image)
         if orientation in _TURN:
