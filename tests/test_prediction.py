@@ -237,7 +237,7 @@ def test_a_photo_is_decoded_as_small_as_the_zoo_model_allows(shared, tmp_path):
             return detector.detect(images, shown)
 
     sizes = [(1536, 2048), (1152, 2048), (310, 700), (250, 400)]
-    run(Watched(), [photo(tmp_path / f"{height}.jpg", height, width) for height, width in sizes], batch_size=1)
+    run(Watched(), [photo(tmp_path / f"{height}.jpg", height, width) for height, width in sizes], batch_size=1, largest_side=1024)
     assert fed == [(384, 512), (576, 1024), (310, 700), (250, 400)]
 
 
