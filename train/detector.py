@@ -81,10 +81,12 @@ def model_config(settings: Settings) -> maskrcnn.MaskRCNN:
         norm_activation=common.NormActivation(norm_momentum=0.99, norm_epsilon=1e-4, use_sync_bn=False))
 
 
-def make_task(settings: Settings) -> MaskRCNNTask:
-    """The task (losses, training step) for these settings; nothing in it reaches outside this machine."""
+def make_task(settings: Settings, config: maskrcnn.MaskRCNN | None = None) -> MaskRCNNTask:
+    """The task (losses, training step) for these settings (or for this configuration of theirs); nothing in it reaches outside this
+    machine."""
     return MaskRCNNTask(maskrcnn.MaskRCNNTask(
-        model=model_config(settings), losses=maskrcnn.Losses(l2_weight_decay=0.0),  # the optimizer decays the weights: a smaller graph
+        model=config or model_config(settings),
+        losses=maskrcnn.Losses(l2_weight_decay=0.0),  # the optimizer decays the weights: a smaller graph
         init_checkpoint=None, annotation_file=None, freeze_backbone=settings.freeze_backbone))
 
 

@@ -113,7 +113,7 @@ def train(run: Run, device: Device, train_dir: Path, load: Callable[[tf_keras.Mo
     with device.strategy.scope():
         task = make_task(run.settings)
         model = build_model(task)
-        optimizer = _optimizer(run, device)
+        optimizer = make_optimizer(run.learning_rate, run.iterations, device.policy)
         step = tf.Variable(0, dtype=tf.int64, trainable=False)
         checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, step=step, **model.checkpoint_items)
         manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
@@ -133,7 +133,7 @@ def train(run: Run, device: Device, train_dir: Path, load: Callable[[tf_keras.Mo
         losses = device.strategy.run(lambda images, labels: task.train_step((images, labels), model, optimizer)["loss"], args=inputs)
         return device.strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
-    every = _validation_interval(run.iterations)
+    every, rate = _validation_interval(run.iterations), _Rate(run.learning_rate, run.iterations)
     seconds = record.get("seconds", 0.0)
     saved = began = time.monotonic()
     writer = tf.summary.create_file_writer(str(folder))
@@ -145,7 +145,7 @@ def train(run: Run, device: Device, train_dir: Path, load: Callable[[tf_keras.Mo
             if progress.due(number) or last or told():
                 _check_loss(float(loss), number)
                 tf.summary.scalar("loss", loss, number)
-                tf.summary.scalar("learning_rate", _rate(run)(number), number)
+                tf.summary.scalar("learning_rate", rate(number), number)
             progress.at(number, loss)
             if validation and (number % every == 0 or last):
                 ap50 = validation.ap50()
@@ -245,22 +245,24 @@ def _until_told() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-class _rate(tf_keras.optimizers.schedules.LearningRateSchedule):
+def make_optimizer(learning_rate: float, iterations: int, policy: str) -> tf_keras.optimizers.Optimizer:
+    """Gradient descent with momentum for a run of that many steps."""
+    optimizer = tf_keras.optimizers.SGD(_Rate(learning_rate, iterations), momentum=0.9, global_clipnorm=10.0, weight_decay=_WEIGHT_DECAY,
+                                        jit_compile=False)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return tf_keras.mixed_precision.LossScaleOptimizer(optimizer) if policy == "mixed_float16" else optimizer
+
+
+class _Rate(tf_keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up, then half a cosine down to zero."""
 
-    def __init__(self, run: Run):
-        self._peak, self._steps = run.learning_rate, run.iterations
-        self._warm_up = max(1, min(_WARM_UP_STEPS, run.iterations // 5))
+    def __init__(self, peak: float, iterations: int):
+        self._peak, self._steps = peak, iterations
+        self._warm_up = max(1, min(_WARM_UP_STEPS, iterations // 5))
 
     def __call__(self, step):
         done = tf.cast(step, tf.float32)
         return self._peak * tf.minimum((done + 1) / self._warm_up, 0.5 * (1 + tf.cos(math.pi * done / self._steps)))
-
-
-def _optimizer(run: Run, device: Device) -> tf_keras.optimizers.Optimizer:
-    optimizer = tf_keras.optimizers.SGD(_rate(run), momentum=0.9, global_clipnorm=10.0, weight_decay=_WEIGHT_DECAY, jit_compile=False)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return tf_keras.mixed_precision.LossScaleOptimizer(optimizer) if device.policy == "mixed_float16" else optimizer
 
 
 def _validation_interval(iterations: int) -> int:

@@ -45,14 +45,24 @@ def training_dataset(shards: list[str], images: int, settings: Settings, augment
     else:
         examples = records.shuffle(min(images, _SHUFFLE_IMAGES), seed=seed).repeat().map(
             lambda record: _fitted(record, settings.canvas), tf.data.AUTOTUNE)
-    if repeats and max(repeats.values()) > 1.0:
-        factors = tf.constant([1.0, *(repeats.get(number, 1.0) for number in range(1, settings.num_classes))])
-        examples = examples.flat_map(lambda example: tf.data.Dataset.from_tensors(example).repeat(_times(example, factors)))
-        # Repeats of one image come one after the other: spread them over batches. The buffer holds references, not copies.
-        examples = examples.shuffle(min(images, 200) if fits else 50, seed=seed)
-    parse = _parser(settings).parse_fn(is_training=True)
+    # The buffer holds references, not copies.
+    examples = with_repeats(examples, settings, repeats, spread=min(images, 200) if fits else 50, seed=seed)
+    parse = target_parser(settings).parse_fn(is_training=True)
     batches = examples.map(lambda example: parse(_augmented(example, augmentation)), tf.data.AUTOTUNE)
     return batches.batch(batch_size, drop_remainder=True).prefetch(4)
+
+
+def with_repeats(examples: tf.data.Dataset, settings: Settings, repeats: dict[int, float] | None, spread: int,
+                 seed: int) -> tf.data.Dataset:
+    """Examples (with `groundtruth_classes`), those of rare classes several times; see `repeat_factors`.
+
+    Repeats of one image come one after the other: they are spread over batches by a buffer of `spread` examples.
+    """
+    if not repeats or max(repeats.values()) <= 1.0:
+        return examples
+    factors = tf.constant([1.0, *(repeats.get(number, 1.0) for number in range(1, settings.num_classes))])
+    repeated = examples.flat_map(lambda example: tf.data.Dataset.from_tensors(example).repeat(_times(example, factors)))
+    return repeated.shuffle(spread, seed=seed)
 
 
 @without_conversion
@@ -150,7 +160,8 @@ def _areas(boxes: tf.Tensor) -> tf.Tensor:
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
-def _parser(settings: Settings) -> maskrcnn_input.Parser:
+def target_parser(settings: Settings) -> maskrcnn_input.Parser:
+    """What gives examples the targets of the region proposal network, as the task's train_step wants them."""
     config = model_config(settings)
     return maskrcnn_input.Parser(
         output_size=list(settings.canvas), min_level=config.min_level, max_level=config.max_level,

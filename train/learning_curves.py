@@ -1,0 +1,106 @@
+"""Learning curves of a simulation: the table of results, what it says in words, and the plot.
+
+A table of results has one row per strategy, seed, cycle and class (and `Average`): `images` and `boxes` are labels so far, ap50 is
+coco_ap50 on the held-out images, images_of_class and boxes_of_class the labels of this class.
+"""
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from utils.evaluation import AVERAGE
+from utils.files import write_beside
+
+COLUMNS = ["strategy", "seed", "cycle", "images", "boxes", "class", "ap50", "images_of_class", "boxes_of_class"]
+RANDOM = "random"
+_INCHES = (4.2, 3.4)  # one panel
+
+
+def mean_curve(results: pd.DataFrame, strategy: str, name: str = AVERAGE) -> pd.DataFrame:
+    """Means over seeds, a row per cycle that all seeds of this strategy have reached: cycle, images, boxes, ap50, low, high, seeds.
+
+    low and high are one standard deviation (of a sample; 0 with one seed) from the mean.
+    """
+    rows = results[(results["strategy"] == strategy) & (results["class"] == name)]
+    grouped = rows.groupby("cycle").agg(images=("images", "mean"), boxes=("boxes", "mean"), ap50=("ap50", "mean"),
+                                        spread=("ap50", "std"), seeds=("seed", "nunique")).reset_index()
+    whole = grouped[grouped["seeds"] == rows["seed"].nunique()].fillna({"spread": 0.0})
+    return whole.assign(low=whole["ap50"] - whole["spread"], high=whole["ap50"] + whole["spread"]).reset_index(drop=True)
+
+
+def needed(curve: pd.DataFrame, ap50: float, axis: str = "images") -> float:
+    """The labels (`axis`: images or boxes) at which a mean curve first reaches this AP, between two cycles in proportion; NaN: never."""
+    labels, values = curve[axis].to_numpy(float), curve["ap50"].to_numpy(float)
+    reached = np.flatnonzero(values >= ap50 - 1e-9)
+    if not len(reached):
+        return np.nan
+    last = int(reached[0])
+    if last == 0 or values[last] == values[last - 1]:
+        return float(labels[last])
+    share = (ap50 - values[last - 1]) / (values[last] - values[last - 1])
+    return float(labels[last - 1] + share * (labels[last] - labels[last - 1]))
+
+
+def in_words(results: pd.DataFrame, strategies: Sequence[str]) -> list[str]:
+    """How many labels each strategy needs for the AP that random reaches at the end, and where it falls below random; a line each."""
+    curves = {strategy: mean_curve(results, strategy) for strategy in strategies}
+    if RANDOM not in curves or curves[RANDOM].empty:
+        return [f"{strategy}: {_at_the_end(curve)}" for strategy, curve in curves.items() if len(curve)]
+    reference = curves[RANDOM]
+    goal = float(reference["ap50"].iloc[-1])
+    lines = [f"{RANDOM}: {_at_the_end(reference)}"]
+    for strategy, curve in curves.items():
+        if strategy == RANDOM or curve.empty:
+            continue
+        images, boxes = (needed(curve, goal, axis) for axis in ("images", "boxes"))
+        if np.isnan(images):
+            reach = f"never reaches {goal:.3f}"
+        else:
+            saved = 1 - images / float(reference["images"].iloc[-1])
+            reach = (f"reaches {goal:.3f} with {images:.0f} images ({boxes:.0f} boxes), "
+                     + (f"{saved:.0%} fewer images" if saved > 0 else "no fewer images"))
+        lines.append(f"{strategy}: {_at_the_end(curve)}; {reach}{_below(curve, reference)}")
+    return lines
+
+
+def plot(results: pd.DataFrame, strategies: Sequence[str], classes: Sequence[str], path: Path, title: str) -> None:
+    """A PNG: a column per class after that of the average; labels counted in images above, in boxes below; bands of one deviation."""
+    names = [AVERAGE, *classes]
+    figure = Figure((_INCHES[0] * len(names), _INCHES[1] * 2), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(2, len(names), squeeze=False, sharey="col")
+    for column, name in enumerate(names):
+        for row, axis in enumerate(("images", "boxes")):
+            panel = panels[row][column]
+            for strategy in strategies:
+                curve = mean_curve(results, strategy, name)
+                if len(curve):
+                    line, = panel.plot(curve[axis], curve["ap50"], marker="o", markersize=3, label=strategy)
+                    panel.fill_between(curve[axis], curve["low"], curve["high"], color=line.get_color(), alpha=0.15, linewidth=0)
+            panel.set_xlabel(f"labelled {axis}")
+            panel.grid(alpha=0.3)
+        panels[0][column].set_title("average of all classes" if name == AVERAGE else name)
+    for row in (0, 1):
+        panels[row][0].set_ylabel("AP at IoU 0.5")
+    panels[0][0].legend(loc="lower right")
+    figure.suptitle(title)
+    with write_beside(path) as piece:
+        figure.savefig(piece, format="png", dpi=100)
+
+
+def _at_the_end(curve: pd.DataFrame) -> str:
+    last = curve.iloc[-1]
+    return (f"AP50 {last['ap50']:.3f} ± {last['high'] - last['ap50']:.3f} with {last['images']:.0f} images ({last['boxes']:.0f} boxes), "
+            f"{last['seeds']:.0f} seed{'s' if last['seeds'] > 1 else ''}")
+
+
+def _below(curve: pd.DataFrame, reference: pd.DataFrame) -> str:
+    """Where a strategy is below random by more than random's spread."""
+    both = curve.merge(reference, on="cycle", suffixes=("", "_random"))
+    worse = both[both["ap50"] < both["low_random"] - 1e-9]
+    if worse.empty:
+        return ""
+    return "; below random by more than its spread at " + ", ".join(f"{images:.0f}" for images in worse["images"]) + " images"

@@ -1,0 +1,52 @@
+"""How a simulated project chooses its next images: as download does, from what its last model found."""
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+from trained_sets import DataSet, Outcome
+
+from utils.config_keys import STRATEGIES as ALL
+from utils.embeddings import MODEL, Embeddings, fit_basis
+from utils.evaluation import AVERAGE
+from utils.selection_context import make_context
+from utils.strategies import USES_EMBEDDINGS, select
+from utils.tables import image_set, only
+
+STRATEGIES = tuple(name for name in ALL if name != "disagreement")  # which needs predictions of mirrored images
+TODAYS_RULE = "lowest_box"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """The keys of config.ini that choosing looks at, as a new config has them. `seed` decides what is left to chance."""
+    classes: tuple[str, ...]
+    random_share: float
+    max_per_burst: int | None
+    seed: int = 0
+    burst_seconds: float = 60.0
+    prelabel_confidence: float | None = 0.5
+    ideal_class_balance: tuple[float, ...] = ()
+    pick_max: bool = False
+
+
+def choose(strategy: str, data: DataSet, outcome: Outcome, labelled: set[str], number: int, rules: Rules) -> list[str]:
+    """Blob names of `number` images of the pool that are not labelled yet.
+
+    `lowest_box` is used as configs without `selection_strategy` use it: with no random share and no limit per burst. The class
+    weights of `hybrid` come from the last model's AP50 on the images set aside, as in a project from its test set.
+    """
+    if strategy == TODAYS_RULE:
+        rules = dataclasses.replace(rules, random_share=0.0, max_per_burst=None)
+    rest = only(outcome.predictions, image_set(data.pool) - labelled)
+    measured = outcome.performance[outcome.performance["AP"].notna() & (outcome.performance["Class Name"] != AVERAGE)]
+    ap50 = dict(zip(measured["Class Name"], measured["AP"], strict=True))
+    context = make_context(rest, rules, images=data.images, tagged=only(data.pool, labelled), ap50=ap50,
+                           embeddings=_embeddings(data, outcome) if strategy in USES_EMBEDDINGS else None)
+    return select(strategy, context, number).names
+
+
+def _embeddings(data: DataSet, outcome: Outcome) -> Embeddings:
+    """Reduced as in the label container."""
+    basis = fit_basis([outcome.embeddings], MODEL)
+    nothing = np.full(len(outcome.embeddings), np.nan, np.float32)
+    return Embeddings(pa.array(data.names, pa.large_string()), basis.reduce(outcome.embeddings), nothing, "", basis)

@@ -1,0 +1,135 @@
+"""What a model trained on some of a data set's images finds in the others: calculated once for each labelled set, then read from disk.
+
+    folder/<key>/predictions.parquet   columns of totag, for every image that is predicted
+                /embeddings.npy        (n, d) float16, in the order of the blob names
+                /performance.csv       on the held-out images
+The key covers the labels of the set, the images, the recipe and the seed, so a simulation that is started again goes on where it was,
+and sets that several strategies share are trained once.
+"""
+import dataclasses
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from utils import tables
+from utils.assignments import row_digests
+from utils.detections import Detections, totag_rows
+from utils.evaluation import measure
+from utils.files import write_bytes
+from utils.tables import NULL, blob_names, image_set, only
+
+_FORMAT = 1  # of what is trained and kept; a new number makes all models new
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How every labelled set is trained: always from the same weights, never from the model before, and for the same number of steps.
+
+    checkpoint: as fine_tune_checkpoint in config.ini, "" = the published weights. canvas: (height, width) in pixels.
+    on_features: the frozen backbone's features are calculated once, and only what follows it is trained (frozen_features.py).
+    """
+    model_name: str
+    checkpoint: str
+    freeze_backbone: bool
+    canvas: tuple[int, int]
+    steps: int
+    batch_size: int
+    on_features: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSet:
+    """A fully labelled data set, divided: rows of tagged of the pool and of the held-out test images; images: the table of all of them."""
+    pool: pd.DataFrame
+    test: pd.DataFrame
+    images: pd.DataFrame
+    files: dict[str, Path] = dataclasses.field(repr=False)
+
+    @property
+    def names(self) -> list[str]:
+        """The blob names of pool and test, sorted: the order of predictions and embeddings."""
+        return sorted(image_set(self.pool) | image_set(self.test))
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """{name: id} of the classes of pool and test."""
+        return {name: number for number, name in enumerate(sorted((set(self.pool["class"]) | set(self.test["class"])) - {NULL}), 1)}
+
+    @property
+    def digest(self) -> str:
+        """Changes when any label, image, or the division does."""
+        etags = dict(zip(blob_names(self.images), self.images["etag"], strict=True))
+        lines = [f"{part} {image!r} {etags[image]} {rows}" for part, frame in (("pool", self.pool), ("test", self.test))
+                 for image, rows in sorted(row_digests(frame).items())]
+        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What a model finds in images: detections by blob name, and embeddings (n, d) in the order of the sorted names."""
+    detections: dict[str, Detections]
+    embeddings: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What is known of one labelled set: `predictions` (columns of totag) and embeddings (n, d) of all images, performance on the test."""
+    predictions: pd.DataFrame
+    embeddings: np.ndarray
+    performance: pd.DataFrame
+
+
+# Trains on these rows (columns of tagged, at least one box) with a seed; may keep what it needs to go on in the folder.
+Trainer = Callable[[pd.DataFrame, int, Path], Found]
+
+
+class TrainedSets:
+    """The outcomes of labelled sets of one data set and recipe, below `folder`. `trained` counts those that were not there yet."""
+
+    def __init__(self, data: DataSet, recipe: Recipe, folder: Path, trainer: Trainer):
+        self._data, self._folder, self._trainer = data, folder, trainer
+        self._recipe = json.dumps([_FORMAT, data.digest, dataclasses.asdict(recipe)], sort_keys=True)
+        self.trained = 0
+
+    def outcome(self, labelled: set[str], seed: int) -> Outcome:
+        """Train on these images of the pool, or read what was found when they were trained on before.
+
+        A set without any box teaches nothing: its model finds nothing.
+        """
+        folder = self._folder / self._key(labelled, seed)
+        if not folder.is_dir():
+            self._make(only(self._data.pool, labelled), seed, folder)
+        return Outcome(pd.read_parquet(folder / "predictions.parquet").astype(self._empty.dtypes), np.load(folder / "embeddings.npy"),
+                       tables.parse("performance", folder / "performance.csv"))
+
+    def _make(self, rows: pd.DataFrame, seed: int, folder: Path) -> None:
+        data, work = self._data, folder.with_name(f"{folder.name}.work")
+        if (rows["class"] != NULL).any():
+            found = self._trainer(rows, seed, work)
+            self.trained += 1
+        else:
+            nothing = Detections(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0))
+            found = Found({name: nothing for name in data.names}, np.zeros((len(data.names), 1), np.float16))
+        sizes = data.images.set_axis(blob_names(data.images))
+        classes = data.classes
+        predictions = totag_rows(((name, int(sizes.at[name, "height"]), int(sizes.at[name, "width"]), found.detections[name])
+                                  for name in data.names), {number: name for name, number in classes.items()})
+        performance = measure(data.test, only(predictions, image_set(data.test)), list(classes))
+        ready = folder.with_name(f"{folder.name}.ready")
+        shutil.rmtree(ready, ignore_errors=True)
+        ready.mkdir(parents=True)
+        predictions.to_parquet(ready / "predictions.parquet", compression="zstd")
+        np.save(ready / "embeddings.npy", found.embeddings.astype(np.float16))
+        write_bytes(ready / "performance.csv", tables.to_csv("performance", performance, user_folders=True))
+        ready.rename(folder)
+        shutil.rmtree(work, ignore_errors=True)
+
+    def _key(self, labelled: set[str], seed: int) -> str:
+        return hashlib.sha256(json.dumps([self._recipe, seed, sorted(labelled)]).encode()).hexdigest()[:24]
+
+    _empty = tables.empty("totag")
