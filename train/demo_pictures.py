@@ -27,7 +27,7 @@ class Photo:
 def draw(number: int, seed: int = 0) -> Photo:
     """Photo `number` of the demo, the same one every time. A third is empty; one in six has a crack; names repeat in every folder."""
     random = np.random.default_rng((seed, number))
-    picture = _board(random)
+    picture = board(random)
     taken = np.zeros(picture.shape[:2], bool)
     wanted = []
     if number % 3 != 1:
@@ -36,9 +36,9 @@ def draw(number: int, seed: int = 0) -> Photo:
             wanted = ["crack", *wanted[:2]]
     objects = []
     for name in wanted:
-        box = _place(random, name, taken)
+        box = free_place(random, name, taken)
         if box:
-            (_crack if name == "crack" else _knot)(picture, box, random)
+            draw_fault(picture, name, box, random)
             objects.append((name, box))
     noise = random.normal(0, 4, picture.shape)
     picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
@@ -63,7 +63,7 @@ def signature(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(picture, _SIGNATURE, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def _board(random: np.random.Generator) -> np.ndarray:
+def board(random: np.random.Generator) -> np.ndarray:
     """Wood without faults: stripes of grain along the board, brighter and darker patches; float (h, w, 3)."""
     grain = random.normal(0, 1, (HEIGHT, 1)) + cv2.resize(random.normal(0, 1, (HEIGHT // 2, 6)), (WIDTH, HEIGHT))
     patches = cv2.resize(random.normal(0, 1, (4, 5)), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
@@ -72,7 +72,7 @@ def _board(random: np.random.Generator) -> np.ndarray:
     return light[..., None] * color
 
 
-def _place(random: np.random.Generator, name: str, taken: np.ndarray) -> tuple[int, int, int, int] | None:
+def free_place(random: np.random.Generator, name: str, taken: np.ndarray) -> tuple[int, int, int, int] | None:
     """A free place for an object of that class, marked as taken; None when none was found."""
     for _ in range(30):
         if name == "crack":
@@ -85,6 +85,11 @@ def _place(random: np.random.Generator, name: str, taken: np.ndarray) -> tuple[i
             taken[y:y + height, x:x + width] = True
             return x, y, x + width, y + height
     return None
+
+
+def draw_fault(picture: np.ndarray, name: str, box: tuple[int, int, int, int], random: np.random.Generator) -> None:
+    """Draw an object of that class into the picture, float (h, w, 3), so that it fills the box."""
+    (_crack if name == "crack" else _knot)(picture, box, random)
 
 
 def _knot(picture: np.ndarray, box: tuple[int, int, int, int], random: np.random.Generator) -> None:
