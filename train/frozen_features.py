@@ -47,7 +47,7 @@ class _Extractor:
     """
 
     def __init__(self, backbone, settings: Settings, wanted: set[str]):
-        self.canvas = settings.canvas
+        self.canvas, self.sees = settings.canvas, None
 
         @tf.function(input_signature=[tf.TensorSpec([None, *settings.canvas, 3], tf.uint8)], autograph=False)
         def features(images):

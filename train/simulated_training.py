@@ -117,7 +117,7 @@ class _Network:
 
     def __init__(self, settings, checkpoint: str):
         import frozen_export
-        self.canvas = settings.canvas
+        self.canvas, self.sees = settings.canvas, None
         self.embeddings: list[np.ndarray] = []
         self._model = frozen_export.restore(settings, checkpoint)
         self._serve = frozen_export.serving_function(self._model, settings)
