@@ -2,18 +2,16 @@
 import _repo_root  # noqa: F401  I001
 
 import argparse
-import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
-from utils import assignments, images, review_queue, selection, tables
-from utils.batch import Batch, Item, at_work, check_place, read_batch
+from utils import assignments, review_queue, selection, tables
+from utils.batch import Batch, at_work, check_place, read_batch
+from utils.batch_images import fetch_images
 from utils.class_changes import applied, current_classes
 from utils.class_map import ClassMap, apply_class_map, read_class_map
 from utils.config import Config, load_config
@@ -23,11 +21,9 @@ from utils.label_state import Change, LabelStore, State, open_labels
 from utils.model_classes import read_model_classes
 from utils.reviews import unsent
 from utils.selection_context import context_of_state, summary, why_tables
-from utils.storage import Container, Missing
+from utils.storage import Container
 from utils.strategies import STRATEGIES, Selection, select
 from utils.vott import Box, Sheet, drawable, tag_names, write_project
-
-WORKERS = 8
 
 
 def main(argv: list[str]) -> int:
@@ -50,7 +46,10 @@ def main(argv: list[str]) -> int:
     again.add_argument("--review-class", dest="review", metavar="NAME", type=lambda name: review_queue.OF_CLASS + name,
                        help="those with a box of this class, queued ones first")
     again.add_argument("--review-random", dest="review", action="store_const", const=review_queue.RANDOM, help="a random sample of all")
-    parser.add_argument("--again", action="store_true", help="fetch the images once more that you hold and that are no longer on this disk")
+    present = parser.add_argument_group("images that you hold already").add_mutually_exclusive_group()
+    present.add_argument("--again", action="store_true", help="fetch those once more that are no longer on this disk")
+    present.add_argument("--discard", action="store_true",
+                         help="give back what is in tagging_location and not uploaded, and throw away what was drawn there")
     options = parser.parse_args(argv)
     if options.review and (options.class_map or options.strategy or options.score_between):
         raise InputError("a class map, --strategy and --score-between choose among images to tag, not for review; leave one of them out")
@@ -71,6 +70,8 @@ def hand_out_batch(config: Config, options: argparse.Namespace) -> int:
                          "run train/active_learning_initialize.sh CONFIG on the training machine first")
     options.review = review_queue.under_present_name(options.review, state.classes["renamed"])
     hand_out = HandOut(config, container, labels, options)
+    if options.discard:
+        state = hand_out.discard()
     batch = hand_out.present(state) or hand_out.restored(state) or hand_out.new()
     hand_out.complete(batch)
 
@@ -100,13 +101,33 @@ class HandOut:
         self.reasons: list[str] = []  # why these images, for people
         self.old: Batch | None = None  # a batch on disk that is done with
 
+    def discard(self) -> State:
+        """Give the images of the batch on this disk back, whatever was drawn in them. Its files go when the next batch has been chosen."""
+        batch = read_batch(self.place)
+        given: set[str] = set()
+
+        def give_back(state: State) -> Change | None:
+            out = self._out(state, batch.review)
+            given.clear()
+            given.update(assignments.held_by(out, batch.tagger) & batch.blobs)
+            if not given:
+                return None
+            return Change({"review": review_queue.given_back(self.labels.table(state, "review"), given)} if batch.review else
+                          assignments.release(self.labels.table(state, "totag"), out, given))
+
+        if batch is None:
+            return self.labels.read()
+        state = self.labels.commit(give_back, what="giving images back")
+        print(f"{len(given)} images of the batch of {batch.reserved_at} are given back")
+        return state
+
     def present(self, state: State) -> Batch | None:
         """The batch on this disk that is to be gone on with. None when there is none, or nothing of it is left to do.
 
         Raises InputError when it is out: the annotator has it, and it is not uploaded.
         """
         batch = self.old = read_batch(self.place)
-        if batch is None:
+        if batch is None or self.options.discard:
             return None
         out = self._out(state, batch.review)
         if not batch.fetched:
@@ -134,7 +155,8 @@ class HandOut:
             raise InputError(f"{self.place}: files of {which} are gone or cut short ({_few(lost)}); --again fetches them once more")
         if waiting := unsent(batch, held):
             raise InputError(f"{self.place}: {len(waiting)} of {len(batch.images)} images of {which} are not uploaded ({_few(waiting)}); "
-                             f"run upload_vott_json.py {self.options.config} first (with --all if you have looked at every image)")
+                             f"run upload_vott_json.py {self.options.config} first (with --all if you have looked at every image), "
+                             "or give them back with --discard")
         return None
 
     def restored(self, state: State) -> Batch | None:
@@ -172,7 +194,7 @@ class HandOut:
     def complete(self, batch: Batch) -> None:
         """Reserve and fetch until the batch has all images that were asked for, or none are left; then write its VoTT files."""
         while True:
-            if failed := self._fetch(batch):
+            if failed := fetch_images(self.container, batch):
                 self._set_aside(failed, batch.review)
                 batch.drop(failed)
                 self.failed |= {blob: reason for blob, (reason, _) in failed.items()}
@@ -296,47 +318,6 @@ class HandOut:
         batch.add(boxes)
         batch.write()
 
-    def _fetch(self, batch: Batch) -> dict[str, tuple[str, str]]:
-        """Fetch the images that are not on disk yet; {blob name: (reason, ETag)} of those that are gone or broken."""
-        wanted = {local: item for local, item in batch.images.items() if not (item.etag and batch.whole(local))}
-        failed: dict[str, tuple[str, str]] = {}
-        if not wanted:
-            return failed
-        pool = ThreadPoolExecutor(min(WORKERS, len(wanted)))
-        written = time.monotonic()
-        try:
-            futures = {pool.submit(self._fetch_one, item.blob, batch.path(local)): item for local, item in wanted.items()}
-            for future in tqdm(as_completed(futures), "images", len(futures), unit="", disable=None):
-                item = futures[future]
-                try:
-                    fetched: Item = future.result()
-                except _Unusable as unusable:
-                    failed[item.blob] = unusable.args
-                    continue
-                item.etag, item.size, item.width, item.height = fetched.etag, fetched.size, fetched.width, fetched.height
-                if time.monotonic() - written > 1:
-                    batch.write()
-                    written = time.monotonic()
-        finally:
-            pool.shutdown(cancel_futures=True)
-        batch.write()
-        return failed
-
-    def _fetch_one(self, blob: str, path: Path) -> Item:
-        """Put one image where it belongs, in a form that every tool shows alike. Raises _Unusable."""
-        try:
-            data, description = self.container.read(blob)
-        except Missing:
-            raise _Unusable("it is gone from the image container", "") from None
-        try:
-            picture = images.decode(data)
-            write_bytes(path, data if _as_it_is(data, path) else
-                        images.encode_png(picture) if path.suffix.lower() == ".png" else images.encode_jpeg(picture))
-        except images.BadImage as error:
-            raise _Unusable(str(error), description.etag) from None
-        height, width = picture.shape[:2]
-        return Item(blob, [], description.etag, path.stat().st_size, width, height)
-
     def _set_aside(self, failed: dict[str, tuple[str, str]], review: str) -> None:
         """Move reserved images that turned out to be unusable into the table of failed ones; labelled ones only leave the review."""
         if review:
@@ -362,16 +343,6 @@ class HandOut:
 
 def _class_map(config: Config, path: Path | None) -> ClassMap | None:
     return read_class_map(path, {str(number) for number in read_model_classes(config.init_label_map)}) if path else None
-
-
-class _Unusable(Exception):
-    """(reason, ETag): the image is gone or broken."""
-
-
-def _as_it_is(data: bytes, path: Path) -> bool:
-    """Can the file be handed out byte by byte? Upright, plain, and of the format that its name says."""
-    png = data.startswith(b"\x89PNG")
-    return png == (path.suffix.lower() == ".png") and images.is_plain(data)
 
 
 def _count(text: str) -> int:

@@ -311,6 +311,19 @@ def test_a_second_download_is_refused_until_everything_is_uploaded(folder_store,
     assert [path.name for path in (project.place / "Images").iterdir()] == ["south__2.jpg"]
 
 
+def test_a_batch_that_is_discarded_goes_back_and_makes_room_for_the_next(store, tmp_path):
+    project = Project(store, tmp_path, THREE)
+    project.run("download", 2)
+    project.save({"north/1.jpg": [region("bird", 0, 20, 0, 10)]})
+
+    said = project.run("download", 3, "--discard")
+
+    assert "2 images of the batch" in said and "are given back" in said
+    assert len(project.names("tagging")) == 3 and project.names("tagged") == []
+    assert len(list((project.place / "Images").iterdir())) == 3
+    assert "2 images" not in project.run("download", 1, "--discard") and len(project.names("tagging")) == 1
+
+
 def test_a_folder_of_the_users_own_is_refused_and_left_alone(folder_store, tmp_path):
     project = Project(folder_store, tmp_path, THREE)
     (project.place / "Images").mkdir(parents=True)
