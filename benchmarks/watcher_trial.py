@@ -19,13 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from helpers_programs import done, photos, put, review
-from labelling_project import ROOT, findings, open_project, store_lines, write_config
+from labelling_project import ROOT, findings, open_project, store_lines, write_config  # also makes the tests' helpers importable
 
 from utils import tables
 from utils.label_state import Change
 from utils.tables import NULL, image_set, only, without
 from utils.watcher import read_watcher
+
+from helpers_programs import done, photos, put, review  # isort: skip
 
 SETTINGS = dict(classes="knot,crack", data_dir="data", model_name="faster_rcnn_resnet18_fpn", fine_tune_checkpoint="scratch",
                 warm_start="True", batch_size="2", min_tile_size="64", max_tile_size="128", test_percentage="0.3", min_confidence="0.01",
