@@ -133,6 +133,9 @@ class Watcher:
         try:
             etag = self.store.container.info(STATE).etag
         except Missing:
+            open_labels(self.config)  # raises when it is the container that is not there
+            if self.etag is not None:
+                raise OutsideError(f"{STATE} is gone from {self.store.container.address}") from None
             return None
         now = datetime.now(UTC)
         if etag != self.etag:
