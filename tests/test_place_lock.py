@@ -55,6 +55,15 @@ def test_two_downloads_started_at_the_same_moment_leave_one_whole_batch(project)
     assert len(on_disk) == 2 and set(project.names("tagging")) == {*on_disk, "c/2.jpg"}
 
 
+def test_a_download_that_died_before_its_marker_was_written_is_followed_by_another(project):
+    place = project.config.parent / "Tag"
+    place.mkdir()
+    (place / ".0123456789abcdef.part").write_text("{")
+    done("tag/abandon.py", project.config)
+    done("tag/download_vott_json.py", 2, project.config)
+    assert sorted(path.name for path in place.iterdir()) == ["Images", "Images.json", "batch.json"]
+
+
 def test_a_killed_program_holds_nothing(project):
     place = project.config.parent / "Tag"
     with held_by_another_process(place) as process:

@@ -164,9 +164,12 @@ def check_place(place: Path) -> None:
     """Raises InputError unless a batch may be written into this folder: it is not there, empty, or carries our marker."""
     if place.exists() and not place.is_dir():
         raise InputError(f"tagging_location={place}: it is a file; name a folder of its own for the images to tag")
-    if not place.exists() or (place / MARKER).exists():
+    found = []
+    with suppress(FileNotFoundError):
+        found = sorted(entry.name for entry in place.iterdir())
+    if MARKER in found or (place / MARKER).exists():  # in this order: another download may be about to write its first files
         return
-    found = sorted(entry.name for entry in place.iterdir() if entry.name.lower() not in _LITTER)
+    found = [name for name in found if name.lower() not in _LITTER and not _PIECE.fullmatch(name)]
     if found:
         raise InputError(f"tagging_location={place}: it holds files that are not from this program ({_few(found)}), which are left alone; "
                          "name an empty folder (a batch of an earlier version: upload it, then move it away)")
