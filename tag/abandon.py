@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from utils import assignments, review_queue, tables
+from utils.arguments import number
 from utils.config import load_config
 from utils.errors import InputError, run_program
 from utils.label_state import Change, LabelStore, State, open_labels
@@ -21,7 +22,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("config", help="config.ini")
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="blob name, folder/filename")
     parser.add_argument("--tagger", metavar="NAME", help="all that this person holds")
-    parser.add_argument("--older-than", type=_hours, metavar="HOURS", help="all that is out for longer")
+    parser.add_argument("--older-than", type=number("number of hours", "0 or more", 0, 1e6), metavar="HOURS",
+                        help="all that is out for longer")
     options = parser.parse_args(argv)
     if sum(map(bool, (options.images, options.tagger, options.older_than is not None))) > 1:
         raise InputError("give one of --tagger NAME, --older-than HOURS and IMAGE…, not several")
@@ -66,16 +68,6 @@ def give_back(labels: LabelStore, state: State, options: argparse.Namespace, tag
     if chosen["review"]:
         changed["review"] = review_queue.given_back(queue, chosen["review"])
     return {**changed, "given": given}
-
-
-def _hours(text: str) -> float:
-    try:
-        hours = float(text)
-    except ValueError:
-        hours = -1.0
-    if not 0 <= hours < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of hours; expected 0 or more")
-    return hours
 
 
 if __name__ == "__main__":

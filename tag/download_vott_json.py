@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from utils import assignments, review_queue, selection, tables
+from utils.arguments import number
 from utils.batch import Batch, at_work, check_place, read_batch
 from utils.batch_images import fetch_images
 from utils.class_changes import applied, current_classes
@@ -31,13 +32,14 @@ def main(argv: list[str]) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="example: python download_vott_json.py 40 ../config.ini\n"
                "Then open the folder Images of tagging_location in VoTT, correct the boxes, save, and run upload_vott_json.py.")
-    parser.add_argument("count", type=_count, metavar="N", help="how many images, in all")
+    parser.add_argument("count", type=number("number of images", "a whole number from 1, then CONFIG", 1, whole=True),
+                        metavar="N", help="how many images, in all")
     parser.add_argument("config", help="config.ini")
     parser.add_argument("class_map", nargs="?", type=Path, metavar="CLASS_MAP",
                         help="choose from the predictions of the pretrained model (active_learning_init_pred.sh), with the class names of "
                         "this JSON file; init_pred_desription.md shows one")
     parser.add_argument("--strategy", choices=STRATEGIES, help="how the images are chosen (default: selection_strategy of config.ini)")
-    parser.add_argument("--score-between", nargs=2, type=_score, metavar=("A", "B"),
+    parser.add_argument("--score-between", nargs=2, type=number("score", "a number from 0 to 1", 0, 1), metavar=("A", "B"),
                         help="only images with a box whose score is from A to B; none is drawn at random then")
     parser.add_argument("--by-folder", action="store_true", help="one VoTT folder for each image folder, instead of one for all")
     again = parser.add_argument_group("labelled images, to be looked at again").add_mutually_exclusive_group()
@@ -188,8 +190,10 @@ class HandOut:
 
     def new(self) -> Batch:
         """An empty batch of as many images as were asked for; `complete` fills it."""
-        return Batch(self.place, self.config.tagger_name, assignments.utc_text(self.now), self.options.count, self.options.by_folder,
-                     review=self.options.review)
+        batch = Batch(self.place, self.config.tagger_name, assignments.utc_text(self.now), self.options.count, self.options.by_folder,
+                      review=self.options.review)
+        batch.sweep()
+        return batch
 
     def complete(self, batch: Batch) -> None:
         """Reserve and fetch until the batch has all images that were asked for, or none are left; then write its VoTT files."""
@@ -343,22 +347,6 @@ class HandOut:
 
 def _class_map(config: Config, path: Path | None) -> ClassMap | None:
     return read_class_map(path, {str(number) for number in read_model_classes(config.init_label_map)}) if path else None
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of images; expected a whole number from 1, then CONFIG")
-    return int(text)
-
-
-def _score(text: str) -> float:
-    try:
-        score = float(text)
-    except ValueError:
-        score = -1.0
-    if not 0 <= score <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no score; expected a number from 0 to 1")
-    return score
 
 
 def _few(names: list[str]) -> str:

@@ -55,10 +55,10 @@ class Machine:
     """A user's folder with a config beside it. `seen`: all that was printed, and the command lines of what ran, by program."""
 
     def __init__(self, folder: Path, store: str, environment: dict[str, str]):
-        self.work = folder / "work"
+        self.work = folder / "desk"
         (self.work / "home").mkdir(parents=True)
         self.config = project.write_config(folder / "settings" / "config.ini", store, tagger_name="anna", train_iterations=1,
-                                           tagging_location="../work/Tag", data_dir="../work/data")
+                                           tagging_location="../desk/Tag", data_dir="../desk/data")
         self.environment = {**os.environ, **environment, "HOME": str(self.work / "home"), "XDG_CACHE_HOME": str(self.work / "cache"),
                             "ACTIVE_LEARNING_NOTICES_SHOWN": ""}
         self.driver = project.Driver(self.environment)

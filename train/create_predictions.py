@@ -18,6 +18,7 @@ from embedding_file import FILE, EmbeddingFile, published_embeddings
 from prediction_journal import Found, PredictionJournal
 from prediction_run import BATCH_SIZE, model_key, predict_images, published_key, seed_journal
 from utils import tables
+from utils.arguments import whole_number
 from utils.config import Config, load_config
 from utils.cycle import read_cycle, update_cycle
 from utils.detections import Detections, totag_rows
@@ -37,7 +38,7 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                      epilog="example: python train/create_predictions.py config.ini   (after export_model.py)")
     parser.add_argument("config", type=Path, help="config.ini")
-    parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, help="images per run of the model (default %(default)s)")
+    parser.add_argument("--batch-size", type=whole_number, default=BATCH_SIZE, help="images per run of the model (default %(default)s)")
     parser.add_argument("--force", action="store_true", help="predict every image, also those that have not changed since the last time")
     parser.add_argument("--test-only", action="store_true", help="only the test images, for measuring a model")
     arguments = parser.parse_args(argv)

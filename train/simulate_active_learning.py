@@ -23,6 +23,7 @@ from tqdm import tqdm
 from trained_sets import DataSet, Recipe, TrainedSets, Trainer
 
 from utils.annotated_sets import read_annotated
+from utils.arguments import share, whole_number
 from utils.canvas import canvas_for
 from utils.config_keys import MODEL_NAMES
 from utils.errors import InputError, run_program
@@ -82,23 +83,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder for results and trained models")
     parser.add_argument("--strategies", default=f"random,{TODAYS_RULE},hybrid",
                         help=f"of {', '.join(STRATEGIES)} (default %(default)s)")
-    parser.add_argument("--seeds", type=_positive, default=3, help="projects played with each strategy (default %(default)s)")
-    parser.add_argument("--start", type=_positive, default=40, help="images of the cold start (default %(default)s)")
-    parser.add_argument("--batch", type=_positive, default=40, help="images of each further cycle (default %(default)s)")
-    parser.add_argument("--cycles", type=_positive, default=5, help="further cycles (default %(default)s)")
-    parser.add_argument("--random-share", type=float, default=0.1, help="random_share, but of lowest_box (default %(default)s)")
-    parser.add_argument("--max-per-burst", type=_positive, default=2, help="max_per_burst, but of lowest_box (default %(default)s)")
+    parser.add_argument("--seeds", type=whole_number, default=3, help="projects played with each strategy (default %(default)s)")
+    parser.add_argument("--start", type=whole_number, default=40, help="images of the cold start (default %(default)s)")
+    parser.add_argument("--batch", type=whole_number, default=40, help="images of each further cycle (default %(default)s)")
+    parser.add_argument("--cycles", type=whole_number, default=5, help="further cycles (default %(default)s)")
+    parser.add_argument("--random-share", type=share, default=0.1, help="random_share, but of lowest_box (default %(default)s)")
+    parser.add_argument("--max-per-burst", type=whole_number, default=2, help="max_per_burst, but of lowest_box (default %(default)s)")
     parser.add_argument("--test", type=Path, help="labels that name the images to set aside, such as a project's test_<ms>.csv")
-    parser.add_argument("--test-share", type=float, default=0.3, help="share of the images that is set aside (default %(default)s)")
+    parser.add_argument("--test-share", type=share, default=0.3, help="share of the images that is set aside (default %(default)s)")
     parser.add_argument("--split-by", choices=("burst", "folder", "image"), default="burst",
                         help="what stays on one side (default %(default)s)")
     parser.add_argument("--burst-seconds", type=float, default=60, help="photos of a folder this close in time are a burst")
     parser.add_argument("--model-name", choices=MODEL_NAMES, default="faster_rcnn_mobilenet_v2_fpn", help="default %(default)s")
     parser.add_argument("--checkpoint", default="", help="as fine_tune_checkpoint in config.ini (default: the published weights)")
     parser.add_argument("--train-backbone", action="store_true", help="train the backbone too (default: frozen)")
-    parser.add_argument("--side", type=_positive, default=256, help="longer side of what the model sees, in pixels (default %(default)s)")
-    parser.add_argument("--steps", type=_positive, help="training steps of each model (default 600; 300 with --fast)")
-    parser.add_argument("--batch-size", type=_positive, default=4, help="images of a training step (default %(default)s)")
+    parser.add_argument("--side", type=whole_number, default=256,
+                        help="longer side of what the model sees, in pixels (default %(default)s)")
+    parser.add_argument("--steps", type=whole_number, help="training steps of each model (default 600; 300 with --fast)")
+    parser.add_argument("--batch-size", type=whole_number, default=4, help="images of a training step (default %(default)s)")
     parser.add_argument("--threads", type=int, default=0, help="threads of TensorFlow (default: all cores)")
     parser.add_argument("--fast", action="store_true",
                         help="calculate the frozen backbone's features once and train only what follows it, mirrored images being the only "
@@ -142,13 +144,6 @@ def _strategies(text: str) -> tuple[str, ...]:
         raise InputError(f"--strategies {text}: {', '.join(unknown) or 'none'} is no strategy; expected some of "
                          f"{', '.join(STRATEGIES)}")
     return names
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError("expected a whole number from 1")
-    return number
 
 
 if __name__ == "__main__":

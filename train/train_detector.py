@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tensorflow_notes import silence
 
+from utils.arguments import whole_number
 from utils.config import Config, load_config
 from utils.cycle import read_cycle, update_cycle
 from utils.errors import InputError, run_program
@@ -24,7 +25,7 @@ def main(argv: list[str]) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="example: python train/train_detector.py config.ini --iterations 100   (after create_tf_records.py)")
     parser.add_argument("config", type=Path, help="config.ini")
-    parser.add_argument("--iterations", type=_steps, help="training steps, instead of train_iterations, for a short try")
+    parser.add_argument("--iterations", type=whole_number, help="training steps, instead of train_iterations, for a short try")
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
     read_cycle(config)
@@ -116,13 +117,6 @@ def _remove_old_runs(train_dir: Path, finished: list[dict], needed: set[Path]) -
 
 def _say(text: str) -> None:
     print(text, flush=True)
-
-
-def _steps(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError("expected a whole number from 1")
-    return number
 
 
 if __name__ == "__main__":

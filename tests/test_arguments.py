@@ -1,0 +1,25 @@
+"""Numbers on a command line."""
+import argparse
+
+import pytest
+
+from utils.arguments import number, share, whole_number
+
+
+@pytest.mark.parametrize("read, text, value", [
+    (whole_number, "1", 1), (whole_number, "40", 40), (share, "0", 0), (share, "0.25", 0.25), (share, "1", 1)])
+def test_a_number_in_bounds_is_taken(read, text, value):
+    assert read(text) == value
+
+
+@pytest.mark.parametrize("read, text", [
+    (whole_number, ""), (whole_number, "0"), (whole_number, "-1"), (whole_number, "2.5"), (whole_number, "config.ini"), (share, "1.01"),
+    (share, "nan"), (share, "half"), (number("score", "less than 2", 0, 2), "inf")])
+def test_anything_else_is_refused(read, text):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"^'{text}' is no "):
+        read(text)
+
+
+def test_the_message_says_what_was_expected():
+    with pytest.raises(argparse.ArgumentTypeError, match="^'x' is no number of hours; expected 0 or more$"):
+        number("number of hours", "0 or more", 0)("x")
