@@ -7,15 +7,13 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
-
 from utils import assignments, review_queue, tables
-from utils.batch import MARKER, Batch, Item, at_work, read_batch
+from utils.batch import MARKER, Batch, at_work, read_batch
 from utils.class_changes import applied, current_classes
 from utils.config import Config, load_config
 from utils.errors import InputError, run_program
 from utils.label_state import Change, LabelStore, State, open_labels
-from utils.reviews import Reviews, handed_out_rows, legacy_batch, read_reviews
+from utils.reviews import Reviews, handed_out_rows, legacy_batch, note_sent, read_reviews, sent_rows
 
 CHANGED_MEANWHILE = "looked at again, but its boxes were changed meanwhile"
 
@@ -64,20 +62,23 @@ def send(labels: LabelStore, state: State, batch: Batch, reviews: Reviews, keep:
     """Commit the reviewed images. `keep`: note in batch.json what is sent, before and after, so that it can be corrected later."""
     digests = assignments.row_digests(reviews.rows)
     items = [item for item in batch.images.values() if item.blob in digests]
-    note(items, reviews.rows)
-    note(items, applied("tagged", reviews.rows, state.classes))
+    note_sent(items, reviews.rows)
+    note_sent(items, applied("tagged", reviews.rows, state.classes))
     if keep and items:
         batch.write()
     accepted = assignments.Accepted()
     first = {item.blob for item in items if not item.uploaded}
     given = tables.only(handed_out_rows(batch), first) if batch.review else tables.empty("tagged")
+    ours = [*sent_rows(items), given]  # until our first upload, rows are replaced that are still the ones handed out
 
     def change(state: State) -> Change | None:
         nonlocal accepted
         present = {name: labels.table(state, name) for name in ("tagged", "tagging", "test", "conflicts")}
-        own = {item.blob: set(item.sent) for item in items}
-        for blob, digest in assignments.row_digests(applied("tagged", given, state.classes)).items():
-            own[blob].add(digest)  # until our first upload, rows are replaced that are still the ones handed out
+        own: dict[str, set[str]] = {}
+        for rows in ours:
+            for version in (rows, applied("tagged", rows, state.classes)):
+                for blob, digest in assignments.row_digests(version).items():
+                    own.setdefault(blob, set()).add(digest)
         accepted = assignments.accept_upload(**present, uploaded=applied("tagged", reviews.rows, state.classes), tagger=batch.tagger,
                                              now=datetime.now(UTC), own=own, **({"reason": CHANGED_MEANWHILE} if batch.review else {}))
         changed = accepted.tables
@@ -89,20 +90,12 @@ def send(labels: LabelStore, state: State, batch: Batch, reviews: Reviews, keep:
 
     if items:
         state = labels.commit(change, what="uploading reviewed images")
-        note(items, applied("tagged", reviews.rows, state.classes))
+        note_sent(items, applied("tagged", reviews.rows, state.classes))
         for item in items:
             item.uploaded = digests[item.blob]
         if keep:
             batch.write()
     return accepted, state
-
-
-def note(items: list[Item], rows: pd.DataFrame) -> None:
-    """Add these rows to the versions that were sent."""
-    digests = assignments.row_digests(rows)
-    for item in items:
-        if digests[item.blob] not in item.sent:
-            item.sent.append(digests[item.blob])
 
 
 def report(config: Config, batch: Batch, reviews: Reviews, accepted: assignments.Accepted, state: State) -> int:

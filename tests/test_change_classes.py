@@ -130,6 +130,21 @@ def test_a_batch_that_comes_back_with_old_names_is_changed_at_upload(store, tmp_
     done("tag/status.py", project.config, "--check")
 
 
+def test_a_batch_may_be_corrected_after_its_classes_were_changed(store, tmp_path):
+    project = Project(store, tmp_path)
+    done("tag/abandon.py", project.config)
+    done("tag/download_vott_json.py", 4, project.config)
+    done("tag/upload_vott_json.py", project.config, "--all")
+    done("tag/change_classes.py", project.config, "--rename", "bird=tern")
+    place = project.config.parent / "Tag" / "Images.json"
+    vott = json.loads(place.read_text(encoding="utf-8"))
+    del vott["frames"]["a__1.jpg"][1]
+    place.write_text(json.dumps(vott), encoding="utf-8")
+    done("tag/upload_vott_json.py", project.config, "--all")
+    assert [row for row in project.rows() if row.startswith("a/1.jpg")] == ["a/1.jpg tern 0.1 0.5 0.2 0.8"]
+    assert project.names("conflicts") == []
+
+
 def test_vott_offers_the_present_names_even_while_the_config_has_the_old_ones(project):
     done("tag/change_classes.py", project.config, "--rename", "bird=tern")
     done("tag/abandon.py", project.config)

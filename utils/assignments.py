@@ -82,8 +82,8 @@ def accept_upload(tagged: pd.DataFrame, tagging: pd.DataFrame, test: pd.DataFram
 
     That an image was handed out to `tagger` is for the caller to know (batch.json); whether it still is does not matter: late work is
     taken if nobody else has uploaded the image. An image in tagged already is changed only by who tagged it: `own` has, per image, the
-    digests (`row_digests`) of every version this batch may have uploaded before. The caller writes the new digests into batch.json
-    BEFORE the commit, so that they are there after a kill. Different work of somebody else is set aside in conflicts, once, with
+    digests (`row_digests`) of every version this batch may have uploaded before. The caller writes the new version into batch.json
+    BEFORE the commit, so that it is there after a kill. Different work of somebody else is set aside in conflicts, once, with
     `reason`. Of labelled images that are looked at again, `own` has the rows that were handed out too.
     The rows of a test image are replaced in test too. Rows of images that are not in `uploaded` stay as they are.
     """

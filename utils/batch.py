@@ -30,15 +30,15 @@ _LITTER = {LOCK, ".ds_store", "thumbs.db", "desktop.ini"}  # of killed programs 
 @dataclass
 class Item:
     """An image of the batch. `boxes`: those handed out (of labelled images all, also those that VoTT cannot show), None when not known.
-    ETag, bytes and pixels (of the file as handed out) are known once it is fetched. `sent`: digests of every version whose upload was
-    begun, `uploaded`: of the one that arrived last."""
+    ETag, bytes and pixels (of the file as handed out) are known once it is fetched. `sent`: every version whose upload was begun (boxes
+    with the class as tag), `uploaded`: the digest of the one that arrived last."""
     blob: str
     boxes: list[Box] | None
     etag: str = ""
     size: int = 0
     width: int = 0
     height: int = 0
-    sent: list[str] = field(default_factory=list)
+    sent: list[list[Box]] = field(default_factory=list)
     uploaded: str = ""
 
 
@@ -201,8 +201,9 @@ def at_work(place: Path) -> Iterator[None]:
 
 def _item(member: dict) -> Item:
     folder, filename = member.pop("folder"), member.pop("filename")
-    boxes = member.pop("boxes")
-    return Item(f"{folder}/{filename}" if folder else filename, boxes if boxes is None else [Box(*box) for box in boxes], **member)
+    boxes, sent = member.pop("boxes"), member.pop("sent")
+    return Item(f"{folder}/{filename}" if folder else filename, boxes if boxes is None else [Box(*box) for box in boxes],
+                sent=[[Box(*box) for box in version] for version in sent], **member)
 
 
 def _few(names: Sequence[str]) -> str:

@@ -1,5 +1,5 @@
 """What the annotator's VoTT files say about a batch: which images were reviewed, and their boxes."""
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,6 +66,25 @@ def read_reviews(batch: Batch, everything: bool = False) -> Reviews:
 def handed_out_rows(batch: Batch) -> pd.DataFrame:
     """The rows that labelled images had when they were handed out to be looked at again; columns of tagged."""
     return tables.concat("tagged", *(_rows(item, item.boxes, batch.tags) for item in batch.images.values()))
+
+
+def note_sent(items: Sequence[Item], rows: pd.DataFrame) -> None:
+    """Add the boxes that these rows (columns of tagged) have for each of the images to the versions of it that were sent."""
+    columns = rows[["class", "xmin", "xmax", "ymin", "ymax"]]
+    versions: dict[str, list[Box]] = {}
+    for blob, *box in zip(tables.blob_names(rows), *(columns[name] for name in columns), strict=True):
+        versions.setdefault(blob, []).append(Box(*box))
+    for item in items:
+        version = [box for box in versions[item.blob] if box.tag != tables.NULL]
+        if version not in item.sent:
+            item.sent.append(version)
+
+
+def sent_rows(items: Sequence[Item]) -> Iterator[pd.DataFrame]:
+    """The versions that were sent, as rows of tagged: in each table at most one version of each image."""
+    for number in range(max((len(item.sent) for item in items), default=0)):
+        yield tables.concat("tagged", *(_rows(item, item.sent[number], {box.tag: box.tag for box in item.sent[number]})
+                                        for item in items if number < len(item.sent)))
 
 
 def unsent(batch: Batch, held: Iterable[str]) -> list[str]:
