@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from tensorflow_notes import silence
+from tensorflow_notes import silence, without_notes
 
 silence()
 import tensorflow as tf  # noqa: E402
@@ -46,11 +46,12 @@ class FrozenDetector:
         self.sees: tuple[int, int] | None = None
         self.one_by_one = False
         self.embeds = False
-        if found.is_dir():
-            self._load_saved_model(found)
-        else:
-            self._load_frozen_graph(found)
-        self._run(np.zeros((1, *self.canvas, 3) if self.canvas else _LOADED_WITH, np.uint8))
+        with without_notes():
+            if found.is_dir():
+                self._load_saved_model(found)
+            else:
+                self._load_frozen_graph(found)
+            self._run(np.zeros((1, *self.canvas, 3) if self.canvas else _LOADED_WITH, np.uint8))
 
     def detect(self, images: np.ndarray, shown: Sequence[tuple[int, int]] | None = None) -> list[Detections]:
         """What is found in each of images uint8 (b, h, w, 3) RGB, most confident first.

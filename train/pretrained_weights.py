@@ -15,7 +15,8 @@ from utils.fetch import fetch_url, is_archive, shown, split_checksum, unpack
 
 SCRATCH = "scratch"
 _PUBLISHED = "https://storage.googleapis.com/"
-# ImageNet backbones. There is none for resnet18: it starts from nothing unless config.ini names a checkpoint.
+# ImageNet backbones, as tf-models-official names them: the experiment's own default, the page MODEL_GARDEN.md, the tutorial on instance
+# segmentation. There is none for resnet18: it starts from nothing unless config.ini names a checkpoint.
 DEFAULT_URLS = {
     "faster_rcnn_resnet50_fpn": _PUBLISHED + "cloud-tpu-checkpoints/vision-2.0/resnet50_imagenet/ckpt-28080",
     "faster_rcnn_resnet101_fpn": _PUBLISHED + "tf_model_garden/vision/resnet/resnet-101-i224.tar.gz",
