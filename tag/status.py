@@ -158,6 +158,9 @@ def screen(shown: Mapping) -> str:
     for cycle in shown["cycles"][-SHOWN_CYCLES:]:
         each = ", ".join(f"{name} {_figure(value)}" for name, value in cycle["classes"].items())
         lines.append(f"  {cycle['at']}  {cycle['images_labelled']} images labelled, AP {_figure(cycle['AP'])}{each and f' ({each})'}")
+        if share := cycle["random_share"]:
+            lines.append(f"    the model before it: AP {_figure(share['AP'])} ({_figure(share['low'])} to {_figure(share['high'])}) on "
+                         f"{share['images']} images that were drawn at random, predicted before they were labelled")
     if shown["model"]:
         lines.append(f"newest model: {shown['model']}")
     if shown["candidate"]:
@@ -190,7 +193,7 @@ def _cycle(cycle: Mapping) -> dict:
     figures = {name: values.get("AP") if isinstance(values, Mapping) else None for name, values in metrics.items()}
     average = figures.pop("Average", None)
     return {"at": cycle.get("at"), "images_labelled": cycle.get("images_labelled"), "boxes_labelled": cycle.get("boxes_labelled"),
-            "AP": average, "classes": figures, "model": cycle.get("model")}
+            "AP": average, "classes": figures, "model": cycle.get("model"), "random_share": cycle.get("random_share")}
 
 
 def _candidate(candidate: Mapping | None) -> dict | None:

@@ -151,13 +151,16 @@ def test_one_screen_says_how_the_project_stands(store, tmp_path):
     project = Project(store, tmp_path)
     project.labels.commit(lambda state: Change(cycle={
         "at": "2026-02-01T00:00:00Z", "images_labelled": 2, "model": "model_1.pb",
-        "metrics": {"Average": {"AP": 0.75}, "bird": {"AP": 0.75}, "seal": {"AP": None}}}), what="test")
+        "metrics": {"Average": {"AP": 0.75}, "bird": {"AP": 0.75}, "seal": {"AP": None}},
+        "random_share": {"model": "model_0.pb", "images": 12, "boxes": 20, "AP": 0.5, "low": 0.25, "high": 0.75}}), what="test")
     output = done("tag/status.py", project.config)
     lines = [" ".join(line.split()) for line in output.splitlines()]
     for expected in ("to tag 4 (1 that no model has seen)", "out 2",
                      "1 anna since 2026-01-01T00:00:00Z, 1 of them so long that others may get them",
                      "1 bob since 2999-01-01T00:00:00Z", "tagged 3 (1 of them empty)", "test set 1", "seal 2 1", "bird 1 0",
-                     "2026-02-01T00:00:00Z 2 images labelled, AP 0.750 (bird 0.750, seal –)"):
+                     "2026-02-01T00:00:00Z 2 images labelled, AP 0.750 (bird 0.750, seal –)",
+                     "the model before it: AP 0.500 (0.250 to 0.750) on 12 images that were drawn at random, predicted before they were "
+                     "labelled"):
         assert expected in lines, output
     assert lines[-1].startswith("next: you hold 1 images that are not in tagging_location")
     assert len(lines) < 40
