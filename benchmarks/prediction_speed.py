@@ -26,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
+from arithmetic import use_bfloat16  # noqa: E402
 from frozen_detector import FrozenDetector  # noqa: E402
 from PIL import Image  # noqa: E402
 from prediction import fitted, stacked_on_canvas  # noqa: E402
@@ -52,7 +53,7 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         config = project(Path(folder), arguments.model, arguments.photos, arguments.images, arguments.size)
         files = sorted((config.path.parent / "store" / "images").iterdir())
-        detector = FrozenDetector(config.inference_output_dir / "frozen_inference_graph.pb")
+        detector = FrozenDetector(config.inference_output_dir / "frozen_inference_graph.pb", use_bfloat16(config.bfloat16)[0])
         d, m, program, earlier = 0.0, 0.0, 0.0, 0.0
         for _ in range(arguments.repeat):
             d = max(d, decoding_rate(detector, files, config.max_tile_size))
