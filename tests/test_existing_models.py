@@ -9,6 +9,9 @@ from helpers_programs import done, run, state_tables
 from test_publish import GREEN, RED, Project
 
 from utils import tables
+from utils.cycle import update_cycle
+from utils.label_map import write_label_map
+from utils.label_state import Change
 from utils.tables import blob_names, image_set
 
 PREDICT, EVALUATE = "train/active_learning_predict_no_train.sh", "train/active_learning_eval.sh"
@@ -78,6 +81,49 @@ def test_a_model_is_measured_without_touching_anything_else(project):
     assert entry["model"] == before["live"]["model"]
     assert said.splitlines()[-1] == f"{entry['model']}: average AP 1.00 → {entry['performance']}"
     assert tables.parse("performance", project.folder / "store" / "labels" / entry["performance"])["AP"][0] == 1.0
+
+
+def test_a_model_is_measured_on_a_machine_that_has_never_trained(project):
+    shutil.rmtree(project.config.data_dir)
+    said = done(EVALUATE, project.path)
+    assert said.splitlines()[-1].startswith(f"{project.state().live['model']}: average AP 1.00")
+
+
+def test_a_model_with_other_classes_than_the_one_trained_here_is_measured_by_its_own(project):
+    labels = project.folder / "store" / "labels"
+    shutil.copyfile(project.config.inference_output_dir / "frozen_inference_graph.pb", labels / "model_7.pb")
+    write_label_map(labels / "label_map_7.pbtxt", {"green thing": 1, "red thing": 2})  # the wrong way round: it finds nothing
+    setting(project, "pred_model_name=model_7.pb")
+    assert done(EVALUATE, project.path).splitlines()[-1].startswith("model_7.pb: average AP 0.00")
+
+
+def test_classes_that_were_renamed_or_made_one_since_the_model_was_trained_are_predicted_and_measured_under_the_new_name(project):
+    done("tag/change_classes.py", project.path, "--merge", "red thing,green thing=thing")
+    said = done(PREDICT, project.path, "--force")
+    assert "left out" not in said
+    assert {name for _, name in predictions(project)} == {"thing", "NULL"} and dict(predictions(project))["b/9.png"] == "thing"
+    assert "average AP 1.00" in done(EVALUATE, project.path).splitlines()[-1]
+
+
+def test_a_candidate_is_run_with_the_label_map_that_was_published_with_it(project):
+    labels = project.folder / "store" / "labels"
+    shutil.copyfile(project.config.inference_output_dir / "frozen_inference_graph.pb", labels / "model_5.pb")
+    write_label_map(labels / "label_map_6.pbtxt", {"green thing": 1, "red thing": 2})
+    candidate = {"model": "model_5.pb", "label_map": "label_map_6.pbtxt"}
+    project.store.commit(lambda state: Change(members={"candidate": candidate}), what="test")
+    setting(project, "pred_model_name=model_5.pb")
+    assert "2 classes (label_map_6.pbtxt)" in done(PREDICT, project.path)
+    assert dict(predictions(project))["b/9.png"] == "red thing"
+
+
+@pytest.mark.parametrize("program", ["train/train_detector.py", "train/export_model.py", "train/publish_cycle.py"])
+def test_a_cycle_does_not_go_on_with_what_another_run_left_in_its_place(project, program):
+    before = project.state().document
+    update_cycle(project.config, model="model_7.pb", model_blob="model_7.pb", names={"1": "red thing"})  # as fetch_model.py
+    (project.config.train_dir).mkdir(parents=True, exist_ok=True)
+    finished = run(program, project.path)
+    assert finished.returncode == 2 and "a run without training (of model_7.pb) has used it" in finished.stderr
+    assert project.state().document == before
 
 
 def test_the_cold_start_publishes_what_a_fetched_model_finds_with_its_ids(tmp_path):

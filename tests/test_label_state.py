@@ -209,6 +209,14 @@ def test_a_file_of_the_right_name_and_size_is_not_fetched_again(tmp_path):
     assert store.fetch_file(blob, tmp_path / "other.pb").read_bytes() == b"graph"
 
 
+def test_a_file_of_the_users_that_was_replaced_by_another_of_the_same_size_is_fetched_again(tmp_path):
+    store = store_in(tmp_path / "labels")
+    store.container.write("model_1.pb", b"one")
+    store.fetch_file("model_1.pb", tmp_path / "model_1.pb")
+    store.container.write("model_1.pb", b"two")
+    assert store.fetch_file("model_1.pb", tmp_path / "model_1.pb").read_bytes() == b"two"
+
+
 def test_snapshots_of_a_container_that_is_not_on_this_disk_are_kept_by_name_and_refetched_when_cut_short(tmp_path):
     fetched = []
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cycle_model import model_of_cycle
 from embedding_file import FILE, EmbeddingFile, published_embeddings
 from prediction_journal import Found, PredictionJournal
 from prediction_run import BATCH_SIZE, model_key, predict_images, published_key, seed_journal
@@ -25,7 +26,6 @@ from utils.detections import Detections, totag_rows
 from utils.errors import InputError, run_program
 from utils.files import write_beside, write_bytes
 from utils.images import BadImage
-from utils.label_map import read_label_map
 from utils.label_state import open_labels
 from utils.tables import image_set
 
@@ -48,14 +48,14 @@ def main(argv: list[str]) -> None:
     test = image_set(table_of_cycle("test", config.test_output, "sync_images.py"))
     wanted = tables.only(images, test) if arguments.test_only else images
     container, store = open_labels(config)
-    model, names = model_of_cycle(config)
+    state = store.read()
+    model, names = model_of_cycle(config, state.classes)
     key, mirror = model_key(model, config), config.selection_strategy == "disagreement"
     journal_file = config.data_dir / "predictions.journal"
     if arguments.force:
         journal_file.unlink(missing_ok=True)
 
     with PredictionJournal(journal_file, key) as journal:
-        state = store.read()
         if not arguments.force and not mirror:  # which is not known of what was published
             seed_journal(journal, store.table(state, "totag"), store.table(state, "predicted"), key,
                          {name: number for number, name in names.items()}, config.min_confidence)
@@ -93,16 +93,6 @@ def main(argv: list[str]) -> None:
         print(f"{outputs.foreign} boxes of classes that are not in classes of {config.path}: left out")
     new = f"{run.predicted} predicted now" + (f" ({run.predicted / run.seconds:.1f} images/s)" if run.predicted else "")
     print(f"{outputs.predicted} images, {outputs.boxes} boxes from {config.min_confidence:g} up, {new} → {config.untagged_output}")
-
-
-def model_of_cycle(config: Config) -> tuple[Path, dict[int, str]]:
-    """The model to run and the class names by id: what fetch_model.py has fetched, of the classes in config.ini; else the exported one."""
-    cycle = read_cycle(config)
-    if "model" in cycle:
-        known = set(config.need("classes"))
-        return Path(cycle["model"]), {number: name for name, number in read_label_map(Path(cycle["label_map"])).items() if name in known}
-    graph = config.inference_output_dir / "frozen_inference_graph.pb"
-    return graph, {number: name for name, number in read_label_map(graph.with_name("label_map.pbtxt")).items()}
 
 
 def table_of_cycle(table: str, path: Path, step: str) -> pd.DataFrame:

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pandas as pd
 from create_predictions import table_of_cycle
-
+from cycle_model import model_of_cycle
 from utils import tables
-from utils.class_changes import applied
+from utils.class_changes import applied, current_classes
 from utils.config import Config, load_config
 from utils.cycle import update_cycle
 from utils.errors import run_program
 from utils.evaluation import measure
 from utils.files import write_bytes
-from utils.label_map import read_label_map, with_current_classes
+from utils.label_map import with_current_classes
 from utils.label_state import open_labels
 from utils.random_share import random_share
 from utils.tables import image_set
@@ -34,11 +34,12 @@ def main(argv: list[str]) -> None:
     images = table_of_cycle("images", config.data_dir / "images.csv", "sync_images.py")
     predicted = table_of_cycle("totag", config.data_dir / "test_predictions.csv", "create_predictions.py")
     truth = tables.only(test, image_set(images))
-    classes = list(read_label_map(config.inference_output_dir / "label_map.pbtxt"))
     _, labels = open_labels(config)
     state = labels.read()
     named = state.classes
-    performance = measure(with_current_classes(truth, named["renamed"], named["dropped"]), predicted, classes, config.max_detections)
+    classes, _ = current_classes(list(model_of_cycle(config, named)[1].values()), named)
+    performance = measure(with_current_classes(truth, named["renamed"], named["dropped"]), applied("totag", predicted, named), classes,
+                          config.max_detections)
     path = config.data_dir / "performance.csv"
     write_bytes(path, tables.to_csv("performance", performance, config.user_folders))
 

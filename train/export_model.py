@@ -10,7 +10,7 @@ from pathlib import Path
 from tensorflow_notes import silence, without_notes
 from train_detector import TRAINING_FILE
 from utils.config import load_config
-from utils.cycle import update_cycle
+from utils.cycle import training_cycle, update_cycle
 from utils.errors import InputError, run_program
 from utils.files import write_beside, write_text
 
@@ -24,6 +24,7 @@ def main(argv: list[str]) -> None:
         description=__doc__, epilog="example: python train/export_model.py config.ini   (after train_detector.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
+    training_cycle(config)
     training_file = config.train_dir / TRAINING_FILE
     if not training_file.is_file():
         raise InputError(f"{training_file}: nothing has been trained yet; run train/active_learning_train.sh {config.path}")

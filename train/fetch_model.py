@@ -1,14 +1,15 @@
-"""Fetches the model that pred_model_name means (None: the newest published one) with its label map, for the steps that predict with it."""
+"""Fetches the model that pred_model_name means (None: the newest published one), for the steps that predict with it."""
 import _repo_root  # noqa: F401, I001
 
 import argparse
 from pathlib import Path
 
-from utils.config import Config, load_config
+from cycle_model import names_of_model
+from utils.class_changes import current_classes
+from utils.config import load_config
 from utils.cycle import update_cycle
 from utils.errors import InputError, run_program
-from utils.label_map import current_name, label_map_for, read_label_map, write_label_map
-from utils.label_state import LabelStore, State, open_labels
+from utils.label_state import open_labels
 from utils.storage import Missing
 
 
@@ -27,31 +28,13 @@ def main(argv: list[str]) -> None:
         model = store.fetch_file(blob, config.download_location / blob)
     except Missing:
         raise InputError(f"{config.path}: pred_model_name={blob}: there is no such model in {store.container.address}") from None
-    label_map, origin = _label_map(config, store, state, blob)
-    update_cycle(config, model=str(model), model_blob=blob, label_map=str(label_map))
-    names = read_label_map(label_map)
-    known = set(config.need("classes"))
-    if foreign := [name for name in names if name not in known]:
-        print(f"the model's classes are {', '.join(names)}; {', '.join(foreign)} stand not in classes of {config.path}: "
-              "its boxes of these are left out")
+    names, origin = names_of_model(store, state, blob, config.need("classes"))
+    update_cycle(config, model=str(model), model_blob=blob, names=names)
+    known, _ = current_classes(config.need("classes"), state.classes)
+    if foreign := [name for name in dict.fromkeys(names.values()) if name not in known]:
+        print(f"the model's classes are {', '.join(dict.fromkeys(names.values()))}; {', '.join(foreign)} stand not in classes of "
+              f"{config.path}: its boxes of these are left out")
     print(f"{blob}, {len(names)} classes ({origin}) → {model}")
-
-
-def _label_map(config: Config, store: LabelStore, state: State, model: str) -> tuple[Path, str]:
-    """The model's own label map as a file of this machine, with renamed classes under their new names; and where it comes from."""
-    target = config.download_location / f"{model}.label_map.pbtxt"
-    published = [entry["label_map"] for entry in [state.live, *state.cycles] if entry.get("model") == model and entry.get("label_map")]
-    beside = model.replace("model_", "label_map_", 1).rpartition(".")[0] + ".pbtxt"
-    for blob in [*published, beside]:
-        try:
-            text = store.container.read(blob)[0].decode("utf-8-sig", "replace")
-        except Missing:
-            continue
-        renamed = state.classes["renamed"]
-        write_label_map(target, {current_name(name, renamed): number for name, number in read_label_map(text, blob).items()})
-        return target, blob
-    write_label_map(target, label_map_for(config.need("classes")))
-    return target, "no label map was published with it: numbered in the order of classes"
 
 
 if __name__ == "__main__":

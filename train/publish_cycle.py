@@ -23,7 +23,7 @@ from utils import tables
 from utils.assignments import merge_listing, publish_totag, utc_text
 from utils.class_changes import applied
 from utils.config import Config, load_config
-from utils.cycle import read_cycle, update_cycle
+from utils.cycle import training_cycle, update_cycle
 from utils.errors import InputError, run_program
 from utils.label_state import Change, LabelStore, State, open_labels
 from utils.tables import NULL, image_set, only, without
@@ -79,7 +79,7 @@ class Made:
         for path, step in ((model, "export_model.py"), (training, "train_detector.py")):
             if not path.exists():
                 raise InputError(f"{path}: not there; {step} writes it, so run the steps of train/active_learning_train.sh in their order")
-        cycle = read_cycle(config)
+        cycle = training_cycle(config)
         files = {"images": (config.data_dir / "images.csv", "sync_images.py"), "failed": (config.data_dir / "failed.csv", "sync_images.py"),
                  "tagged": (config.tagged_output, "sync_images.py"), "test": (config.test_output, "repartition_test_set.py --top-up"),
                  "totag": (config.untagged_output, "create_predictions.py"),

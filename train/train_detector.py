@@ -12,7 +12,7 @@ from tensorflow_notes import silence
 
 from utils.arguments import whole_number
 from utils.config import Config, load_config
-from utils.cycle import read_cycle, update_cycle
+from utils.cycle import training_cycle, update_cycle
 from utils.errors import InputError, run_program
 from utils.files import write_text
 from utils.label_state import open_labels
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--iterations", type=whole_number, help="training steps, instead of train_iterations, for a short try")
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
-    read_cycle(config)
+    training_cycle(config)
     silence()
 
     import pretrained_weights

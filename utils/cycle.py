@@ -21,6 +21,15 @@ def read_cycle(config: Config) -> dict:
     return cycle
 
 
+def training_cycle(config: Config) -> dict:
+    """`read_cycle` for the steps that train and publish: raises InputError when another program has used data_dir since the cycle began."""
+    cycle = read_cycle(config)
+    if "model" in cycle:
+        raise InputError(f"{config.data_dir}: a run without training (of {cycle['model_blob']}) has used it since this cycle began; begin "
+                         f"the cycle again: train/active_learning_train.sh {config.path} (labels and a finished training are kept)")
+    return cycle
+
+
 def begin_cycle(config: Config, **members) -> dict:
     """Start a new cycle.json with just these members."""
     write_text(config.data_dir / "cycle.json", json.dumps(members, indent=1, ensure_ascii=False))

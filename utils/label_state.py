@@ -20,7 +20,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_d
 
 from utils import assignments, tables
 from utils.errors import InputError, OutsideError
-from utils.files import write_bytes
+from utils.files import write_bytes, write_text
 from utils.storage import Conflict, Container, Missing, open_containers
 from utils.takeover import foreign_blobs, taken_over
 
@@ -159,9 +159,16 @@ class LabelStore:
         return self._local(blob)
 
     def fetch_file(self, blob: str, target: Path) -> Path:
-        """A published file as the local file `target`; not fetched again when `target` bears the blob's name and has its size."""
-        if not (target.name == blob and target.is_file() and target.stat().st_size == self.container.info(blob).size):
-            self.container.fetch(blob, target)
+        """A published file as the local file `target`; not fetched again while blob and file are as they were (ETag and size).
+
+        Users replace models of their own under the same name.
+        """
+        mark = target.with_name(target.name + ".etag")
+        info = self.container.info(blob)
+        fetched = mark.read_text(encoding="utf-8") if mark.is_file() else ""
+        if not (fetched == info.etag and target.is_file() and target.stat().st_size == info.size):
+            mark.unlink(missing_ok=True)
+            write_text(mark, self.container.fetch(blob, target).etag)
         return target
 
     def _read(self) -> State | None:
@@ -230,7 +237,9 @@ class LabelStore:
         if path is not None:
             return path
         path = self.cache / blob
-        return self.fetch_file(blob, path)
+        if not (path.is_file() and path.stat().st_size == self.container.info(blob).size):
+            self.container.fetch(blob, path)
+        return path
 
     def _check_whole(self, blob: str, path: Path) -> None:
         if self.container.path_of(blob) is None:
