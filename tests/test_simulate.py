@@ -1,5 +1,7 @@
 """A labelling project played through: readers of data sets, cached trainings, learning curves, and the program as a process."""
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(ROOT / "train"))
 
-from learning_curves import in_words, mean_curve, needed  # noqa: E402
+from learning_curves import continued, in_words, mean_curve, needed  # noqa: E402
 
 from utils import tables  # noqa: E402
 from utils.annotated_sets import read_annotated  # noqa: E402
@@ -129,6 +131,20 @@ def test_the_labels_that_a_strategy_needs_are_read_from_its_mean_curve():
     assert lowest.endswith("never reaches 0.800; below random by more than its spread at 20, 30, 40 images")
 
 
+def test_it_is_said_when_random_was_at_its_final_ap_clearly_before_the_end():
+    early, late = (in_words(results(random=[values]), ["random", "hybrid"]) for values in ([0.2, 0.6, 0.8, 0.6], [0.2, 0.4, 0.5, 0.6]))
+    assert early == ["random: AP50 0.600 ± 0.000 with 40 images (120 boxes), 1 seed; first reached with 20 images"]
+    assert late == ["random: AP50 0.600 ± 0.000 with 40 images (120 boxes), 1 seed"]
+
+
+def test_results_that_are_not_calculated_again_are_kept():
+    before, now = results(random=[[0.1, 0.2], [0.3]], hybrid=[[0.4]]), results(random=[[0.5]], coreset=[[0.6]])
+    kept = continued(before, now)
+    assert kept[["strategy", "seed", "cycle", "ap50"]].values.tolist() == [
+        ["random", 0, 1, 0.2], ["random", 1, 0, 0.3], ["hybrid", 0, 0, 0.4], ["random", 0, 0, 0.5], ["coreset", 0, 0, 0.6]]
+    pd.testing.assert_frame_equal(continued(before.iloc[:0], now), now)
+
+
 def test_a_mean_is_taken_over_seeds_that_have_come_equally_far():
     table = results(random=[[0.2, 0.4, 0.6], [0.4, 0.6]])
     assert mean_curve(table, "random")["ap50"].tolist() == pytest.approx([0.3, 0.5])
@@ -155,6 +171,18 @@ def test_a_simulation_that_was_killed_goes_on_and_trains_nothing_twice(photos, t
     again = simulate(*command)
     assert "6 models, 0 of them trained now" in again.stdout
     pd.testing.assert_frame_equal(table, pd.read_csv(tmp_path / "out/results.csv"))
+
+    copied = shutil.copytree(photos, tmp_path / "copy")  # the same content elsewhere, with other times
+    for file in copied.rglob("*.jpg"):
+        os.utime(file, (0, 0))
+    other = simulate(copied / "coco.json", "--images", copied / "JPEGImages", *command[3:], "--strategies", "random", "--cycles", "1")
+    assert "2 models, 0 of them trained now" in other.stdout and "lowest_box: AP50" in other.stdout
+    order = ["strategy", "cycle", "class"]
+    kept = pd.read_csv(tmp_path / "out/results.csv")
+    pd.testing.assert_frame_equal(kept.sort_values(order, ignore_index=True), table.sort_values(order, ignore_index=True))
+    anew = simulate(*command, "--strategies", "random", "--cycles", "1", "--max-per-burst", "3")
+    assert "results.csv: of other labels, images or settings; begun anew" in anew.stdout
+    assert pd.read_csv(tmp_path / "out/results.csv")["images"].tolist() == [8, 8, 8, 12, 12, 12]
 
 
 def test_the_real_training_runs_in_a_process_of_its_own(photos, tmp_path):

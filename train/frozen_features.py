@@ -70,7 +70,7 @@ class FrozenFeatures:
     float16. Images are in the order of data.names.
     """
 
-    def __init__(self, data: DataSet, settings: Settings, start: pretrained_weights.Start, folder: Path):
+    def __init__(self, data: DataSet, settings: Settings, recipe: Recipe, start: pretrained_weights.Start, folder: Path):
         self.names, self.settings = data.names, settings
         tf_keras.mixed_precision.set_global_policy(_POLICY)
         tf_keras.utils.set_random_seed(0)
@@ -81,7 +81,7 @@ class FrozenFeatures:
         used = range(model_config(settings).min_level, max(map(int, backbone.output_specs)) + 1)
         self.shapes = {level: tuple(spec[1:]) for level, spec in backbone.output_specs.items()}
         wanted = {str(level) for level in used if str(level) in self.shapes}
-        said = json.dumps([data.digest, settings.as_json(), start.said, sorted(wanted)])
+        said = json.dumps([data.digest, settings.as_json(), recipe.weights, sorted(wanted)])
         ready = folder / "features.json"
         if not ready.is_file() or ready.read_text(encoding="utf-8") != said:
             ready.unlink(missing_ok=True)
@@ -224,4 +224,4 @@ def open_trainer(data: DataSet, recipe: Recipe, weights: Path, folder: Path) -> 
     """The trainer of this data set; its features are calculated if they do not lie in `folder` yet."""
     settings = Settings(recipe.model_name, recipe.canvas, data.classes, freeze_backbone=True)
     start = pretrained_weights.choose_start(recipe.model_name, recipe.checkpoint or None, None, weights)
-    return FeatureTrainer(FrozenFeatures(data, settings, start, folder), data, recipe)
+    return FeatureTrainer(FrozenFeatures(data, settings, recipe, start, folder), data, recipe)

@@ -16,6 +16,7 @@ from utils.files import write_beside
 
 COLUMNS = ["strategy", "seed", "cycle", "images", "boxes", "class", "ap50", "images_of_class", "boxes_of_class"]
 RANDOM = "random"
+_CLEARLY = 0.9
 _INCHES = (4.2, 3.4)  # one panel
 
 
@@ -45,13 +46,15 @@ def needed(curve: pd.DataFrame, ap50: float, axis: str = "images") -> float:
 
 
 def in_words(results: pd.DataFrame, strategies: Sequence[str]) -> list[str]:
-    """How many labels each strategy needs for the AP that random reaches at the end, and where it falls below random; a line each."""
+    """How many labels each strategy needs for the AP that random reaches at the end (random itself too, when it was there clearly before),
+    and where it falls below random; a line each."""
     curves = {strategy: mean_curve(results, strategy) for strategy in strategies}
     if RANDOM not in curves or curves[RANDOM].empty:
         return [f"{strategy}: {_at_the_end(curve)}" for strategy, curve in curves.items() if len(curve)]
     reference = curves[RANDOM]
     goal = float(reference["ap50"].iloc[-1])
-    lines = [f"{RANDOM}: {_at_the_end(reference)}"]
+    first, last = needed(reference, goal), float(reference["images"].iloc[-1])
+    lines = [f"{RANDOM}: {_at_the_end(reference)}" + (f"; first reached with {first:.0f} images" if first < _CLEARLY * last else "")]
     for strategy, curve in curves.items():
         if strategy == RANDOM or curve.empty:
             continue
@@ -59,11 +62,18 @@ def in_words(results: pd.DataFrame, strategies: Sequence[str]) -> list[str]:
         if np.isnan(images):
             reach = f"never reaches {goal:.3f}"
         else:
-            saved = 1 - images / float(reference["images"].iloc[-1])
+            saved = 1 - images / last
             reach = (f"reaches {goal:.3f} with {images:.0f} images ({boxes:.0f} boxes), "
                      + (f"{saved:.0%} fewer images" if saved > 0 else "no fewer images"))
         lines.append(f"{strategy}: {_at_the_end(curve)}; {reach}{_below(curve, reference)}")
     return lines
+
+
+def continued(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
+    """Earlier results, those of the same strategy, seed and cycle replaced by what there is now."""
+    key = ["strategy", "seed", "cycle"]
+    again = pd.MultiIndex.from_frame(before[key]).isin(pd.MultiIndex.from_frame(now[key]))
+    return pd.concat([part for part in (before[~again], now) if len(part)], ignore_index=True)
 
 
 def plot(results: pd.DataFrame, strategies: Sequence[str], classes: Sequence[str], path: Path, title: str) -> None:

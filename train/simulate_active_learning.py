@@ -2,7 +2,8 @@
 
 For each strategy and seed: label a few images drawn at random, train, let the model look at the rest, label what the strategy picks,
 train again, … Each model is measured on images set aside (coco_ap50). What is trained is kept: run it again after an interruption, or with
-more seeds, cycles or strategies, and only what is missing is calculated. Writes results.csv, learning_curves.png and simulation.json.
+more seeds, cycles or strategies, and only what is missing is calculated. Writes results.csv, learning_curves.png and simulation.json;
+results.csv keeps what strategies were worth that are not played now.
 """
 import _repo_root  # noqa: F401, I001
 
@@ -11,16 +12,17 @@ import dataclasses
 import functools
 import io
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
-from learning_curves import in_words, plot
+from learning_curves import COLUMNS, continued, in_words, plot
 from simulated_choice import STRATEGIES, TODAYS_RULE, Rules
 from simulated_labelling import Schedule, classes_of, divide, play
 from simulated_training import ChildTrainer, use_threads
 from tensorflow_notes import silence
 from tqdm import tqdm
-from trained_sets import DataSet, Recipe, TrainedSets, Trainer
+from trained_sets import DataSet, Recipe, TrainedSets, Trainer, weights_digest
 
 from utils.annotated_sets import read_annotated
 from utils.arguments import share, whole_number
@@ -50,9 +52,12 @@ def main(argv: list[str]) -> None:
     recipe = _recipe(arguments, data)
     out = arguments.out.absolute()
     said = {"labels": str(arguments.labels), "images": len(data.names), "to choose from": len(image_set(data.pool)),
-            "set aside": len(image_set(data.test)), "classes": list(data.classes), "left out": annotated.bad, "data": data.digest,
-            "recipe": dataclasses.asdict(recipe), "schedule": dataclasses.asdict(schedule), "random_share": arguments.random_share,
-            "max_per_burst": arguments.max_per_burst}
+            "set aside": len(image_set(data.test)), "classes": list(data.classes), "left out": annotated.bad,
+            "checkpoint": recipe.checkpoint, "schedule": dataclasses.asdict(schedule), "same for all": {
+                "data": data.digest, "recipe": recipe.key, "start": schedule.start, "batch": schedule.batch,
+                "random_share": arguments.random_share, "max_per_burst": arguments.max_per_burst,
+                "burst_seconds": arguments.burst_seconds}}
+    earlier = _earlier_results(out, said["same for all"])
     write_text(out / "simulation.json", json.dumps(said, indent=1, ensure_ascii=False) + "\n")
     print(f"{said['to choose from']} images to choose from, {said['set aside']} set aside; {', '.join(data.classes)}; "
           f"{schedule.steps} models of {recipe.steps} steps at {recipe.canvas[1]}x{recipe.canvas[0]} pixels"
@@ -66,12 +71,13 @@ def main(argv: list[str]) -> None:
             rows.append(part)
             progress.update()
             progress.write(looked_at) if not progress.disable else print(looked_at, flush=True)
-            _write_results(pd.concat(rows), out)
-    results = pd.concat(rows)
+            results = continued(earlier, pd.concat(rows))
+            _write_results(results, out)
     classes = classes_of(results)
-    plot(results, schedule.strategies, [name for name in classes if results[results["class"] == name]["ap50"].notna().any()],
-         out / "learning_curves.png", f"{arguments.labels.name}: {said['set aside']} images set aside, {schedule.seeds} seeds")
-    for line in in_words(results, schedule.strategies):
+    strategies = list(dict.fromkeys([*schedule.strategies, *results["strategy"]]))
+    plot(results, strategies, [name for name in classes if results[results["class"] == name]["ap50"].notna().any()],
+         out / "learning_curves.png", f"{arguments.labels.name}: {said['set aside']} images set aside, {results['seed'].nunique()} seeds")
+    for line in in_words(results, strategies):
         print(line)
     print(f"{len(rows)} models, {trained.trained} of them trained now → {out}/results.csv, learning_curves.png")
 
@@ -95,7 +101,8 @@ def _parser() -> argparse.ArgumentParser:
                         help="what stays on one side (default %(default)s)")
     parser.add_argument("--burst-seconds", type=float, default=60, help="photos of a folder this close in time are a burst")
     parser.add_argument("--model-name", choices=MODEL_NAMES, default="faster_rcnn_mobilenet_v2_fpn", help="default %(default)s")
-    parser.add_argument("--checkpoint", default="", help="as fine_tune_checkpoint in config.ini (default: the published weights)")
+    parser.add_argument("--checkpoint", type=_checkpoint, default="",
+                        help="as fine_tune_checkpoint in config.ini (default: the published weights)")
     parser.add_argument("--train-backbone", action="store_true", help="train the backbone too (default: frozen)")
     parser.add_argument("--side", type=whole_number, default=256,
                         help="longer side of what the model sees, in pixels (default %(default)s)")
@@ -112,8 +119,8 @@ def _recipe(arguments: argparse.Namespace, data: DataSet) -> Recipe:
     if arguments.fast and arguments.train_backbone:
         raise InputError("--fast keeps the backbone as it is, and --train-backbone trains it; leave one of them out")
     sizes = data.images.set_axis(blob_names(data.images)).loc[data.names, ["height", "width"]].to_numpy()
-    return Recipe(model_name=arguments.model_name, checkpoint=arguments.checkpoint, freeze_backbone=not arguments.train_backbone,
-                  canvas=canvas_for(sizes, round(arguments.side * 3 / 4), arguments.side),
+    return Recipe(model_name=arguments.model_name, checkpoint=arguments.checkpoint, weights=weights_digest(arguments.checkpoint),
+                  freeze_backbone=not arguments.train_backbone, canvas=canvas_for(sizes, round(arguments.side * 3 / 4), arguments.side),
                   steps=arguments.steps or (300 if arguments.fast else 600), batch_size=arguments.batch_size, on_features=arguments.fast)
 
 
@@ -131,10 +138,27 @@ def _trainer(data: DataSet, recipe: Recipe, out: Path, threads: int) -> Trainer:
     return lambda *arguments: opened()(*arguments)
 
 
+def _earlier_results(out: Path, same_for_all: dict) -> pd.DataFrame:
+    """The results in this folder if they are of the same data and settings, so that they can be compared; others are removed."""
+    written, said = out / "results.csv", out / "simulation.json"
+    if not written.is_file():
+        return pd.DataFrame(columns=COLUMNS)
+    before = json.loads(said.read_text(encoding="utf-8")).get("same for all") if said.is_file() else None
+    if json.dumps(before) == json.dumps(same_for_all):
+        return pd.read_csv(written, dtype={"strategy": str, "class": str}, keep_default_na=False, na_values={"ap50": [""]})
+    print(f"{written}: of other labels, images or settings; begun anew", flush=True)
+    written.unlink()
+    return pd.DataFrame(columns=COLUMNS)
+
+
 def _write_results(results: pd.DataFrame, out: Path) -> None:
     text = io.StringIO()
     results.round(6).to_csv(text, index=False, lineterminator="\n")
     write_bytes(out / "results.csv", text.getvalue().encode("utf-8"))
+
+
+def _checkpoint(text: str) -> str:
+    return text.lower() if text.lower() in ("", "scratch") else os.path.abspath(text)
 
 
 def _strategies(text: str) -> tuple[str, ...]:

@@ -2,15 +2,18 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from trained_sets import DataSet, Outcome
 
+from utils import tables
+from utils.config_keys import KEYS
 from utils.config_keys import STRATEGIES as ALL
 from utils.embeddings import MODEL, Embeddings, fit_basis
 from utils.evaluation import AVERAGE
 from utils.selection_context import make_context
-from utils.strategies import USES_EMBEDDINGS, select
-from utils.tables import image_set, only
+from utils.strategies import LEAST_SCORE, USES_EMBEDDINGS, select
+from utils.tables import NULL, blob_names, image_set, image_starts, only, without
 
 STRATEGIES = tuple(name for name in ALL if name != "disagreement")  # which needs predictions of mirrored images
 TODAYS_RULE = "lowest_box"
@@ -24,6 +27,7 @@ class Rules:
     max_per_burst: int | None
     seed: int = 0
     burst_seconds: float = 60.0
+    min_confidence: float = LEAST_SCORE
     prelabel_confidence: float | None = 0.5
     ideal_class_balance: tuple[float, ...] = ()
     pick_max: bool = False
@@ -32,17 +36,29 @@ class Rules:
 def choose(strategy: str, data: DataSet, outcome: Outcome, labelled: set[str], number: int, rules: Rules) -> list[str]:
     """Blob names of `number` images of the pool that are not labelled yet.
 
-    `lowest_box` is used as configs without `selection_strategy` use it: with no random share and no limit per burst. The class
-    weights of `hybrid` come from the last model's AP50 on the images set aside, as in a project from its test set.
+    `lowest_box` is used as configs without `selection_strategy` use it: with no random share, no limit per burst, and the boxes that
+    such a config stores. The class weights of `hybrid` come from the last model's AP50 on the images set aside, as in a project from
+    its test set.
     """
     if strategy == TODAYS_RULE:
-        rules = dataclasses.replace(rules, random_share=0.0, max_per_burst=None)
-    rest = only(outcome.predictions, image_set(data.pool) - labelled)
+        rules = dataclasses.replace(rules, random_share=0.0, max_per_burst=None, min_confidence=KEYS["min_confidence"].default)
+    rest = stored(only(outcome.predictions, image_set(data.pool) - labelled), rules.min_confidence)
     measured = outcome.performance[outcome.performance["AP"].notna() & (outcome.performance["Class Name"] != AVERAGE)]
     ap50 = dict(zip(measured["Class Name"], measured["AP"], strict=True))
     context = make_context(rest, rules, images=data.images, tagged=only(data.pool, labelled), ap50=ap50,
                            embeddings=_embeddings(data, outcome) if strategy in USES_EMBEDDINGS else None)
     return select(strategy, context, number).names
+
+
+def stored(predictions: pd.DataFrame, min_confidence: float) -> pd.DataFrame:
+    """What totag holds of these predictions (its columns) in a project with this min_confidence: an image without such boxes is empty."""
+    boxes = predictions[predictions["box_confidence"] >= min_confidence]
+    lowest = boxes.groupby(blob_names(boxes))["box_confidence"].transform("min")
+    others = without(predictions, image_set(boxes))
+    empty = others.iloc[image_starts(others)]
+    nothing = dict.fromkeys(("xmin", "xmax", "ymin", "ymax", "box_confidence", "image_confidence"), 0.0)
+    rows = tables.make("totag", **{name: empty[name] for name in ("filename", "folder", "height", "width")}, class_=NULL, **nothing)
+    return tables.concat("totag", boxes.assign(image_confidence=lowest), rows)
 
 
 def _embeddings(data: DataSet, outcome: Outcome) -> Embeddings:

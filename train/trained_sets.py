@@ -3,10 +3,12 @@
     folder/<key>/predictions.parquet   columns of totag, for every image that is predicted
                 /embeddings.npy        (n, d) float16, in the order of the blob names
                 /performance.csv       on the held-out images
-The key covers the labels of the set, the images, the recipe and the seed, so a simulation that is started again goes on where it was,
-and sets that several strategies share are trained once.
+The key covers the labels of the set, the content of the images and of the weights, the recipe and the seed, so a simulation that is
+started again goes on where it was, and sets that several strategies share are trained once.
 """
 import dataclasses
+import functools
+import glob
 import hashlib
 import json
 import shutil
@@ -30,16 +32,23 @@ _FORMAT = 1  # of what is trained and kept; a new number makes all models new
 class Recipe:
     """How every labelled set is trained: always from the same weights, never from the model before, and for the same number of steps.
 
-    checkpoint: as fine_tune_checkpoint in config.ini, "" = the published weights. canvas: (height, width) in pixels.
+    checkpoint: as fine_tune_checkpoint in config.ini, "" = the published weights; weights: its content (weights_digest).
+    canvas: (height, width) in pixels.
     on_features: the frozen backbone's features are calculated once, and only what follows it is trained (frozen_features.py).
     """
     model_name: str
     checkpoint: str
+    weights: str
     freeze_backbone: bool
     canvas: tuple[int, int]
     steps: int
     batch_size: int
     on_features: bool
+
+    @property
+    def key(self) -> dict:
+        """All that decides what is learned, wherever the checkpoint lies."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name != "checkpoint"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,11 +69,10 @@ class DataSet:
         """{name: id} of the classes of pool and test."""
         return {name: number for number, name in enumerate(sorted((set(self.pool["class"]) | set(self.test["class"])) - {NULL}), 1)}
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
-        """Changes when any label, image, or the division does."""
-        etags = dict(zip(blob_names(self.images), self.images["etag"], strict=True))
-        lines = [f"{part} {image!r} {etags[image]} {rows}" for part, frame in (("pool", self.pool), ("test", self.test))
+        """Changes when any label, the content of an image, or the division does. Reads all images once."""
+        lines = [f"{part} {image!r} {_content(self.files[image])} {rows}" for part, frame in (("pool", self.pool), ("test", self.test))
                  for image, rows in sorted(row_digests(frame).items())]
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -93,7 +101,7 @@ class TrainedSets:
 
     def __init__(self, data: DataSet, recipe: Recipe, folder: Path, trainer: Trainer):
         self._data, self._folder, self._trainer = data, folder, trainer
-        self._recipe = json.dumps([_FORMAT, data.digest, dataclasses.asdict(recipe)], sort_keys=True)
+        self._recipe = json.dumps([_FORMAT, data.digest, recipe.key], sort_keys=True)
         self.trained = 0
 
     def outcome(self, labelled: set[str], seed: int) -> Outcome:
@@ -133,3 +141,17 @@ class TrainedSets:
         return hashlib.sha256(json.dumps([self._recipe, seed, sorted(labelled)]).encode()).hexdigest()[:24]
 
     _empty = tables.empty("totag")
+
+
+def weights_digest(checkpoint: str) -> str:
+    """What the checkpoint of a recipe holds, as a digest; "" and scratch stand for themselves, and so does what is not there."""
+    given = Path(checkpoint.removesuffix(".index").removesuffix(".data-00000-of-00001"))
+    place, pattern = (given, "**/*") if given.is_dir() else (given.parent, f"{glob.escape(given.name)}.*")
+    files = [] if checkpoint in ("", "scratch") else sorted(place.glob(pattern))
+    contents = [_content(file) for file in files if file.suffix == ".index" or file.suffix.startswith(".data-")]
+    return hashlib.sha256("".join(contents).encode()).hexdigest()[:32] if contents else checkpoint
+
+
+def _content(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

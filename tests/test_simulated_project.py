@@ -1,0 +1,97 @@
+"""Parts of a simulated project that need no training: what a strategy is shown, and what makes a trained set another one."""
+import dataclasses
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers_training import ROOT
+
+sys.path.insert(0, str(ROOT / "train"))
+
+from simulated_choice import Rules, choose, stored  # noqa: E402
+from trained_sets import DataSet, Found, Outcome, Recipe, TrainedSets, weights_digest  # noqa: E402
+
+from utils import tables  # noqa: E402
+from utils.detections import Detections, totag_rows  # noqa: E402
+
+RECIPE = Recipe("faster_rcnn_mobilenet_v2_fpn", "scratch", "scratch", True, (48, 64), 10, 4, True)
+PLAIN = Rules(("bird", "cat"), random_share=0.0, max_per_burst=None)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Pool a … f, test image t, a photo each; all labelled as bird but f, a cat."""
+    names = [*"abcdef", "t"]
+    corners = {"xmin": [0.1] * 7, "xmax": [0.5] * 7, "ymin": [0.1] * 7, "ymax": [0.5] * 7}
+    rows = tables.make("tagged", filename=names, class_=["cat" if name == "f" else "bird" for name in names], **corners,
+                       height=[48] * 7, width=[64] * 7)
+    files = {name: tmp_path / name for name in names}
+    for name, file in files.items():
+        file.write_text(name)
+    images = tables.make("images", filename=names, height=[48] * 7, width=[64] * 7, etag="e")
+    return DataSet(tables.without(rows, {"t"}), tables.only(rows, {"t"}), images, files)
+
+
+def predicted(**scores: list[float]) -> pd.DataFrame:
+    """Rows of totag: the scores of each image's birds."""
+    boxes = np.array([[0.1, 0.1, 0.5, 0.5]])
+    return totag_rows(((name, 48, 64, Detections(np.repeat(boxes, len(found), 0), np.ones(len(found), int), np.array(found, float)))
+                       for name, found in scores.items()), {1: "bird"})
+
+
+def outcome(data: DataSet, predictions: pd.DataFrame) -> Outcome:
+    """What a model is said to have found."""
+    return Outcome(predictions, np.zeros((len(data.names), 1)), tables.empty("performance"))
+
+
+def test_only_boxes_from_min_confidence_up_are_stored_and_images_without_any_are_empty():
+    found = stored(predicted(a=[0.9, 0.05, 0.02], b=[0.04, 0.01], c=[]), 0.05)
+    assert found[["filename", "class", "box_confidence", "image_confidence"]].values.tolist() == [
+        ["a", "bird", 0.9, 0.05], ["a", "bird", 0.05, 0.05], ["b", "NULL", 0, 0], ["c", "NULL", 0, 0]]
+    assert list(found) == tables.COLUMNS["totag"] and found["height"].tolist() == [48] * 4 and found["xmax"].tolist() == [0.5, 0.5, 0, 0]
+    pd.testing.assert_series_equal(found.dtypes, tables.empty("totag").dtypes)
+
+
+def test_todays_rule_sees_the_boxes_that_a_config_without_the_keys_stores(data):
+    seen = outcome(data, predicted(a=[0.9, 0.01], b=[0.6], c=[0.4, 0.2], d=[0.8, 0.3], e=[0.7, 0.02], f=[0.95]))
+    assert choose("lowest_box", data, seen, set(), 6, PLAIN) == ["c", "b", "e", "d", "a", "f"]
+
+
+def key_of(data: DataSet, recipe: Recipe, labelled: set[str], seed: int, folder) -> str:
+    """The name of the folder in which a labelled set is kept."""
+    nothing = Detections(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0))
+    found = Found({name: nothing for name in data.names}, np.zeros((len(data.names), 1)))
+    before = set(folder.glob("*"))
+    TrainedSets(data, recipe, folder, lambda *_: found).outcome(labelled, seed)
+    new = set(folder.glob("*")) - before
+    return new.pop().name if new else ""
+
+
+def test_another_seed_recipe_label_image_or_weights_is_another_trained_set_and_another_place_is_not(data, tmp_path):
+    folder, labelled = tmp_path / "models", {"a", "b"}
+    assert key_of(data, RECIPE, labelled, 0, folder)
+    assert not key_of(data, RECIPE, labelled, 0, folder)
+    assert not key_of(data, dataclasses.replace(RECIPE, checkpoint="elsewhere"), labelled, 0, folder)
+    assert key_of(data, RECIPE, labelled, 1, folder)
+    assert key_of(data, RECIPE, labelled | {"c"}, 0, folder)
+    for other in (dict(steps=11), dict(weights="x"), dict(batch_size=5), dict(canvas=(64, 64)), dict(freeze_backbone=False),
+                  dict(on_features=False), dict(model_name="faster_rcnn_resnet18_fpn")):
+        assert key_of(data, dataclasses.replace(RECIPE, **other), labelled, 0, folder), other
+    moved = data.pool.assign(xmax=0.6)
+    assert key_of(dataclasses.replace(data, pool=moved), RECIPE, labelled, 0, folder)
+    (data.files["a"]).touch()
+    assert not key_of(dataclasses.replace(data), RECIPE, labelled, 0, folder)
+    (data.files["t"]).write_text("!")
+    assert key_of(dataclasses.replace(data), RECIPE, labelled, 0, folder)
+
+
+def test_weights_are_known_by_their_content(tmp_path):
+    for place, content in (("one", "w"), ("two", "w"), ("other", "v")):
+        (tmp_path / place).mkdir()
+        for end in (".index", ".data-00000-of-00001"):
+            (tmp_path / place / f"ckpt{end}").write_text(content + end)
+    one, two, other = (tmp_path / place for place in ("one", "two", "other"))
+    known = {weights_digest(str(place)) for place in (one, two, one / "ckpt", one / "ckpt.index", one / "ckpt.data-00000-of-00001")}
+    assert len(known) == 1 and weights_digest(str(other)) not in known
+    assert [weights_digest(text) for text in ("", "scratch", str(tmp_path / "none"))] == ["", "scratch", str(tmp_path / "none")]
