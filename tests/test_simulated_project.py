@@ -40,9 +40,10 @@ def predicted(**scores: list[float]) -> pd.DataFrame:
                        for name, found in scores.items()), {1: "bird"})
 
 
-def outcome(data: DataSet, predictions: pd.DataFrame) -> Outcome:
-    """What a model is said to have found."""
-    return Outcome(predictions, np.zeros((len(data.names), 1)), tables.empty("performance"))
+def outcome(data: DataSet, predictions: pd.DataFrame, embeddings: dict[str, list] | None = None, **ap50: float) -> Outcome:
+    """What a model is said to have found: embeddings by image, and AP50 by class."""
+    vectors = np.array([embeddings[name] for name in data.names] if embeddings else [[0]] * len(data.names), np.float16)
+    return Outcome(predictions, vectors, tables.make("performance", **{"Class Name": list(ap50), "AP": list(ap50.values())}))
 
 
 def test_only_boxes_from_min_confidence_up_are_stored_and_images_without_any_are_empty():
@@ -56,6 +57,21 @@ def test_only_boxes_from_min_confidence_up_are_stored_and_images_without_any_are
 def test_todays_rule_sees_the_boxes_that_a_config_without_the_keys_stores(data):
     seen = outcome(data, predicted(a=[0.9, 0.01], b=[0.6], c=[0.4, 0.2], d=[0.8, 0.3], e=[0.7, 0.02], f=[0.95]))
     assert choose("lowest_box", data, seen, set(), 6, PLAIN) == ["c", "b", "e", "d", "a", "f"]
+
+
+def test_coreset_takes_the_image_whose_embedding_is_furthest_from_those_that_are_labelled(data):
+    towards = {"b": [1, 0, 0], "d": [0.9, 0.1, 0], "e": [0, 1, 0], "a": [1, 0.1, 0], "f": [0, 0.9, 0.1], "c": [0, 0, 1], "t": [1, 1, 1]}
+    seen = outcome(data, predicted(**dict.fromkeys("tfedcba", [0.5])), towards)
+    assert choose("coreset", data, seen, {"b", "e"}, 1, PLAIN) == ["c"]
+    assert choose("coreset", data, seen, {"b", "c"}, 1, PLAIN) in (["e"], ["f"])
+
+
+def test_hybrid_prefers_the_class_that_the_last_model_is_bad_at(data):
+    both = predicted(a=[0.5], b=[0.5], c=[0.5], d=[], e=[], f=[])
+    both.loc[both["filename"] == "b", "class"] = "cat"
+    for bad, good, chosen in (("cat", "bird", ["b"]), ("bird", "cat", ["a"])):
+        seen = outcome(data, both, {name: [1, number] for number, name in enumerate(data.names)}, **{bad: 0.1, good: 0.9})
+        assert choose("hybrid", data, seen, {"f", "e"}, 1, PLAIN) == chosen
 
 
 def key_of(data: DataSet, recipe: Recipe, labelled: set[str], seed: int, folder) -> str:
