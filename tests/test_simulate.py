@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(ROOT / "train"))
 
-from learning_curves import continued, in_words, mean_curve, needed  # noqa: E402
+from learning_curves import continued, drawn, in_words, mean_curve, needed  # noqa: E402
 
 from utils import tables  # noqa: E402
 from utils.annotated_sets import read_annotated  # noqa: E402
@@ -135,6 +135,18 @@ def test_it_is_said_when_random_was_at_its_final_ap_clearly_before_the_end():
     early, late = (in_words(results(random=[values]), ["random", "hybrid"]) for values in ([0.2, 0.6, 0.8, 0.6], [0.2, 0.4, 0.5, 0.6]))
     assert early == ["random: AP50 0.600 ± 0.000 with 40 images (120 boxes), 1 seed; first reached with 20 images"]
     assert late == ["random: AP50 0.600 ± 0.000 with 40 images (120 boxes), 1 seed"]
+
+
+def test_the_plot_has_a_panel_for_images_and_one_for_boxes_with_a_band_of_one_deviation_around_each_curve():
+    table = results(random=[[0.2, 0.4], [0.4, 0.4]], hybrid=[[0.3, 0.6]])
+    panels = drawn(table, ["random", "hybrid"], [], "title").axes
+    for panel, axis, labels in zip(panels, ("labelled images", "labelled boxes"), ([10, 20], [30, 60]), strict=True):
+        assert panel.get_xlabel() == axis and [line.get_label() for line in panel.lines] == ["random", "hybrid"]
+        np.testing.assert_allclose(panel.lines[0].get_xydata(), [[labels[0], 0.3], [labels[1], 0.4]])
+        band = panel.collections[0].get_paths()[0].vertices
+        spread = np.std([0.2, 0.4], ddof=1)
+        corners = {(x, round(y, 6)) for x, y in band}
+        assert corners == {(labels[0], round(0.3 - spread, 6)), (labels[0], round(0.3 + spread, 6)), (labels[1], 0.4)}
 
 
 def test_results_that_are_not_calculated_again_are_kept():

@@ -77,7 +77,13 @@ def continued(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot(results: pd.DataFrame, strategies: Sequence[str], classes: Sequence[str], path: Path, title: str) -> None:
-    """A PNG: a column per class after that of the average; labels counted in images above, in boxes below; bands of one deviation."""
+    """The figure as a PNG."""
+    with write_beside(path) as piece:
+        drawn(results, strategies, classes, title).savefig(piece, format="png", dpi=100)
+
+
+def drawn(results: pd.DataFrame, strategies: Sequence[str], classes: Sequence[str], title: str) -> Figure:
+    """A column per class after that of the average; labels counted in images above, in boxes below; bands of one deviation."""
     names = [AVERAGE, *classes]
     figure = Figure((_INCHES[0] * len(names), _INCHES[1] * 2), layout="constrained")
     FigureCanvasAgg(figure)
@@ -97,8 +103,7 @@ def plot(results: pd.DataFrame, strategies: Sequence[str], classes: Sequence[str
         panels[row][0].set_ylabel("AP at IoU 0.5")
     panels[0][0].legend(loc="lower right")
     figure.suptitle(title)
-    with write_beside(path) as piece:
-        figure.savefig(piece, format="png", dpi=100)
+    return figure
 
 
 def _at_the_end(curve: pd.DataFrame) -> str:
