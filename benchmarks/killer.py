@@ -17,6 +17,7 @@ from pathlib import Path
 
 from labelling_project import findings, leave_cycle, open_project, photo, review, start, store_lines, write_config, wrong_boxes
 
+from utils.class_changes import CHANGED_TABLES
 from utils.config import load_config
 from utils.tables import image_set
 
@@ -39,7 +40,8 @@ class Killer:
         self.kills: Counter = Counter()
         self.seconds = dict.fromkeys(COMMANDS, 3.0)  # how long a whole run takes, learnt from runs
         self.reviewed: list[str] = []
-        self.number = self.images = 0
+        self.names = {"bird": "bird"}  # classes as they are drawn, and their names by now
+        self.number = self.images = self.cycles = self.tested = 0
         self.add_images(40)
         self.finish("sync")
         for _ in range(3):
@@ -79,8 +81,12 @@ class Killer:
     def prepare(self, name: str) -> list[str]:
         """What must be so before the command, and its further arguments."""
         self.number += 1
+        if name == "repartition":  # new labels, of which no model knows
+            self.prepare("upload")
+            self.finish("upload")
         state = self.labels.read()
         out = self.labels.table(state, "tagging")
+        self.cycles, self.tested = len(state.cycles), len(image_set(self.labels.table(state, "test")))
         if name == "download":
             if len(image_set(self.labels.totag(state))) < 2 * COUNT:
                 self.add_images(20)
@@ -98,8 +104,9 @@ class Killer:
         elif name == "publish":
             self.make_cycle()
         elif name == "change_classes":
-            old, new = ("gull", "bird") if "bird" in state.classes["renamed"] else ("bird", "gull")
-            return ["--rename", f"{old}={new}"]
+            old = self.names["bird"]
+            self.names["bird"] = "bird" if old == "gull" else "gull"
+            return ["--rename", f"{old}={self.names['bird']}"]
         return []
 
     def make_cycle(self) -> None:
@@ -115,11 +122,24 @@ class Killer:
             on_disk = len(list((self.folder / "Tag" / "Images").iterdir()))
             if (len(image_set(out)), on_disk) != (COUNT, COUNT):
                 self.wrong.append(f"download: {len(image_set(out))} images are reserved, {on_disk} on disk")
-        self.wrong += [f"{name}: the box of {blob} is not in tagged" for blob in wrong_boxes(tagged, self.uploaded(out), any_class=True)]
+        self.wrong += [f"{name}: the box of {blob} is not in tagged" for blob in wrong_boxes(tagged, self.uploaded(out), self.names)]
+        if name == "upload" and (left := image_set(out) & set(self.reviewed)):
+            self.wrong.append(f"upload: {len(left)} reviewed images are out still")
         if name in ("sync", "begin"):
             known = image_set(self.labels.table(state, "images"))
             if name == "sync" and len(known) != self.images:
                 self.wrong.append(f"sync: {len(known)} of {self.images} images are known")
+        if name == "publish":
+            models = [cycle["model"] for cycle in state.cycles]
+            if len(models) != self.cycles + 1 or len(set(models)) != len(models) or models[-1] != state.live["model"]:
+                self.wrong.append(f"publish: {len(models) - self.cycles} cycles were added, not one with the live model")
+        tested = len(image_set(self.labels.table(state, "test")))
+        if tested < self.tested or name == "repartition" and not tested:
+            self.wrong.append(f"{name}: the test set has {tested} images, {self.tested} before")
+        if name == "change_classes":
+            classes = {table: set(self.labels.table(state, table)["class"]) for table in CHANGED_TABLES}
+            self.wrong += [f"change_classes: {table} has the old class still" for table, present in classes.items()
+                           if present & {"bird", "gull"} - {self.names["bird"]}]
 
     def uploaded(self, out) -> list[str]:
         held = image_set(out)

@@ -6,9 +6,10 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from PIL import Image
@@ -112,15 +113,15 @@ def leave_cycle(config: Config, number: int) -> None:
     write_bytes(config.train_dir / "training.json", json.dumps({"weights": "scratch", "steps": 1}).encode())
 
 
-def wrong_boxes(tagged, seen: list[str], any_class: bool = False) -> list[str]:
-    """Those of the reviewed images that are not in `tagged` with exactly the box that was drawn."""
+def wrong_boxes(tagged, seen: list[str], names: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """Those of the reviewed images that are not in `tagged` with exactly the box that was drawn. `names`: classes that have another name
+    by now."""
     rows = {}
     for image, row in zip(tables.blob_names(tagged), tagged.to_dict("records"), strict=True):
         sides = [row["xmin"] * WIDTH, row["xmax"] * WIDTH, row["ymin"] * HEIGHT, row["ymax"] * HEIGHT]
         rows.setdefault(image, []).append((row["class"], *(round(side, 3) for side in sides)))
-    expected = {image: [(truth(image)[0], *(round(side, 3) for side in truth(image)[1:]))] for image in seen}
-    if any_class:
-        rows, expected = ({image: [box[1:] for box in boxes] for image, boxes in table.items()} for table in (rows, expected))
+    drawn = {image: truth(image) for image in seen}
+    expected = {image: [(names.get(name, name), *(round(side, 3) for side in sides))] for image, (name, *sides) in drawn.items()}
     return [image for image in seen if rows.get(image) != expected[image]]
 
 
