@@ -198,6 +198,20 @@ def test_a_snapshot_that_is_gone_or_damaged_is_named_and_nothing_is_mended_over_
     assert finished.returncode == 1 and project.labels.read().document == document
 
 
+def test_a_file_of_a_cycle_that_does_not_hold_what_was_made_is_named(store, tmp_path, capsys):
+    project = Project(store, tmp_path)
+    suffixes = {"model": ".pb", "label_map": ".pbtxt", "embeddings": ".parquet", "config": ".ini"}
+    live = {kind: project.labels.publish_file(kind, suffix, b"as it was made") for kind, suffix in suffixes.items()}
+    project.commit({"live": live})
+    assert status(project.config, "--check") == 0
+    container = project.labels.container
+    for blob in live.values():
+        container.write(blob, b"as it is today", metadata=container.info(blob).metadata)
+    assert status(project.config, "--check") == 1
+    output = capsys.readouterr().out
+    assert all(f"rule 5: live.{kind}: {blob} is damaged" in output for kind, blob in live.items())
+
+
 def test_labels_that_a_cycle_began_with_and_that_are_gone_are_found(project, capsys):
     project.labels.commit(lambda state: Change(cycle={"tagged": state.blob("tagged")}), what="test")
     project.commit(tagged=labels("d/1.jpg bird 0.1 0.5 0.1 0.5\nd/3.jpg seal 0 1 0 1"), totag=labels("d/2.jpg NULL", "totag"))

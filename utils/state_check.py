@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 
@@ -17,7 +19,7 @@ from utils import tables
 from utils.assignments import add_new_images, expired
 from utils.errors import InputError
 from utils.label_state import LabelStore, State
-from utils.storage import Blob, Missing
+from utils.storage import Blob, Container, Damaged, Missing
 from utils.tables import NULL, blob_names, image_set, only, without
 from utils.takeover import clean
 
@@ -156,11 +158,22 @@ def _damage(store: LabelStore, blob: str) -> str | None:
         described = store.container.info(blob)
         written = described.metadata
         same = int(written.get("bytes", described.size)) == described.size
-        if same and "sha256" in written and blob.endswith(".csv"):
-            same = hashlib.sha256(store.container.read(blob)[0]).hexdigest() == written["sha256"]
-    except Missing as error:
+        if same and "sha256" in written:
+            same = _sha256(store.container, blob) == written["sha256"]
+    except (Missing, Damaged) as error:
         return str(error)
     return None if same else f"{blob} is damaged, it does not hold what was written there; restore it from a copy"
+
+
+def _sha256(container: Container, blob: str) -> str:
+    """The digest of what the container itself holds (not of a copy in the cache), by way of the disk: models are large."""
+    with TemporaryDirectory() as folder:
+        path = container.path_of(blob)
+        if path is None:
+            path = Path(folder) / "blob"
+            container.fetch(blob, path, durable=False)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _impossible(frame: pd.DataFrame) -> set[str]:
