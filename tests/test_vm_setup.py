@@ -10,6 +10,11 @@ import pytest
 from utils.config import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "train"))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import training  # noqa: E402
+
+CPU, ONE_GPU, TWO_GPUS = (training.device_text(gpus) for gpus in ([], ["Tesla T4"], ["Tesla T4", "Tesla T4"]))
 PYTHON_3_10 = f"""#!/bin/bash
 case "$*" in
     *version_info*) exit 1 ;;
@@ -35,7 +40,7 @@ echo "Installing with $(command -v python3), GPU: $(nvidia-smi >/dev/null 2>&1 &
 """
 RUN_DEMO = """import os, pathlib, sys
 assert sys.argv[2:] == ["--cycles", "1", "--iterations", "20"], sys.argv
-print(os.environ.get("DEVICE", "training on one GPU (Tesla T4), mixed precision"))
+print(os.environ["DEVICE"])
 sys.exit(int(os.environ.get("DEMO_EXIT", "0")))
 """
 pytestmark = pytest.mark.skipif(sys.platform != "linux" or not shutil.which("bash"), reason="the script runs on Linux")
@@ -73,7 +78,8 @@ class Machine:
         (self.home / "uv").chmod(0o755)
 
     def set_up(self, *options: str, script: Path | None = None, **environ: str) -> subprocess.CompletedProcess:
-        environment = {"HOME": str(self.home), "PATH": f"{self.bin}:{os.environ['PATH']}", "LANG": "C.UTF-8", **environ}
+        environment = {"HOME": str(self.home), "PATH": f"{self.bin}:{os.environ['PATH']}", "LANG": "C.UTF-8", "DEVICE": ONE_GPU,
+                       **environ}
         return subprocess.run(["bash", script or self.root / "devops" / "dsvm" / "setup-tensorflow.sh", *options],
                               text=True, capture_output=True, env=environment)
 
@@ -90,7 +96,7 @@ def machine(tmp_path) -> Machine:
 def test_it_makes_the_environment_tests_the_gpu_and_writes_a_config_that_loads(machine):
     done = machine.set_up("--account", "sealphotos", "--image-container", "photos", "--label-container", "labels")
     assert (done.returncode, done.stderr) == (0, "")
-    for line in ("Driver 535.183.01", ", GPU: yes", "training on one GPU (Tesla T4)", "The machine is ready."):
+    for line in ("Driver 535.183.01", ", GPU: yes", f"{ONE_GPU}\n", "The machine is ready."):
         assert line in done.stdout
     config = load_config(machine.home / "config.ini", environ={})
     assert (config.azure_storage_account, config.azure_storage_key) == ("sealphotos", "")
@@ -156,7 +162,7 @@ def test_a_python_that_cannot_make_environments_gets_the_package_for_it(machine)
 
 
 @pytest.mark.parametrize("environ, line", [
-    ({"DEVICE": "training on the CPU, 4 cores"}, "TensorFlow does not see the GPU (the log is "),
+    ({"DEVICE": CPU}, "TensorFlow does not see the GPU (the log is "),
     ({"DEMO_EXIT": "1"}, "the test did not go through; all of what it said is in "),
 ])
 def test_a_self_test_that_fails_is_the_last_line(machine, environ, line):
@@ -166,9 +172,15 @@ def test_a_self_test_that_fails_is_the_last_line(machine, environ, line):
     assert not (machine.home / "config.ini").exists()
 
 
+def test_the_self_test_takes_several_gpus_and_knows_what_training_says_on_this_machine(machine):
+    assert machine.set_up(DEVICE=TWO_GPUS).returncode == 0
+    device = training.choose_device()
+    assert (machine.set_up(DEVICE=device.said).returncode == 0) == (device.policy == "mixed_float16")
+
+
 def test_a_machine_without_a_gpu_can_be_set_up_for_trying_out(machine):
     machine.program("nvidia-smi", "exit 9")
-    done = machine.set_up("--cpu", DEVICE="training on the CPU, 4 cores")
+    done = machine.set_up("--cpu", DEVICE=CPU)
     assert (done.returncode, done.stderr) == (0, "")
     assert ", GPU: \n" in done.stdout
 

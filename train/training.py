@@ -82,13 +82,20 @@ def choose_device() -> Device:
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    if len(gpus) > 1:
-        return Device(tf.distribute.MirroredStrategy(), "mixed_float16", 8 * len(gpus), f"training on {len(gpus)} GPUs, mixed precision")
+    said = device_text([tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus])
     if gpus:
-        name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
-        return Device(tf.distribute.get_strategy(), "mixed_float16", 8, f"training on one GPU ({name}), mixed precision")
-    return Device(tf.distribute.get_strategy(), "float32", 4,
-                  f"training on the CPU, {os.cpu_count()} cores: good for trying out and small sets; a GPU is 10 to 50 times as fast")
+        strategy = tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
+        return Device(strategy, "mixed_float16", 8 * len(gpus), said)
+    return Device(tf.distribute.get_strategy(), "float32", 4, said)
+
+
+def device_text(gpus: list[str]) -> str:
+    """One line on what training runs on; `gpus`: their names. devops/dsvm/setup-tensorflow.sh tells by it whether a GPU is used."""
+    if len(gpus) > 1:
+        return f"training on {len(gpus)} GPUs, mixed precision"
+    if gpus:
+        return f"training on one GPU ({gpus[0]}), mixed precision"
+    return f"training on the CPU, {os.cpu_count()} cores: good for trying out and small sets; a GPU is 10 to 50 times as fast"
 
 
 def default_learning_rate(batch_size: int) -> float:

@@ -144,7 +144,7 @@ self_test() { # the demo's data and settings, one cycle of 20 steps
         tail -n 20 "$folder/log" >&2
         fail 1 "the test did not go through; all of what it said is in $folder/log"
     fi
-    if [ "$gpu" = yes ] && ! grep -q '^training on .*GPU' "$folder/log"; then
+    if [ "$gpu" = yes ] && ! grep -Eq '^training on (one GPU|[0-9]+ GPUs)' "$folder/log"; then
         fail 1 "TensorFlow does not see the GPU (the log is $folder/log); if LD_LIBRARY_PATH is set, unset it and run this again; else: sudo reboot, and again"
     fi
     grep '^training on ' "$folder/log" || true
