@@ -235,3 +235,24 @@ def test_a_model_that_was_compared_with_another_than_the_live_one_is_not_publish
         made.cycle["verdict"] = verdict
         with pytest.raises(error):
             publish_guarded.verdict_of_cycle(made, project.state())
+
+
+@pytest.mark.parametrize("label_map", [None, "label_map_1.pbtxt"])
+def test_a_new_model_is_compared_with_the_live_one_of_a_container_that_was_taken_over(tmp_path, capsys, label_map):
+    """The earlier generation's files: a label map lies there, or none, and then the classes count in their order."""
+    made = Project(tmp_path, classes="red thing,green thing" if label_map is None else "green thing,red thing")
+    labels = tmp_path / "store" / "labels"
+    for number in range(8):
+        made.photo(f"a/{number}.png", GREEN if number % 2 else RED)
+    rows = [f"{number}.png,{'green' if number % 2 else 'red'} thing,.5,1,.25,.75,48,64,a\n" for number in range(6)]
+    (labels / "tagged_1.csv").write_text("filename,class,xmin,xmax,ymin,ymax,height,width,folder\n" + "".join(rows))
+    write_frozen_graph(labels / "model_1.pb")
+    if label_map:
+        write_label_map(labels / label_map, {"red thing": 1, "green thing": 2})
+    initialize.main([str(made.path)])
+    made.train()
+    made.predict()
+    verdict = compared(made, capsys)
+    assert (verdict["live"], verdict["AP"], verdict["publish"]) == ("model_1.pb", {"new": 1, "live": 1}, True)
+    guarded(made)
+    assert made.state().live["model"] != "model_1.pb"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 from create_predictions import EVALUATED_FROM, table_of_cycle
+from cycle_model import names_of_model
 from evaluate_model import cell
 from prediction_journal import PredictionJournal
 from prediction_run import model_key, predict_images, version
@@ -74,18 +75,17 @@ def verdict_of(comparison: Comparison, live: str) -> dict:
 
 
 def live_predictions(config: Config, container: Container, store: LabelStore, state: State, images: pd.DataFrame) -> pd.DataFrame:
-    """What the live model finds in these images, rows of totag with the class names that the model knows."""
+    """What the live model finds in these images, rows of totag under the present class names."""
     folder = config.data_dir / "compared"
     blob = state.live["model"]
     model = store.container.path_of(blob) or store.fetch_file(blob, folder / blob)
     key = model_key(model, config)
     journal_file = folder / f"{key}.journal"
-    for old in [*folder.glob("model_*.pb"), *folder.glob("*.journal")]:
-        if old not in (model, journal_file):
+    for old in [*folder.glob("model_*"), *folder.glob("*.journal")]:
+        if not old.name.startswith((blob, journal_file.name)):
             old.unlink()
     folder.mkdir(parents=True, exist_ok=True)
-    names = {number: name for name, number in read_label_map(
-        store.container.read(state.live["label_map"])[0].decode("utf-8"), state.live["label_map"]).items()}
+    names, _ = names_of_model(store, state, blob, config.need("classes"))
     least = min(EVALUATED_FROM, config.min_confidence)
     with PredictionJournal(journal_file, key) as journal:
         run = predict_images(config, container, images, model, journal, lambda _: least)
