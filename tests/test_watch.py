@@ -18,10 +18,11 @@ from helpers_state import Project
 from helpers_tables import labels
 
 from utils.assignments import utc_text
+from utils.config import load_config
 from utils.errors import InputError
 from utils.label_state import Change
 from utils.retraining import Backlog, backlog
-from utils.watcher import FILE, RELEASED, STALE_SECONDS, Lease, LeaseLost, is_alive, read_watcher
+from utils.watcher import FILE, HEARTBEAT_SECONDS, RELEASED, STALE_SECONDS, Lease, LeaseLost, is_alive, moment, read_watcher
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "train"))
@@ -214,6 +215,37 @@ def test_a_failing_cycle_is_shown_and_tried_again_later_and_the_live_model_stays
     pauses = [float(pause) for pause in re.findall(r"the live model stays, next try in (\d+) s", log)]
     assert "the cycle that failed is tried again" in log and pauses[0] <= pauses[1]
     assert run("train/watch.py", project.config, "--once").returncode in (0, 1)  # followed at once after the kill
+
+
+@pytest.fixture
+def watcher(project, monkeypatch):
+    """A watcher in this process that has taken the lease."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    made = watch.Watcher(load_config(project.config), once=False)
+    made._open()
+    return made
+
+
+def test_however_long_storage_is_away_or_a_cycle_fails_the_pause_is_bounded(watcher):
+    watcher.outages, watcher.lease.document["failures"] = 10**5, 10**5
+    assert watcher._pause() == watch.LONGEST_OUTAGE_PAUSE
+    watcher._failed("sync_images", 1, "no network")
+    pause = moment(watcher.lease.document["retry_at"]) - datetime.now(UTC)
+    assert timedelta(seconds=watch.LONGEST_PAUSE - 60) < pause <= timedelta(seconds=watch.LONGEST_PAUSE)
+
+
+def test_an_outage_while_a_step_runs_counts_once_a_pause_and_is_over_with_the_first_heartbeat(watcher, project, capsys):
+    labels = Path(re.search(r"storage_url=(.*)", project.config.read_text())[1]) / "labels"
+    watcher.lease.document["heartbeat"] = utc_text(datetime.now(UTC) - timedelta(seconds=HEARTBEAT_SECONDS + 1))
+    labels.rename(labels.with_name("away"))
+    began = time.monotonic()
+    for _ in range(100):
+        watcher._while_running()
+    assert 1 <= watcher.outages <= 1 + (time.monotonic() - began) / watcher.config.auto_poll_seconds
+    labels.with_name("away").rename(labels)
+    until(lambda: watcher._while_running() or not watcher.outages, "a heartbeat")
+    assert not watcher.lease.due(datetime.now(UTC))
+    assert "trying again" in (said := capsys.readouterr()).err and "storage answers again" in said.out
 
 
 def test_a_storage_that_is_away_is_waited_for(project, tmp_path):

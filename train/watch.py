@@ -72,7 +72,8 @@ class Watcher:
         self.lease: Lease | None = None
         self.etag: str | None = None
         self.backlog = Backlog(0, None)
-        self.outages = 0
+        self.outages = 0  # in a row
+        self.next_try = 0.0  # of a storage that does not answer
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
 
@@ -101,6 +102,7 @@ class Watcher:
                 _, self.store = open_labels(self.config)
                 self.lease = Lease(self.store.container, _user_at_host(), self.config.data_dir)
                 self.lease.take()
+                self._answers()
                 print(f"watching {self.store.container.address}: a cycle after {self.config.auto_retrain_images} reviewed images, or after "
                       f"{self.config.auto_retrain_hours:g} hours with at least one", flush=True)
                 return
@@ -115,9 +117,7 @@ class Watcher:
         """One look at the container, and a cycle if one is due: whether it went well, None when there was none."""
         try:
             why = self._due()
-            if self.outages:
-                print("storage answers again", flush=True)
-                self.outages = 0
+            self._answers()
             if self.lease.due(datetime.now(UTC)):
                 self.lease.beat()
         except (OutsideError, InputError, OSError) as error:
@@ -159,7 +159,7 @@ class Watcher:
             (program, *options), name = STEPS[place], NAMES[place]
             print(f"\n[{place + 1}/{len(STEPS)}] {name}", flush=True)
             try:
-                self.lease.beat(phase=name)
+                self._beat(phase=name)
                 code, said = run_step(program, tuple(options), self.config.path, self._while_running)
             except (OutsideError, OSError) as error:
                 code, said = 1, one_line(error)
@@ -179,7 +179,7 @@ class Watcher:
     def _failed(self, name: str, code: int, said: str) -> None:
         """Remember the error, and when the cycle is tried again: at this step if the outside world failed, else from the start."""
         failures = self.lease.document["failures"] + 1
-        pause = min(self.config.auto_poll_seconds * 2 ** failures, LONGEST_PAUSE)
+        pause = _doubled(self.config.auto_poll_seconds, failures, LONGEST_PAUSE)
         if code != 1 or failures % _TRIES_OF_A_STEP == 0:
             self._note(None)
         elif name == "publish_guarded":
@@ -194,12 +194,16 @@ class Watcher:
     def _report(self, **members) -> None:
         """Write the news into watcher.json now, or with a later heartbeat when storage does not answer."""
         try:
-            self.lease.beat(**members)
+            self._beat(**members)
         except (OutsideError, OSError) as error:
             self._outage(error)
 
+    def _beat(self, **members) -> None:
+        self.lease.beat(**members)
+        self._answers()
+
     def _while_running(self) -> bool:
-        if self.lease.due(datetime.now(UTC)):
+        if self.lease.due(datetime.now(UTC)) and time.monotonic() >= self.next_try:
             self._report()
         return self.stopping
 
@@ -223,12 +227,18 @@ class Watcher:
     def _outage(self, error: Exception) -> None:
         """Say it once, and wait longer each time."""
         self.outages += 1
+        self.next_try = time.monotonic() + self._pause()
         if self.outages == 1 or self.once:
             print(f"watch.py: {self._public(one_line(error))}; trying again", file=sys.stderr, flush=True)
 
+    def _answers(self) -> None:
+        if self.outages:
+            print("storage answers again", flush=True)
+        self.outages, self.next_try = 0, 0.0
+
     def _pause(self) -> float:
         seconds = self.config.auto_poll_seconds
-        return max(seconds, min(seconds * 2 ** (self.outages - 1), LONGEST_OUTAGE_PAUSE)) if self.outages else seconds
+        return max(seconds, _doubled(seconds, self.outages - 1, LONGEST_OUTAGE_PAUSE)) if self.outages else seconds
 
     def _sleep(self, seconds: float) -> None:
         """Wait, but end soon when told to stop, and keep the heartbeat up."""
@@ -247,6 +257,11 @@ class Watcher:
         if self.stopping:
             raise KeyboardInterrupt
         self.stopping = True
+
+
+def _doubled(seconds: float, times: int, longest: float) -> float:
+    """`seconds`, doubled so many times, but no more than `longest`."""
+    return min(seconds * 2.0 ** min(times, 99), longest)
 
 
 def _who(config: Config) -> str:
