@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jmespath
 
+DETAILS = ("powerState", "publicIps", "fqdns")  # that az vm show gives with --show-details only
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 USER = "99999999-0000-0000-0000-000000000001"
 
@@ -25,7 +26,8 @@ def new_state() -> dict:
         "images": {"microsoft-dsvm:ubuntu-2204:2204-gen2": image("TrustedLaunchSupported"),
                    "Canonical:ubuntu-24_04-lts:server": image("TrustedLaunchAndConfidentialVmSupported"),
                    "nvidia:ngc:gpu": {**image(None), "plan": {"name": "gpu", "product": "ngc", "publisher": "nvidia"}}},
-        "terms": [], "taken_names": ["taken"], "fail": None,
+        "terms": [], "taken_names": ["taken"],
+        "fail": None,  # or [command, error]: it fails and changes nothing; with a power state: vm_create leaves a machine in that state
     }
 
 
@@ -153,6 +155,7 @@ class Azure:
         dns = one(o, "public-ip-address-dns-name", "")
         return self.make("Microsoft.Compute/virtualMachines", o, size=one(o, "size"), identity={"principalId": f"identity-of-{name}"},
                          storageProfile={"osDisk": {"managedDisk": {"id": disk["id"]}}}, powerState="VM running", publicIps="203.0.113.99",
+                         resources=None,
                          fqdns=dns and f"{dns}.westeurope.cloudapp.azure.com",
                          key=read(o, "ssh-key-values"), customData=read(o, "custom-data"))
 
@@ -160,7 +163,7 @@ class Azure:
         found = self.state["resources"].get(self.id_of("Microsoft.Compute/virtualMachines", o))
         if found is None:
             raise Failure(3, f"(ResourceNotFound) The Resource 'Microsoft.Compute/virtualMachines/{one(o, 'name')}' was not found.")
-        return found
+        return found if "show-details" in o else {name: value for name, value in found.items() if name not in DETAILS}
 
     def vm_delete(self, o):
         gone = self.state["resources"].pop(self.vm_show(o)["id"])
@@ -175,7 +178,10 @@ class Azure:
         return self.make("microsoft.devtestlab/schedules", schedule, dailyRecurrence={"time": one(o, "time")})
 
     def vm_extension_set(self, o):
-        self.vm_show({**o, "name": o["vm-name"]})["extension"] = one(o, "name")
+        machine = self.vm_show({**o, "name": o["vm-name"], "show-details": []})
+        if machine["powerState"] != "VM running":
+            raise Failure(1, "(OperationNotAllowed) Cannot modify extensions in the VM when the VM is not running.")
+        machine["resources"] = [{"name": one(o, "name"), "provisioningState": "Succeeded"}]
 
     def role_assignment_list(self, o):
         return [role for role in self.state["roles"] if role["scope"] == one(o, "scope") and role["roleDefinitionName"] == one(
@@ -274,13 +280,17 @@ exit "$code"
 """
 
     def answer(self, words: list[str]) -> tuple[int, str, str]:
-        """Exit code, error, and what is printed. A failed command changes nothing."""
+        """Exit code, error, and what is printed. A failed command changes nothing, but for what `fail` says."""
         self.calls.append(words)
         command, options = parsed(words)
         state = json.loads(json.dumps(self.state))
         try:
             if state["fail"] and command == state["fail"][0]:
-                raise Failure(1, state["fail"][1])
+                _, error, *power = state["fail"]
+                if power:
+                    Azure(state).vm_create(options).update(provisioningState="Failed", powerState=power[0])
+                    self.state = json.loads(json.dumps(state))
+                raise Failure(1, error)
             action = getattr(Azure(state), command, None)
             if action is None:
                 raise Failure(2, f"'{words[0]}' is misspelled or not recognized by the system.")

@@ -188,7 +188,8 @@ def test_run_again_it_leaves_what_is_there_and_follows_the_address(deployed, des
     assert desk.state == expected
 
 
-@pytest.mark.parametrize("command", ["storage_container_rm_create", "network_nsg_rule_create", "vm_create", "vm_auto_shutdown"])
+@pytest.mark.parametrize("command", ["group_create", "storage_account_create", "storage_container_rm_create", "network_nsg_create",
+                                     "network_nsg_rule_create", "vm_create", "vm_auto_shutdown"])
 def test_after_a_failure_half_way_the_same_command_goes_on(deployed, desk, command):
     desk.state = {**new_state(), "fail": [command, "(AllocationFailed) No capacity; try later."]}
     done = desk.deploy()
@@ -198,6 +199,32 @@ def test_after_a_failure_half_way_the_same_command_goes_on(deployed, desk, comma
     desk.state = {**desk.state, "fail": None}
     assert desk.deploy().returncode == 0
     assert desk.state == deployed[0]
+
+
+def test_a_machine_that_azure_could_not_finish_is_not_taken_for_one_and_one_line_says_how_to_get_a_new_one(deployed, desk):
+    """After some errors of az vm create there is a machine all the same, in the state Failed."""
+    desk.state = {**new_state(), "fail": ["vm_create", "(AllocationFailed) No capacity; try later.", "VM deallocated"]}
+    assert desk.deploy().returncode == 1
+    desk.state = {**desk.state, "fail": None}
+    done = desk.deploy()
+    assert (done.returncode, done.stderr.count("\n"), desk.changes()) == (1, 1, [])
+    assert "the machine gpu is in Azure's state Failed and does not run; az vm start --resource-group seals --name gpu" in done.stderr
+    command = done.stderr.strip().rpartition("; if nothing of yours is on it yet, remove it and run this again: az ")[2]
+    assert desk.azure.answer(shlex.split(command))[0] == 0
+    assert desk.deploy().returncode == 0
+    assert desk.state == deployed[0]
+
+
+def test_a_machine_that_runs_after_an_error_is_kept_and_can_be_deleted(deployed, desk):
+    desk.state = {**new_state(), "fail": ["vm_create", "(OSProvisioningTimedOut) It did not answer in time.", "VM running"]}
+    assert desk.deploy().returncode == 1
+    desk.state = {**desk.state, "fail": None}
+    done = desk.deploy()
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert done.stderr.startswith("note: the last thing that Azure did with gpu failed; if ssh does not reach it, remove it and run this")
+    assert set(things(desk.state)) == set(things(deployed[0]))
+    assert desk.deploy("--delete", "--yes").returncode == 0
+    assert set(things(desk.state)) == {"storageAccounts/sealphotos"}
 
 
 def test_who_may_not_give_roles_gets_the_machine_and_the_command_for_somebody_who_may(desk):
@@ -375,12 +402,31 @@ def test_plain_ubuntu_gets_the_driver_and_a_spot_machine_its_price(desk):
     desk.state = state_with(usage={"lowPriorityCores": [0, 4]})
     assert desk.deploy().returncode == 0
     found = {item["name"]: item for item in desk.state["resources"].values()}
-    assert found["gpu"]["extension"] == "NvidiaGpuDriverLinux"
+    assert found["gpu"]["resources"] == [{"name": "NvidiaGpuDriverLinux", "provisioningState": "Succeeded"}]
     assert found["gpu"]["tags"] == {"activelearning": "gpu", "project": "seals", "owner": "ann"}
     assert found["gpu-nsg"]["rules"]["ssh"]["from"] == ["203.0.113.7", "198.51.100.0/24"]
     assert "shutdown-computevm-gpu" not in found
     (machine,) = [words for words in desk.calls() if words[:2] == ["vm", "create"]]
     assert machine[machine.index("--priority"):][:6] == ["--priority", "Spot", "--max-price", "0.2", "--eviction-policy", "Deallocate"]
+
+
+def test_the_driver_is_installed_once_also_after_a_failure_and_a_stopped_machine_is_left_alone(desk):
+    desk.configure(VM_IMAGE="Canonical:ubuntu-24_04-lts:server:latest")
+    desk.state = {**new_state(), "fail": ["vm_extension_set", "(VMExtensionProvisioningError) No network."]}
+    assert desk.deploy().returncode == 1
+    (machine,) = [item for item in desk.state["resources"].values() if item["type"] == f"{COMPUTE}/virtualMachines"]
+    for power, driver, after, note in (("VM deallocated", None, None, True), ("VM running", None, "Succeeded", False),
+                                       ("VM deallocated", "Succeeded", "Succeeded", False), ("VM running", "Failed", "Succeeded", False)):
+        state = {**desk.state, "fail": None}
+        state["resources"][machine["id"]] |= {
+            "powerState": power, "resources": driver and [{"name": "NvidiaGpuDriverLinux", "provisioningState": driver}]}
+        desk.state = state
+        done = desk.deploy()
+        assert (done.returncode, done.stderr.count("\n")) == (0, note), done.stderr
+        assert not note or "gpu does not run, so NVIDIA's driver is not installed now; start it and run this again" in done.stderr
+        found = desk.state["resources"][machine["id"]]["resources"]
+        assert (found and found[0]["provisioningState"]) == after
+    assert desk.deploy().returncode == 0 and not any(words[:2] == ["vm", "extension"] for words in desk.calls())
 
 
 def test_cloud_init_carries_the_set_up_with_the_deployments_names(desk):
@@ -552,6 +598,7 @@ def test_the_real_azure_cli_accepts_every_command_line(deployed, desk):
         lines |= {line for line in done.stdout.splitlines() if line.startswith("az ")}
     lines |= {shlex.join(["az", *words]) for words in deployed[1]}
     lines |= {line.split(":", 1)[1].strip() for line in deployed[2].splitlines() if re.match(r" +(stop|start): +az ", line)}
+    lines |= {f"az vm {verb} --resource-group seals --name gpu --subscription {SUBSCRIPTION}" for verb in ("start", "delete --yes")}
     lines |= {f"az vm image terms accept --urn a:b:c:d --subscription {SUBSCRIPTION}", "az account list --output table",
               "az vm list-skus --location westeurope --size Standard_N --output table"}
     done = subprocess.run([os.environ["REAL_AZ_PYTHON"], "-c", PARSER], input="\n".join(sorted(lines)), text=True, capture_output=True,

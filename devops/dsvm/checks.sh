@@ -6,6 +6,8 @@ group_is_there=no
 group_is_ours=no
 resources=""         # of the group, a line each: id, type, name, the deployment it belongs to
 vm_is_there=no
+vm_power=""          # "VM running" or what else Azure says
+vm_driver=""         # a list with the state of NVIDIA's driver extension, or null
 storage_id=""
 storage_is_there=no
 security=()          # options of az vm create
@@ -83,6 +85,19 @@ check_names() { # nothing of somebody else's is touched
         esac
     done
     [ -z "$(owner_of Microsoft.Compute/virtualMachines "$VM_NAME")" ] || vm_is_there=yes
+}
+
+check_machine() { # → $vm_power and $vm_driver, if it is there; what a failed az vm create leaves is no machine
+    local state machine
+    [ "$vm_is_there" = yes ] || return 0
+    must_ask_az "the machine cannot be looked at" vm show --resource-group "$RESOURCE_GROUP" --name "$VM_NAME" --show-details \
+        --query "[provisioningState, powerState, to_string(resources[?name=='NvidiaGpuDriverLinux'].provisioningState)]" --output tsv
+    lines_of_answer state vm_power vm_driver
+    [ "$state" = Failed ] || return 0
+    machine=$(quoted --resource-group "$RESOURCE_GROUP" --name "$VM_NAME" --subscription "$subscription_id")
+    [ "$vm_power" = "VM running" ] ||
+        fail 1 "the machine $VM_NAME is in Azure's state Failed and does not run; az vm start $machine tries it again; if nothing of yours is on it yet, remove it and run this again: az vm delete $machine --yes"
+    printf 'note: the last thing that Azure did with %s failed; if ssh does not reach it, remove it and run this again: az vm delete %s --yes\n' "$VM_NAME" "$machine" >&2
 }
 
 check_size() { # the size exists in the region for this subscription, and the quota has room for it

@@ -76,6 +76,7 @@ main() {
 deploy() { # SETTINGS-FILE
     local tags problem="" machine="machine $VM_NAME"
     [ -n "$LOCATION" ] || fail 2 "the resource group $RESOURCE_GROUP does not exist; write into $1 where to make it, for example: LOCATION=westeurope"
+    check_machine
     if [ "$vm_is_there" = no ]; then
         check_size
         check_image
@@ -92,10 +93,7 @@ deploy() { # SETTINGS-FILE
     make_network_rule
     [ "$vm_is_there" = yes ] || make_machine
     make_shutdown
-    if [ "$DRIVER_EXTENSION" = yes ] || { [ "$DRIVER_EXTENSION" = auto ] && [ "${VM_IMAGE%%:*}" != microsoft-dsvm ]; }; then
-        tell_az "NVIDIA's driver (some minutes)" vm extension set --resource-group "$RESOURCE_GROUP" --vm-name "$VM_NAME" \
-            --publisher Microsoft.HpcCompute --name NvidiaGpuDriverLinux
-    fi
+    make_driver
     give_roles
     if [ "$dry_run" = yes ]; then printf '# nothing was changed\n'; else closing_words "$1"; fi
     [ -z "$problem" ] || fail 1 "$problem"
@@ -169,6 +167,17 @@ make_shutdown() {
     elif [ -n "$(owner_of Microsoft.DevTestLab/schedules "shutdown-computevm-$VM_NAME")" ]; then
         tell_az "no more shutdown every day" "${command[@]}" --off
     fi
+}
+
+make_driver() { # Azure takes an extension only while the machine runs
+    [ "$DRIVER_EXTENSION" = yes ] || { [ "$DRIVER_EXTENSION" = auto ] && [ "${VM_IMAGE%%:*}" != microsoft-dsvm ]; } || return 0
+    case $vm_driver in *Succeeded*) return ;; esac
+    if [ "$vm_is_there" = yes ] && [ "$vm_power" != "VM running" ]; then
+        printf "note: %s does not run, so NVIDIA's driver is not installed now; start it and run this again\n" "$VM_NAME" >&2
+        return
+    fi
+    tell_az "NVIDIA's driver (some minutes)" vm extension set --resource-group "$RESOURCE_GROUP" --vm-name "$VM_NAME" \
+        --publisher Microsoft.HpcCompute --name NvidiaGpuDriverLinux
 }
 
 give_roles() { # the machine and you read and write images and labels; no key lies anywhere
