@@ -16,9 +16,11 @@ from helpers_programs import done, run
 from helpers_proxy import Fault, through
 from helpers_state import Project
 from helpers_tables import labels
+from test_publish import Project as PhotoProject
 
 from utils.assignments import utc_text
 from utils.config import load_config
+from utils.cycle import update_cycle
 from utils.errors import InputError
 from utils.label_state import Change
 from utils.retraining import Backlog, backlog
@@ -103,6 +105,35 @@ def test_a_second_watcher_is_refused_by_name_until_the_first_lets_go(store, tmp_
     assert not is_alive(read_watcher(store.labels), datetime.now(UTC))
     second.take()
     assert read_watcher(store.labels)["place"] == str(tmp_path / "b")
+
+
+def test_of_two_watchers_that_come_at_the_same_moment_one_is_refused(store, tmp_path, monkeypatch):
+    first, second = lease(store, tmp_path / "a"), lease(store, tmp_path / "b")
+    write = store.labels.write
+
+    def overtaken(*words, **options):
+        monkeypatch.setattr(store.labels, "write", write)
+        second.take()
+        return write(*words, **options)
+
+    monkeypatch.setattr(store.labels, "write", overtaken)
+    with pytest.raises(InputError, match=r"is watched since this moment by anna@desk \(process \d+, .*b\)"):
+        first.take()
+    second.beat()
+
+
+def test_a_lease_that_was_taken_although_the_answer_was_lost_is_held(store, tmp_path, monkeypatch):
+    first, write = lease(store, tmp_path / "a"), store.labels.write
+
+    def lost(*words, **options):
+        monkeypatch.setattr(store.labels, "write", write)
+        write(*words, **options)
+        return write(*words, **options)  # the second try finds the first one's blob
+
+    monkeypatch.setattr(store.labels, "write", lost)
+    first.take()
+    first.beat()
+    assert read_watcher(store.labels)["holder"] == first.document["holder"]
 
 
 def silent(store, seconds: float) -> None:
@@ -224,6 +255,39 @@ def watcher(project, monkeypatch):
     made = watch.Watcher(load_config(project.config), once=False)
     made._open()
     return made
+
+
+def test_hours_after_the_first_label_a_cycle_is_due_also_for_the_next_watcher(watcher, project):
+    """auto_retrain_hours is 24, and three images are tagged."""
+    watcher.backlog, watcher.etag = Backlog(0, None), None
+    assert watcher._due() is None and watcher.lease.document["new_since"]
+    for hours, due in ((23, False), (25, True)):
+        watcher.lease.beat(new_since=utc_text(datetime.now(UTC) - timedelta(hours=hours)))
+        following = watch.Watcher(watcher.config, once=False)
+        following._open()
+        assert [bool(each._due()) for each in (watcher, following)] == [due, due]
+        watcher._open()
+    project.commit(tagged=labels(""))
+    assert watcher._due() is None and watcher.lease.document["new_since"] is None
+
+
+def test_once_ends_with_1_after_a_failed_cycle_and_with_0_after_a_good_one(tmp_path, monkeypatch):
+    """The cycle was interrupted before its last step, and another model has gone live since it was compared: so it is compared again."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    made = PhotoProject(tmp_path, auto_poll_seconds=0.1)
+    made.fill()
+    made.predict()
+    update_cycle(made.config, verdict={"publish": True, "why": "it is better", "live": "model_1.pb"})
+    watch.Watcher(made.config, once=True)._note("publish_guarded")
+    failed = run("train/watch.py", made.path, "--once")
+    assert (failed.returncode, made.state().cycles) == (1, [])
+    assert "step publish_guarded failed (exit 1): " in failed.stderr and "compare it again" in failed.stderr
+    retry_at = moment(read_watcher(made.store.container)["retry_at"])
+    until(lambda: datetime.now(UTC) >= retry_at, "the end of the pause")
+    good = run("train/watch.py", made.path, "--once")
+    assert (good.returncode, len(made.state().cycles)) == (0, 1), good.stderr
+    assert "an interrupted cycle goes on at compare_models: a cycle begins" in good.stdout
+    assert read_watcher(made.store.container)["failures"] == 0
 
 
 def test_however_long_storage_is_away_or_a_cycle_fails_the_pause_is_bounded(watcher):
