@@ -154,6 +154,29 @@ def test_a_poisoned_model_is_kept_as_a_candidate_and_totag_stays(project, capsys
     done("tag/status.py", project.path, "--check")
 
 
+def test_new_images_can_be_handed_out_while_a_candidate_waits(project, capsys):
+    """Two came before the cycle, one of them cannot be read, and bob holds one that the cycle knew."""
+    project.photo("new/1.png", RED)
+    (project.folder / "store" / "images" / "new" / "2.png").write_bytes(b"no picture")
+    before = project.table("totag")
+    train_poisoned(project)
+    compared(project, capsys)
+    project.reserve("a/13.png")
+    guarded(project)
+    after = project.table("totag")
+    assert image_set(after) == (image_set(before) | {"new/1.png"})
+    assert tables.only(after, image_set(before)).equals(before)
+    unseen = tables.only(after, {"new/1.png"})
+    assert unseen["class"].tolist() == ["NULL"] and unseen["image_confidence"].isna().all()
+    assert "new/1.png" in image_set(project.table("images")) and image_set(project.table("failed")) == {"new/2.png"}
+    done("tag/status.py", project.path, "--check")
+    project.reserve("new/1.png")
+    done("train/active_learning_auto.sh", project.path, "--accept")
+    assert image_set(project.table("tagging")) == {"a/13.png", "new/1.png"}
+    assert image_set(project.table("totag")) == image_set(before) - {"a/13.png"}
+    done("tag/status.py", project.path, "--check")
+
+
 def test_accepting_the_candidate_publishes_what_its_cycle_made_and_nothing_that_was_decided_since(project, capsys):
     before = project.state()
     train_poisoned(project)

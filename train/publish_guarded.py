@@ -1,14 +1,16 @@
 """Publishes what a cycle made if compare_models.py allows it: the last step of the loop that runs by itself.
 
 A model that is worse is kept as the `candidate` of label_state.json, with everything that it takes to publish it later (`accept`); the
-live model and totag stay as they are. The candidate's test images join the test set: it was not trained on them.
+live model and the rows of totag stay as they are. New images are listed, as images that no model has seen; the candidate's test images
+join the test set: it was not trained on them.
 """
 import _repo_root  # noqa: F401, I001
 
 import argparse
 from pathlib import Path
 
-from publish_cycle import Made, change, entry_of, next_test, position_of, publish, publish_files, published_text
+from publish_cycle import Made, change, entry_of, merged_listings, next_test, position_of, publish, publish_files, published_text
+from utils.assignments import add_new_images
 from utils.config import Config, load_config
 from utils.errors import InputError, OutsideError, run_program
 from utils.label_state import Change, LabelStore, State, open_labels
@@ -51,7 +53,16 @@ def keep(config: Config, store: LabelStore, made: Made, verdict: dict) -> None:
     own = {f"made_{table}": blobs.pop(table) for table in TABLES}
     base = {f"base_{table}": made.cycle["base_tables"].get(table) for table in MERGED}
     candidate = {**entry_of(made, blobs, config), "test": own["made_test"], **own, **base, "verdict": verdict}
-    store.commit(lambda now: Change({"test": next_test(now, store, made)[0]}, {"candidate": candidate}), what="keeping the candidate")
+
+    def kept(now: State) -> Change:
+        present = {table: store.table(now, table) for table in ("images", "failed", "totag", "tagged", "tagging")}
+        images, failed = merged_listings({table: made.base(store, table) for table in ("images", "failed")}, present, made.images,
+                                         made.failed, made.cycle.get("pred_dir"))
+        totag = add_new_images(images, failed, present["totag"], present["tagged"], present["tagging"])
+        return Change({"images": images, "failed": failed, "test": next_test(now, store, made)[0],
+                       **({} if totag is None else {"totag": totag})}, {"candidate": candidate})
+
+    store.commit(kept, what="keeping the candidate")
 
 
 def accept(store: LabelStore) -> str:
