@@ -90,8 +90,8 @@ def test_a_folder_store_is_not_copied(folder_store, tmp_path):
     assert image_path(folder_store.images, tmp_path / "AllImages", "a/1.jpg") == folder_store.images.path_of("a/1.jpg")
 
 
-def synced(store, folder: Path) -> tuple[int, int, list]:
-    listing = list_images(store.images, "*.jpg", True)
+def synced(store, folder: Path, pred_dir: str | None = None) -> tuple[int, int, list]:
+    listing = list_images(store.images, "*.jpg", True, pred_dir)
     result = sync_images(store.images, listing.blobs, folder)
     return result.downloaded, result.present, result.failed
 
@@ -110,6 +110,18 @@ def test_only_what_is_new_or_changed_is_fetched(azurite_store, tmp_path):
     assert synced(azurite_store, tmp_path) == (3, 0, [])
     assert [(tmp_path / name).read_bytes() for name in ("a/1.jpg", "2 #%.jpg", "3.jpg")] == [b"A/1.jpg", b"2 #%.jpg", b"3"]
     assert synced(azurite_store, tmp_path) == (0, 3, [])
+
+
+def test_after_a_sync_of_one_folder_the_images_of_the_others_are_not_fetched_again(azurite_store, tmp_path):
+    for name in ("1.jpg", "a/2.jpg", "b/3.jpg"):
+        azurite_store.images.write(name, name.encode())
+    synced(azurite_store, tmp_path)
+    azurite_store.images.write("a/4.jpg", b"4")
+    azurite_store.images.write("b/3.jpg", b"B/3.jpg")
+
+    assert synced(azurite_store, tmp_path, pred_dir="a") == (1, 1, [])
+    assert synced(azurite_store, tmp_path) == (1, 3, [])
+    assert (tmp_path / "b" / "3.jpg").read_bytes() == b"B/3.jpg"
 
 
 def test_a_file_cut_short_on_disk_is_fetched_again(azurite_store, tmp_path):

@@ -96,9 +96,8 @@ def sync_images(container: Container, blobs: list[Blob], image_dir: Path, worker
                     bar.update()
             finally:
                 pool.shutdown(cancel_futures=True)
-        if todo:
-            present = {blob.name for blob in blobs}
-            write_bytes(journal, b"".join(_line(name, etag) for name, etag in known.items() if name in present))
+        if todo:  # one line for each, also for what was not listed now: it may be asked for again
+            write_bytes(journal, b"".join(_line(name, etag) for name, etag in known.items()))
     except OSError as error:
         if error.errno not in _DISK_FULL:
             raise
