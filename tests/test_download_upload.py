@@ -213,7 +213,7 @@ def test_everything_else_is_handed_out_as_an_upright_copy_of_the_same_size(folde
     for blob in originals:
         with Image.open(project.place / "Images" / project.local(blob)) as image:
             assert image.size == ((100, 200) if blob == "turned.jpg" else (200, 100)), blob
-            assert image.format == ("JPEG" if blob.endswith("jpg") else "PNG") and image.mode == "RGB"
+            assert image.format == ("JPEG" if blob.endswith(("jpg", "tif")) else "PNG") and image.mode == "RGB"
             assert image.getexif().get(0x0112, 1) == 1
             assert np.abs(np.asarray(image.getpixel((5, 5)), int) - ORANGE).max() < 12, blob
 

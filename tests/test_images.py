@@ -55,6 +55,12 @@ def test_what_we_encode_decodes_to_the_same_picture():
     assert np.abs(decode(encode_jpeg(smooth)).astype(int) - smooth).max() <= 3
 
 
+def test_a_picture_that_is_longer_than_a_jpeg_can_be_is_said_to_be():
+    assert decode(encode_jpeg(np.zeros((1, 65_500, 3), np.uint8))).shape == (1, 65_500, 3)
+    with pytest.raises(BadImage, match="65501x1 pixels are more than fit into a JPEG"):
+        encode_jpeg(np.zeros((1, 65_501, 3), np.uint8))
+
+
 def test_a_palette_bmp_decodes_to_its_colours():
     image = Image.fromarray(PICTURE).quantize(8)
 

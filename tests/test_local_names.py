@@ -36,8 +36,8 @@ def test_two_blobs_that_become_the_same_name_are_told_apart():
     assert names("a/b.jpg", "a__b.jpg", "a#b.jpg", "a?b.jpg") == ["a__b.jpg", "a__b_2.jpg", "a_b.jpg", "a_b_2.jpg"]
 
 
-def test_formats_that_vott_does_not_list_are_named_png():
-    assert names("a.bmp", "b.TIF", "c", "d.v2") == ["a.bmp.png", "b.TIF.png", "c.png", "d.v2.png"]
+def test_formats_that_vott_does_not_list_are_named_png_and_a_tiff_jpg():
+    assert names("a.bmp", "c", "d.v2", "b.TIF", "b.tiff") == ["a.bmp.png", "c.png", "d.v2.png", "b.TIF.jpg", "b.tiff.jpg"]
 
 
 def test_reserved_names_of_windows_are_not_used():

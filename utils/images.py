@@ -13,6 +13,7 @@ _SIDEWAYS = {5, 6, 7, 8}
 _TURN = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
 _MOST_PIXELS = 1_000_000_000
+_LONGEST_JPEG = 65_500  # pixels of a side that libjpeg writes
 Image.MAX_IMAGE_PIXELS = None  # aerial photographs are larger than Pillow's limit; ours is checked in _opened
 warnings.filterwarnings("ignore", module=r"PIL\.")  # about damaged metadata of cameras; the picture itself is what counts
 
@@ -71,7 +72,10 @@ def is_plain(data: bytes) -> bool:
 
 
 def encode_jpeg(picture: np.ndarray, quality: int = 95) -> bytes:
-    """An RGB picture, uint8 (height, width, 3), as a JPEG file."""
+    """An RGB picture, uint8 (height, width, 3), as a JPEG file. Raises BadImage for one that is longer than a JPEG can be."""
+    height, width = picture.shape[:2]
+    if max(height, width) > _LONGEST_JPEG:
+        raise BadImage(f"{width}x{height} pixels are more than fit into a JPEG, which ends at {_LONGEST_JPEG}; cut it into pieces")
     return _encoded(picture, "JPEG", quality=quality, subsampling=0)
 
 

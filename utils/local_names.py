@@ -14,7 +14,8 @@ LONGEST = 100  # characters
 _LONGEST_BYTES = 200  # of UTF-8; Linux and macOS allow 255
 _KEPT = " ._-()[]"  # besides letters and digits; VoTT fails silently on # ? %, Windows refuses : * " < > | and others
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin|conout)\W*", re.IGNORECASE)
-_HANDED_OUT = {".jpg", ".jpeg", ".png"}  # these stay as they are; everything else becomes .png
+_HANDED_OUT = {".jpg", ".jpeg", ".png"}  # these stay as they are; a TIFF becomes .jpg, everything else .png
+_TIFF = {".tif", ".tiff"}
 
 
 def local_names(blobs: Iterable[str], *, taken: Iterable[str] = (), with_folder: bool = True) -> dict[str, str]:
@@ -27,7 +28,7 @@ def local_names(blobs: Iterable[str], *, taken: Iterable[str] = (), with_folder:
     for blob in blobs:
         path = PurePosixPath((blob if with_folder else split_name(blob)[1]).replace("/", "__"))
         keep = path.suffix.lower() in _HANDED_OUT
-        stem, suffix = (path.stem, path.suffix) if keep else (path.name, ".png")
+        stem, suffix = (path.stem, path.suffix) if keep else (path.name, ".jpg" if path.suffix.lower() in _TIFF else ".png")
         name = _safe(stem, suffix)
         number = 2
         while folded(name) in used:
