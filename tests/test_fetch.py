@@ -13,18 +13,19 @@ from pathlib import Path
 import pytest
 
 from utils.errors import InputError, OutsideError
-from utils.fetch import fetch_url, shown, split_checksum, unpack
+from utils.fetch import fetch_archive, fetch_url, place_for, shown, split_checksum, unpack
 
 CONTENT = bytes(range(256)) * 400
 
 
 class _Server(ThreadingHTTPServer):
-    """Serves CONTENT at every address; `cut` = how many bytes each of the next answers stops after; `asked` = the Range headers seen."""
+    """Serves `content` at every address; `cut` = how many bytes each of the next answers stops after; `asked` = the Range headers seen."""
 
     cut: list[int] = []
     asked: list[str | None] = []
     etag = '"1"'
     status = 200
+    content = CONTENT
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -38,10 +39,10 @@ class _Handler(BaseHTTPRequestHandler):
             start = int(re.fullmatch(r"bytes=(\d+)-", self.headers["Range"])[1])
         self.send_response(206 if start else 200)
         self.send_header("ETag", server.etag)
-        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.send_header("Content-Length", str(len(server.content) - start))
         self.end_headers()
-        end = server.cut.pop(0) if server.cut else len(CONTENT)
-        self.wfile.write(CONTENT[start:end])
+        end = server.cut.pop(0) if server.cut else len(server.content)
+        self.wfile.write(server.content[start:end])
         self.close_connection = True
 
     def log_message(self, *_):
@@ -129,6 +130,56 @@ def test_without_a_connection_nothing_is_left_behind(tmp_path, monkeypatch):
     with pytest.raises(OutsideError, match="no connection"):
         fetch_url(url, tmp_path / "model.bin")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content, what", [
+    (b"\xef\xbb\xbf\r\n<!DOCTYPE html><title>Sign in", "an HTML or XML text, not a model"),
+    (b'<?xml version="1.0"?><Error><Code>AccessDenied', "an HTML or XML text, not a model"),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer"),
+])
+def test_an_error_page_in_place_of_a_file_is_named_and_not_kept(tmp_path, content, what):
+    with serving() as (server, url):
+        server.content = content
+        with pytest.raises(OutsideError, match=f"model.bin: what came is {what}.*; without a network, fetch it elsewhere"):
+            fetch_url(url, tmp_path / "model.bin")
+        assert list(tmp_path.iterdir()) == []
+        (tmp_path / "model.bin").write_bytes(content)
+        with pytest.raises(OutsideError, match=f"model.bin: {what}.*; delete it and run again"):
+            fetch_url(url, tmp_path / "model.bin")
+        (tmp_path / "a.tar.gz").write_bytes(content)
+        with pytest.raises(InputError, match=rf"a.tar.gz: cannot be unpacked \({what}.*\); .* Delete it to have it fetched again"):
+            unpack(tmp_path / "a.tar.gz", tmp_path / "a")
+
+
+def test_files_of_two_addresses_never_share_a_place(tmp_path):
+    addresses = ["https://a/x/model.tar.gz", "https://b/y/model.tar.gz", "https://b/z/y/model.tar.gz", "https://b:1/y/model.tar.gz",
+                 "https://b/y/model.zip", "https://b/resolve/main/model.tar.gz", "https://c/resolve/main/model.tar.gz"]
+    places = {place_for(address, tmp_path) for address in addresses}
+    assert len(places) == len(addresses)
+    for place in places:
+        assert place.name in ("model.tar.gz", "model.zip") and place.parent.parent == tmp_path and ":" not in place.parent.name
+    assert place_for(f"{addresses[0]}?sig=secret#sha256={'0' * 64}", tmp_path) == place_for(addresses[0], tmp_path)
+
+
+def test_a_file_put_there_by_hand_is_taken_unless_it_is_known_to_be_another(tmp_path):
+    url, by_hand = "https://a/x/model.tar.gz", tmp_path / "model.tar.gz"
+    own = place_for(url, tmp_path)
+    by_hand.write_bytes(CONTENT)
+    assert place_for(url, tmp_path) == place_for(f"{url}#sha256={hashlib.sha256(CONTENT).hexdigest()}", tmp_path) == by_hand
+    assert place_for(f"{url}#sha256={'0' * 64}", tmp_path) == own
+    own.parent.mkdir()
+    own.write_bytes(b"fetched")
+    assert place_for(url, tmp_path) == own
+
+
+def test_an_archive_that_is_fetched_anew_is_unpacked_anew(tmp_path):
+    with serving() as (server, url):
+        for inside in (b"old", b"new"):
+            _archive(tmp_path / "served.tar", {"model.pb": inside})
+            server.content = (tmp_path / "served.tar").read_bytes()
+            folder = fetch_archive(url.replace(".bin", "-0.75_2018.tar.gz"), tmp_path / "downloads")
+            assert (folder / "model.pb").read_bytes() == inside
+            next((tmp_path / "downloads").glob("*/*.tar.gz")).unlink()
 
 
 def test_an_archive_is_unpacked_once(tmp_path):

@@ -1,7 +1,9 @@
 """The cold start: a pretrained model's predictions, chosen by a class map and handed out under our class names."""
 import json
+import zipfile
 
 import numpy as np
+from helpers_http import serving
 from helpers_programs import done, image_sets, photos, put, run, state_tables
 from prediction_journal import PredictionJournal
 from prediction_run import model_key, version
@@ -94,3 +96,29 @@ def test_an_id_that_the_model_does_not_have_is_named(folder_store, tmp_path):
     done("train/active_learning_initialize.sh", config)
     asked = run("tag/download_vott_json.py", 1, config, class_map)
     assert asked.returncode == 2 and "map.json: the model has no class 12" in asked.stderr
+
+
+def test_models_whose_addresses_differ_little_are_each_fetched_and_unpacked(folder_store, tmp_path):
+    from fetch_init_model import init_model
+
+    served = {"x/ssd_0.75_2018.zip": b"first", "x/ssd_0.5_2018.zip": b"second", "y/ssd_0.75_2018.zip": b"third", "z/graph.pb": b"fourth"}
+    for name, content in served.items():
+        path = tmp_path / "served" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".pb":
+            path.write_bytes(content)
+        else:
+            with zipfile.ZipFile(path, "w") as zipped:
+                zipped.writestr("ssd/frozen_inference_graph.pb", content)
+    config = tmp_path / "config.ini"
+
+    def found(address: str) -> list[bytes]:
+        settings = []
+        for name in served:
+            config.write_text(folder_store.config_text(init_pred_tf_url=f"{address}/{name}"), encoding="utf-8")
+            settings.append(load_config(config))
+        return [init_model(each).read_bytes() for each in settings]
+
+    with serving(tmp_path / "served") as address:
+        assert found(address) == list(served.values())
+    assert found(address) == list(served.values()), "nothing is asked of the network again"

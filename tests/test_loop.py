@@ -1,12 +1,10 @@
 """The whole loop with a real, tiny training, as people run it: every command a process of its own, on a folder and on Azure's emulator."""
-import functools
-import http.server
 import re
-import threading
 from pathlib import Path
 
 import cv2
 import pytest
+from helpers_http import serving
 from helpers_programs import done, image_sets, photos, put, review, run, state_tables
 
 from utils import tables
@@ -124,16 +122,8 @@ def weights_address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     backbone = ResNet(50, input_specs=tf_keras.layers.InputSpec(shape=[None, None, None, 3]))
     tf.train.Checkpoint(backbone=backbone).write(str(folder / "backbone"))
-    handler = functools.partial(Quiet, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/backbone"
-        server.shutdown()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+    with serving(folder) as address:
+        yield f"{address}/backbone"
 
 
 @pytest.mark.parametrize("name", ["config.ini", "config_devtest.ini"])

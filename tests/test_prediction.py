@@ -210,6 +210,15 @@ def test_a_file_that_is_no_model_is_one_line_that_says_what_was_found(tmp_path, 
     assert line.startswith(f"{path}: ") and complaint in line and "expected a frozen detection graph" in line
 
 
+def test_a_graph_whose_first_bytes_look_like_a_tag_is_loaded(graph, tmp_path):
+    definition = tf.compat.v1.GraphDef.FromString(graph.path.read_bytes())
+    first = tf.compat.v1.NodeDef(name="n" * 52, op="NoOp")
+    changed = tmp_path / "graph.pb"
+    changed.write_bytes(tf.compat.v1.GraphDef(node=[first, *definition.node]).SerializeToString())
+    assert changed.read_bytes().startswith(b"\n<")
+    FrozenDetector(changed)
+
+
 def test_a_graph_without_the_outputs_names_the_missing_ones(tmp_path):
     path = write_frozen_graph(tmp_path / "graph.pb", without=("num_detections", "detection_scores"))
     with pytest.raises(InputError, match="without detection_scores, num_detections; expected a frozen detection graph"):

@@ -5,10 +5,12 @@ import re
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers_http import serving
 from helpers_training import command, environment, make_project, make_records, step, write_config
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "train"))
@@ -128,6 +130,31 @@ def test_without_a_network_the_error_says_where_to_put_the_weights(tmp_path, mon
     monkeypatch.setattr("utils.fetch.wait_random_exponential", lambda **_: (lambda _state: 0))
     with pytest.raises(OutsideError, match=re.escape(f"put it at {tmp_path}") + ".*set fine_tune_checkpoint to a checkpoint"):
         choose_start("faster_rcnn_resnet50_fpn", None, "http://127.0.0.1:9/vision/resnet50/ckpt-1", tmp_path)
+
+
+def test_weights_of_addresses_that_differ_little_are_each_fetched_once(tmp_path):
+    names = ["a/resolve/main/v1.0-ckpt", "b/resolve/main/v1.0-ckpt", "a/ckpt.zip", "b/ckpt.zip"]
+    for name in names:
+        path = tmp_path / "served" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path, "w") as zipped:
+                zipped.writestr("ckpt/model-1.index", name)
+        else:
+            for end in (".index", ".data-00000-of-00001"):
+                path.with_name(path.name + end).write_text(name)
+
+    def found(address):
+        starts = [choose_start("faster_rcnn_resnet50_fpn", None, f"{address}/{name}", tmp_path / "downloads") for name in names]
+        return [Path(f"{start.prefix}.index").read_text() for start in starts]
+
+    with serving(tmp_path / "served") as address:
+        assert found(address) == names
+    assert found(address) == names, "nothing is asked of the network again"
+    for end in (".index", ".data-00000-of-00001"):
+        (tmp_path / "downloads" / f"ckpt-2{end}").write_text("put there by hand")
+    assert choose_start("faster_rcnn_resnet50_fpn", None, f"{address}/ckpt-2", tmp_path / "downloads").prefix == str(
+        tmp_path / "downloads" / "ckpt-2")
 
 
 def test_a_checkpoint_that_is_not_there_is_one_line(tmp_path):

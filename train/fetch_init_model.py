@@ -6,7 +6,7 @@ from pathlib import Path
 
 from utils.config import Config, load_config
 from utils.errors import InputError, run_program
-from utils.fetch import fetch_url, is_archive, shown, unpack
+from utils.fetch import fetch_archive, fetch_url, is_archive, place_for, shown
 
 
 def main(argv: list[str]) -> None:
@@ -27,14 +27,13 @@ def init_model(config: Config) -> Path:
     if not url:
         named = f"init_model_graph={config.init_model_graph} is not there and " if config.init_model_graph else ""
         raise InputError(f"{config.path}: {named}init_pred_tf_url is not set; give the address of a pretrained model, or the path of one")
-    name = shown(url).rstrip("/").rpartition("/")[2]
-    if not is_archive(name):
-        return fetch_url(url, config.init_model_graph or config.download_location / name)
-    folder = unpack(fetch_url(url, config.download_location / name), config.download_location / f"{name.split('.')[0]}_unpacked")
+    if not is_archive(shown(url)):
+        return fetch_url(url, config.init_model_graph or place_for(url, config.download_location))
+    folder = fetch_archive(url, config.download_location)
     found = [path for pattern in ("frozen_inference_graph.pb", "saved_model.pb") for path in sorted(folder.rglob(pattern))]
     if not found:
         inside = ", ".join(sorted(path.name for path in folder.rglob("*") if path.is_file())[:5]) or "nothing"
-        raise InputError(f"{config.download_location / name}: holds {inside}; expected a frozen_inference_graph.pb or a saved_model.pb")
+        raise InputError(f"{folder}: holds {inside}; expected a frozen_inference_graph.pb or a saved_model.pb")
     return found[0].parent if found[0].name == "saved_model.pb" else found[0]
 
 

@@ -17,6 +17,7 @@ from tensorflow.core.protobuf import rewriter_config_pb2  # noqa: E402
 
 from utils.detections import Detections, from_tensorflow  # noqa: E402
 from utils.errors import InputError  # noqa: E402
+from utils.fetch import stand_in  # noqa: E402
 
 INPUT = "image_tensor"
 OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
@@ -24,8 +25,7 @@ EMBEDDING = "image_embedding"
 WANTED = f"expected a frozen detection graph (input {INPUT}, outputs {', '.join(OUTPUTS)}) or a SavedModel folder"
 _NORMALISED = 2  # boxes in fractions reach little beyond 1
 _LOADED_WITH = (1, 320, 320, 3)  # an image for the first run, in which TensorFlow optimises the graph
-_OTHER_FILES = ((b"version https://git-lfs", "a Git LFS pointer, not the file itself (`git lfs pull` fetches it)"),
-                (b"\x1f\x8b", "a gzip archive; unpack it first"), (b"PK\x03\x04", "a zip archive; unpack it first"),
+_OTHER_FILES = ((b"\x1f\x8b", "a gzip archive; unpack it first"), (b"PK\x03\x04", "a zip archive; unpack it first"),
                 (b"\x89HDF", "an HDF5 (Keras) file"))
 
 
@@ -165,8 +165,8 @@ def _model_in(path: Path) -> Path:
 def _graph_definition(file: Path) -> tf.compat.v1.GraphDef:
     content = file.read_bytes()
     definition = tf.compat.v1.GraphDef()
-    if content.lstrip()[:1] == b"<":
-        raise InputError(f"{file}: an HTML or XML text, not a model (an error page of the server it came from?); {WANTED}")
+    if what := stand_in(file):
+        raise InputError(f"{file}: {what}; delete it and fetch it again; {WANTED}")
     for start, what in _OTHER_FILES:
         if content.startswith(start):
             raise InputError(f"{file}: {what}; {WANTED}")

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tf_keras
 
 from utils.errors import InputError, OutsideError
-from utils.fetch import fetch_url, is_archive, shown, split_checksum, unpack
+from utils.fetch import fetch_archive, fetch_url, is_archive, place_for, shown, split_checksum
 
 SCRATCH = "scratch"
 _PUBLISHED = "https://storage.googleapis.com/"
@@ -125,14 +125,13 @@ def _exists(checkpoint: str) -> bool:
 
 def _fetched(url: str, folder: Path) -> str:
     """The prefix of the checkpoint at this address, on this disk."""
-    parts = [part for part in shown(url).split("/") if part]
-    name, place = parts[-1], folder / "_".join(parts[-3:-1] or ["weights"])
-    if is_archive(name):
-        archive = fetch_url(url, folder / name, CHECKSUMS.get(url))
-        stem = next(name[:-len(end)] for end in (".tar.gz", ".tgz", ".tar", ".zip") if name.lower().endswith(end))
-        return checkpoint_prefix(str(unpack(archive, folder / stem)))
+    if is_archive(shown(url)):
+        return checkpoint_prefix(str(fetch_archive(url, folder, CHECKSUMS.get(url))))
     address, checksum = split_checksum(url)
     base, query, rest = address.partition("?")
+    index = place_for(base + ".index", folder)
+    prefix = index.with_suffix("")
     for end in (_DATA, ".index"):
-        fetch_url(base + end + query + rest, place / (name + end), CHECKSUMS.get(base + end) or (checksum if end == _DATA else None))
-    return str(place / name)
+        fetch_url(base + end + query + rest, index.with_name(prefix.name + end),
+                  CHECKSUMS.get(base + end) or (checksum if end == _DATA else None))
+    return str(prefix)

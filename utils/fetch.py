@@ -19,6 +19,7 @@ _TIMEOUT = (10, 60)  # seconds: to connect, between two pieces
 _PIECE = 1 << 20
 _BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|!--|\?xml|html|head|body|error)", re.IGNORECASE)
 
 
 def fetch_url(url: str, target: Path, sha256: str | None = None) -> Path:
@@ -26,11 +27,14 @@ def fetch_url(url: str, target: Path, sha256: str | None = None) -> Path:
 
     The checksum may also stand behind the address, as `#sha256=…` (the argument wins).
     What a cut left behind is gone on with where the server can (Range with If-Range). A file with another checksum than `sha256`, or of
-    another length than announced, never becomes `target`. Raises OutsideError, which says what to put where without a network.
+    another length than announced, or an error page in its place, never becomes `target`. Raises OutsideError, which says what to put where
+    without a network.
     """
     url, given = split_checksum(url)
     sha256 = sha256 or given
     if target.is_file():
+        if what := stand_in(target):
+            raise OutsideError(f"{target}: {what}; delete it and run again")
         if sha256 and _sha256(target) != sha256:
             raise OutsideError(f"{target} is not the file that was published (its SHA-256 differs); delete it and run again")
         return target
@@ -44,6 +48,9 @@ def fetch_url(url: str, target: Path, sha256: str | None = None) -> Path:
                 _fetch(url, part)
     except (requests.RequestException, _Cut) as error:
         raise OutsideError(f"{shown(url)} could not be fetched ({_reason(error)}); {otherwise}") from None
+    if what := stand_in(part):
+        _forget(part)
+        raise OutsideError(f"{shown(url)}: what came is {what}; {otherwise}")
     if sha256 and _sha256(part) != sha256:
         _forget(part)
         raise OutsideError(f"{shown(url)}: what came is not the file that was published (its SHA-256 differs); {otherwise}")
@@ -52,9 +59,41 @@ def fetch_url(url: str, target: Path, sha256: str | None = None) -> Path:
     return target
 
 
+def fetch_archive(url: str, folder: Path, sha256: str | None = None) -> Path:
+    """Fetch an archive to its place below `folder`, and unpack it beside, both once; returns the folder with what was in it."""
+    archive = place_for(url, folder)
+    inside = archive.with_name(f"{archive.name}_unpacked")
+    if not archive.is_file():
+        shutil.rmtree(inside, ignore_errors=True)  # ours: from an archive that was deleted since, to have another one fetched
+    return unpack(fetch_url(url, archive, sha256), inside)
+
+
+def place_for(url: str, folder: Path) -> Path:
+    """Where the file of this address lies below `folder`: never where that of another address lies (the query does not count).
+
+    A file of that name in `folder` itself was put there by hand, and is taken if it can be: where nothing was fetched, and with the
+    checksum that the address has, if any.
+    """
+    site, _, name = shown(url).rstrip("/").rpartition("/")
+    last = re.sub(r"[^\w.-]", "_", site.rpartition("/")[2])
+    place, by_hand = folder / f"{last}-{hashlib.sha256(site.encode()).hexdigest()[:8]}" / name, folder / name
+    if place.is_file() or not by_hand.is_file():
+        return place
+    return by_hand if split_checksum(url)[1] in (None, _sha256(by_hand)) else place
+
+
+def stand_in(file: Path) -> str | None:
+    """What a file is that stands where another should: an error page or a Git LFS pointer. None for anything else."""
+    with file.open("rb") as content:
+        start = content.read(1000)
+    if _PAGE.match(start):
+        return "an HTML or XML text, not a model (an error page of the server it came from?)"
+    return "a Git LFS pointer, not the file itself (`git lfs pull` fetches it)" if start.startswith(b"version https://git-lfs") else None
+
+
 def is_archive(name: str) -> bool:
-    """Whether `unpack` knows this kind of file, by its name."""
-    return name.lower().endswith(_ARCHIVES)
+    """Whether `unpack` knows this kind of file, by its name or address."""
+    return name.lower().rstrip("/").endswith(_ARCHIVES)
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -76,7 +115,7 @@ def unpack(archive: Path, folder: Path) -> Path:
                 tar.extractall(piece, filter="data")
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
         shutil.rmtree(piece, ignore_errors=True)
-        raise InputError(f"{archive}: cannot be unpacked ({error}); expected a whole .tar.gz or .zip. "
+        raise InputError(f"{archive}: cannot be unpacked ({stand_in(archive) or error}); expected a whole .tar.gz or .zip. "
                          "Delete it to have it fetched again") from None
     piece.rename(folder)
     return folder
