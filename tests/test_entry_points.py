@@ -113,6 +113,15 @@ def test_the_step_that_failed_is_named_with_the_command_that_goes_on(tree):
     assert (done.returncode, calls) == (0, [f"{step} config.ini" for step in STEPS["active_learning_train.sh"][4:]])
 
 
+def test_the_command_that_goes_on_has_the_options_that_were_given(tree):
+    done, _ = run("bash train/active_learning_train.sh config.ini --iterations 100 --note \"it's a try\"", tree, tree,
+                  FAIL="create_tf_records.py")
+    command = done.stderr.splitlines()[-1].partition("to go on from it: ")[2]
+    assert command.startswith('bash "train/active_learning_train.sh" --from create_tf_records "config.ini" --iterations 100 --note ')
+    _, calls = run(command, tree, tree)
+    assert calls[:2] == ["create_tf_records.py config.ini", "train_detector.py config.ini --iterations 100 --note it's a try"]
+
+
 def test_a_step_may_be_named_with_or_without_its_ending(tree):
     for step in ("publish_cycle", "publish_cycle.py"):
         assert run(f"bash train/active_learning_train.sh config.ini --from {step}", tree, tree)[1] == ["publish_cycle.py config.ini"]

@@ -90,8 +90,9 @@ for index in "${!steps[@]}"; do
     "$python" "$here/${words[0]}" "${arguments[@]}" || status=$?
     if [ "$status" -ne 0 ]; then
         [ "${#steps[@]}" -eq 1 ] ||
-            printf '%s: step %s failed (exit %d); to go on from it: bash "%s" --from %s "%s"\n' \
-                "$name" "${names[index]}" "$status" "$entry" "${names[index]}" "$config" >&2
+            printf '%s: step %s failed (exit %d); to go on from it: bash "%s" --from %s "%s"%s\n' \
+                "$name" "${names[index]}" "$status" "$entry" "${names[index]}" "$config" \
+                "$([ "${#options[@]}" -eq 0 ] || printf ' %q' "${options[@]}")" >&2
         exit "$status"
     fi
     export ACTIVE_LEARNING_NOTICES_SHOWN=1
