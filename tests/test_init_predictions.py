@@ -11,6 +11,7 @@ from prediction_run import model_key, version
 from utils import tables
 from utils.config import load_config
 from utils.detections import Detections
+from utils.images import BadImage
 from utils.label_state import Change, open_labels
 
 CLASS_MAP = {"classmap": [{"initclass": "16", "map": "bird", "balance": "0.5"}, {"initclass": "NULL", "map": "NULL", "balance": "0.5"}],
@@ -69,6 +70,28 @@ def test_a_new_machine_goes_on_with_what_another_has_published(store, tmp_path):
     again, = state_tables(config, "init_totag")
     columns = ["filename", "folder", "class", "box_confidence", "xmin"]
     assert again.sort_values(columns)[columns].values.tolist() == first.sort_values(columns)[columns].values.tolist()
+
+
+def test_images_that_the_pretrained_models_run_cannot_decode_are_listed_as_failed(folder_store, tmp_path):
+    config = tmp_path / "config.ini"
+    (tmp_path / "graph.pb").write_bytes(b"a model that need not be loaded, since nothing is left to predict")
+    config.write_text(folder_store.config_text(init_model_graph=tmp_path / "graph.pb", min_confidence=0.5), encoding="utf-8")
+    put(folder_store.images, photos(3), tmp_path)
+    done("train/active_learning_initialize.sh", config)
+    settings = load_config(config)
+    (images,) = state_tables(config, "images")
+    good, cut, other = zip(tables.blob_names(images), images["etag"], strict=True)
+    with PredictionJournal(settings.data_dir / "init_predictions.journal", model_key(settings.init_model_graph, settings)) as found:
+        found.add(good[0], version(good[1], 0.5), Detections(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0)))
+        found.add(cut[0], version(cut[1], 0.5), BadImage("truncated"))
+        found.add(other[0], version(other[1], 0.5), BadImage("truncated"))
+    said = done("train/create_init_predictions.py", config).splitlines()
+    assert said[-2].startswith(f"2 images cannot be decoded and are listed as failed, for example {cut[0]} (truncated)")
+    failed, = state_tables(config, "failed")
+    assert failed[["filename", "reason", "etag"]].values.tolist() == [[tables.split_name(blob)[1], "truncated", etag]
+                                                                      for blob, etag in (cut, other)]
+    assert image_sets(config, "images", "totag", "failed", "init_totag") == [{good[0]}, {good[0]}, {cut[0], other[0]}, {good[0]}]
+    assert "1 images (0 predicted now)" in done("train/create_init_predictions.py", config).splitlines()[-1]
 
 
 def test_a_class_map_of_before_a_renaming_hands_out_the_new_names(folder_store, tmp_path):

@@ -18,7 +18,7 @@ from utils.errors import InputError, run_program
 from utils.images import BadImage
 from utils.label_state import Change, State, open_labels
 from utils.model_classes import read_model_classes
-from utils.tables import NULL
+from utils.tables import NULL, image_set
 
 _ALL_IDS = {number: str(number) for number in range(1, 10_000)}
 _IDS = {text: number for number, text in _ALL_IDS.items()}
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
     container, store = open_labels(config)
     model = init_model(config)
     state = store.read()
-    images = tables.only(store.table(state, "images"), tables.image_set(store.totag(state)))
+    images = tables.only(store.table(state, "images"), image_set(store.totag(state)))
     if not len(images):
         raise InputError(f"{store.container.address}: there is no image that nobody has; every one is tagged, handed out or unreadable")
     journal_file, output = config.data_dir / "init_predictions.journal", config.data_dir / "init_predictions.csv"
@@ -52,15 +52,28 @@ def main(argv: list[str]) -> None:
             raise InputError(f"none of {len(images)} images could be predicted; the first: {next(iter([*bad.items(), *run.gone]))}")
         write_predictions(output, images, run.entries(), _ALL_IDS, config.user_folders)
     predictions = tables.parse("init_totag", output)
-    seen = tables.image_set(predictions)
+    seen = image_set(predictions)
     of_seen = tables.only(images, seen)
     predicted = tables.make("init_predicted", filename=of_seen["filename"], folder=of_seen["folder"], etag=of_seen["etag"],
                             model=[published_key(key, config.min_confidence, _IDS)] * len(of_seen))
 
+    undecodable = tables.only(images, bad)
+    undecodable = tables.make("failed", filename=undecodable["filename"], folder=undecodable["folder"], etag=undecodable["etag"],
+                              reason=tables.blob_names(undecodable).map(bad))
+
     def change(now: State) -> Change:
-        """The new predictions; images that were not predicted now keep what an earlier run found."""
-        return Change({table: tables.concat(table, tables.without(store.table(now, table), seen), rows)
-                       for table, rows in (("init_totag", predictions), ("init_predicted", predicted))})
+        """The new predictions; images that were not predicted now keep what an earlier run found. Those that cannot be decoded fail,
+        unless they have changed or somebody has them by now."""
+        present = {table: store.table(now, table) for table in ("images", "failed", "init_totag", "init_predicted")}
+        listed = tables.only(present["images"], image_set(store.totag(now)))
+        etags = dict(zip(tables.blob_names(listed), listed["etag"], strict=True))
+        failed = undecodable[tables.blob_names(undecodable).map(etags) == undecodable["etag"]]
+        broken = image_set(failed)
+        changed = {table: tables.concat(table, tables.without(present[table], seen | broken), rows)
+                   for table, rows in (("init_totag", predictions), ("init_predicted", predicted))}
+        if broken:
+            changed |= {"images": tables.without(present["images"], broken), "failed": tables.concat("failed", present["failed"], failed)}
+        return Change(changed)
 
     state = store.commit(change, what="publishing the pretrained model's predictions")
     boxes = predictions[predictions["class"] != NULL]
@@ -68,7 +81,7 @@ def main(argv: list[str]) -> None:
     for identity, count in boxes["class"].value_counts().items():
         print(f"{identity:>5}  {names.get(int(identity), '(not in init_label_map)'):20} {count} boxes in {images_of[identity]} images")
     if bad:
-        print(f"{len(bad)} images cannot be decoded and are left out, for example {next(iter(bad))} ({next(iter(bad.values()))})")
+        print(f"{len(bad)} images cannot be decoded and are listed as failed, for example {next(iter(bad))} ({next(iter(bad.values()))})")
     print(f"{len(seen)} images ({run.predicted} predicted now), {len(boxes)} boxes → {state.blob('init_totag')}")
 
 
