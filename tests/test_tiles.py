@@ -48,6 +48,8 @@ def test_tiles_cover_the_picture_and_neighbours_overlap(height, width):
     (790, 300, 870, 380),        # on a border, whole in the overlap
     (1000, 1000, 1100, 1120),    # on a corner of four tiles
     (600, 200, 1300, 500),       # wider than the overlap: halves on both sides
+    (650, 200, 1064, 500),       # a little wider: the halves cover each other nearly whole
+    (650, 450, 1064, 1064),      # the same in both directions
     (100, 500, 500, 1500),       # higher than the overlap
 ])
 def test_an_object_on_a_border_is_found_once(box):

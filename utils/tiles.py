@@ -25,7 +25,7 @@ def merge_tiles(found: Sequence[tuple[Window, Detections]], height: int, width: 
     """What was found in each window as detections of the whole picture, each object once, most confident first.
 
     Greedy non-maximum suppression per class, boxes that no inner tile border cuts before cut ones. A cut box is also dropped when most of
-    it lies inside a box that stands, and joined with a cut box that continues it beyond the border.
+    it lies inside a box that stands, but joined with a cut box that continues it beyond the border, however much they have in common.
     """
     boxes, classes, scores, cuts = [], [], [], []
     for (x, y, tile_width, tile_height), detections in found:
@@ -69,7 +69,8 @@ def _once(boxes: np.ndarray, scores: np.ndarray, cuts: np.ndarray) -> tuple[np.n
     for index in range(len(boxes)):
         standing = np.flatnonzero(kept)
         shared, of_smaller = _overlaps(boxes[index], boxes[standing])
-        if (shared > SAME_IOU).any() or (cuts[index].any() and (of_smaller > INSIDE).any()):
+        covering = (shared > SAME_IOU) | (cuts[index].any() & (of_smaller > INSIDE))
+        if covering[~cuts[standing].any(axis=1)].any():
             continue
         halves = [place for place in standing if _continues(boxes[index], cuts[index], boxes[place], cuts[place])]
         if halves:
@@ -77,8 +78,8 @@ def _once(boxes: np.ndarray, scores: np.ndarray, cuts: np.ndarray) -> tuple[np.n
             boxes[place, :2] = np.minimum(boxes[place, :2], boxes[index, :2])
             boxes[place, 2:] = np.maximum(boxes[place, 2:], boxes[index, 2:])
             cuts[place] &= cuts[index]
-            continue
-        kept[index] = True
+        else:
+            kept[index] = not covering.any()
     return boxes[kept], scores[kept]
 
 
