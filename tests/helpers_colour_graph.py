@@ -11,8 +11,11 @@ import tensorflow as tf  # noqa: E402
 SCORES = (0.9, 0.3)
 
 
-def detect_colours(images):
-    """The outputs of the graph, for images uint8 (b, h, w, 3): two rows each, with score 0 for a colour that is not there."""
+def detect_colours(images, classes=(1, 2)):
+    """The outputs of the graph, for images uint8 (b, h, w, 3): two rows each, with score 0 for a colour that is not there.
+
+    classes: the numbers of red and green.
+    """
     red, green, blue = (tf.cast(channel, tf.int32) for channel in tf.unstack(images, axis=-1))
     boxes, scores = [], []
     for strong, weak, score in ((red, green, SCORES[0]), (green, red, SCORES[1])):
@@ -23,14 +26,15 @@ def detect_colours(images):
         scores.append(score * tf.cast(tf.reduce_any(shown, axis=[1, 2]), tf.float32))
     scores = tf.stack(scores, axis=1)
     return {"detection_boxes": tf.stack(boxes, axis=1), "detection_scores": scores,
-            "detection_classes": tf.ones_like(scores) * [1.0, 2.0], "num_detections": 2 * tf.ones_like(scores[:, 0])}
+            "detection_classes": tf.ones_like(scores) * tf.cast(classes, tf.float32), "num_detections": 2 * tf.ones_like(scores[:, 0])}
 
 
-def write_frozen_graph(path: Path, canvas: tuple[int, int] | None = None, without: tuple[str, ...] = (), embedding: bool = False) -> Path:
+def write_frozen_graph(path: Path, canvas: tuple[int, int] | None = None, without: tuple[str, ...] = (), embedding: bool = False,
+                       classes: tuple[int, int] = (1, 2)) -> Path:
     """Write it as a frozen graph; `without` leaves outputs out, `embedding` gives the mean colour of each image as its embedding."""
     with tf.Graph().as_default() as graph:
         images = tf.compat.v1.placeholder(tf.uint8, [None, None, None, 3], "image_tensor")
-        for name, value in detect_colours(images).items():
+        for name, value in detect_colours(images, classes).items():
             if name not in without:
                 tf.identity(value, name)
         if embedding:

@@ -1,12 +1,18 @@
 """Models that exist: the cold start, predicting without training, measuring; what has not changed is not predicted again."""
 import hashlib
+import os
 import shutil
+import subprocess
+import sys
 import tarfile
+import time
 
+import numpy as np
 import pytest
 from helpers_colour_graph import write_frozen_graph
-from helpers_programs import done, run, state_tables
-from test_publish import GREEN, RED, Project
+from helpers_programs import ROOT, done, run, state_tables
+from PIL import Image
+from test_publish import GREEN, RED, Project, create_predictions, fetch_model, initialize, publish_predictions, sync_images
 
 from utils import tables
 from utils.cycle import update_cycle
@@ -49,6 +55,62 @@ def test_only_new_and_changed_images_are_predicted_even_on_a_new_machine(project
     assert predictions(project) == sorted({**dict(before), "b/2.png": "green thing", "c/new.png": "red thing"}.items())
     assert "10 predicted now" in done(PREDICT, project.path, "--force")
     assert len(project.state().cycles) == 1
+
+
+def test_predictions_that_were_killed_go_on_with_the_images_that_are_missing(tmp_path, capsys):
+    project = Project(tmp_path, min_confidence=0.2)
+    project.fill()
+    order = blob_names(tables.parse("images", project.config.data_dir / "images.csv")).tolist()
+    stuck = tmp_path / "store" / "images" / order[6]
+    whole = stuck.read_bytes()
+    stuck.unlink()
+    os.mkfifo(stuck)  # nothing comes out of it: the run stands still behind the six images before it
+    journal = project.config.data_dir / "predictions.journal"
+    running = subprocess.Popen([sys.executable, ROOT / "train" / "create_predictions.py", project.path, "--batch-size", "2"])
+    while not journal.exists() or len(journal.read_bytes().splitlines()) < 1 + 6:
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.kill()
+    running.wait()
+    assert not project.config.untagged_output.exists()
+    stuck.unlink()
+    stuck.write_bytes(whole)
+    create_predictions.main([str(project.path)])
+    assert "9 images, 5 boxes from 0.2 up, 3 predicted now" in capsys.readouterr().out
+    found = tables.concat("totag", *(tables.parse("totag", path) for path in (project.config.untagged_output,
+                                                                              project.config.tagged_predictions)))
+    assert dict(zip(blob_names(found), found["class"], strict=True)) == {
+        blob: "red thing" if blob.startswith("a") else "green thing" if blob == "b/9.png" else "NULL" for blob in order}
+
+
+def test_in_tiles_an_object_on_a_border_is_found_once_and_there_is_no_limit_of_boxes(tmp_path, capsys):
+    tiled = dict(tile=True, min_tile_size=100, max_tile_size=200, max_detections=3)
+    project = Project(tmp_path, min_confidence=0.2, pred_model_name="model_1.pb", **tiled)
+    write_frozen_graph(tmp_path / "store" / "labels" / "model_1.pb")
+    boxes = [(150, 210), (400, 440), (550, 600), (700, 750), (900, 950)]  # from left to right; tiles end at 200, and begin at 160
+    picture = np.full((150, 1000, 3), 128, np.uint8)
+    for left, right in boxes:
+        picture[60:100, left:right] = RED
+    Image.fromarray(picture).save(tmp_path / "store" / "images" / "wide.png")
+    initialize.main([str(project.path)])
+
+    def predict(**settings) -> str:
+        lines = [line for line in project.path.read_text().splitlines() if not line.startswith(tuple(settings))]
+        project.path.write_text("\n".join([*lines, *(f"{key}={value}" for key, value in settings.items())]) + "\n")
+        capsys.readouterr()
+        for program, *options in ((sync_images, "--pred-dir"), (fetch_model,), (create_predictions,), (publish_predictions,)):
+            program.main([*options, str(project.path)])
+        return capsys.readouterr().out
+
+    assert "1 images, 5 boxes from 0.2 up, 1 predicted now" in predict()
+    found = project.table("totag").sort_values("xmin")
+    assert set(found["class"]) == {"red thing"}
+    np.testing.assert_allclose(found[["xmin", "xmax"]] * 1000, boxes, atol=1)
+    np.testing.assert_allclose(found[["ymin", "ymax"]] * 150, [(60, 100)] * 5, atol=1)
+    assert "5 boxes from 0.2 up, 0 predicted now" in predict()
+    assert "1 boxes from 0.2 up, 1 predicted now" in predict(tile=False)
+    assert "5 boxes from 0.2 up, 1 predicted now" in predict(tile=True)
+    assert "5 boxes from 0.2 up, 1 predicted now" in predict(max_tile_size=250)
 
 
 def test_a_model_of_the_earlier_generation_is_run_with_the_classes_of_the_config(project):
