@@ -2,12 +2,15 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers_state import ALL, Project
 from helpers_tables import images, labels
 
 from utils.config import load_config
-from utils.embeddings import MODEL, Basis, Embeddings
+from utils.config_keys import STRATEGIES
+from utils.embeddings import MODEL, Basis, Embeddings, to_parquet
+from utils.errors import InputError
 from utils.label_state import State
-from utils.selection_context import ap50_of, make_context
+from utils.selection_context import ap50_of, context_of_state, make_context
 
 TOTAG = """
 a/1.jpg bird 0.1 0.5 0.2 0.8 0.9 0.3
@@ -74,3 +77,53 @@ def test_the_figures_of_the_last_cycle_count_under_present_names():
               {"metrics": {"Average": {"AP": 0.5}, "bird": {"AP": 0.7}, "cat": {"AP": 0.3}, "fish": {"AP": None}}}]
     state = State({"tables": {}, "cycles": cycles, "classes": {"renamed": {"cat": "seal"}, "dropped": []}})
     assert ap50_of(state) == {"Average": 0.5, "bird": 0.7, "seal": 0.3}
+
+
+# From the state: a, b and c/1.jpg (its reservation is over) are to tag, c/2.jpg is out, d is labelled
+
+def of_state(project, strategy="hybrid", **others):
+    state, config = project.labels.read(), load_config(project.config)
+    return context_of_state(project.labels, state, project.labels.totag(state), config, strategy, config.classes, (), **others)
+
+
+def publish_embeddings(project):
+    """Image number n of ALL looks like (n, 0)."""
+    vectors = np.array([[number, 0] for number in range(len(ALL))], np.float16)
+    embeddings = Embeddings(pa.array(ALL, pa.large_string()), vectors, np.full(len(ALL), np.nan, np.float32), "m",
+                            Basis(MODEL, np.zeros(2, np.float32), np.eye(2, dtype=np.float32)))
+    project.commit({"live": {"embeddings": project.labels.publish_file("embeddings", ".parquet", to_parquet(embeddings))}})
+
+
+def test_an_image_whose_reservation_is_over_is_no_centre_and_not_one_of_its_burst_that_somebody_has(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path)
+    publish_embeddings(project)
+    project.commit(images=images(*ALL).assign(taken_at="2026-05-01T10:00:00Z"))
+    context = of_state(project)
+    assert context.pool.names.to_pylist() == ["a/1.jpg", "a/2.jpg", "b/1.jpg", "c/1.jpg"]
+    assert sorted(context.centres[:, 0].tolist()) == [4, 5, 6, 7]
+    assert context.labelled_in_burst.tolist() == [0, 0, 0, 1]  # c/2.jpg, which bob has
+
+
+def test_images_that_are_out_count_before_anything_is_labelled(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path)
+    publish_embeddings(project)
+    project.commit(images=images(*ALL).assign(taken_at="2026-05-01T10:00:00Z"), tagged=labels(""))
+    context = of_state(project)
+    assert context.centres.tolist() == [[4, 0]] and context.labelled_in_burst.tolist() == [0, 0, 0, 1] and context.labelled == {}
+
+
+def test_embeddings_are_fetched_only_for_strategies_that_use_them(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, max_per_burst=2)
+    project.commit({"live": {"embeddings": "embeddings_1.parquet"}})  # which is not there
+    for strategy in STRATEGIES:
+        if strategy in ("hybrid", "coreset", "disagreement"):
+            with pytest.raises(InputError):
+                of_state(project, strategy)
+        else:
+            assert of_state(project, strategy).vectors is None
+
+
+def test_the_figures_of_the_last_cycle_reach_the_choice(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path)
+    project.commit({"cycles": [{"metrics": {"bird": {"AP": 0.1}}}, {"metrics": {"bird": {"AP": 0.9}, "seal": {"AP": None}}}]})
+    assert of_state(project).ap50 == {"bird": 0.9}

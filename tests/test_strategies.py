@@ -120,6 +120,14 @@ def test_the_spread_takes_one_image_of_each_burst_before_the_second_of_any():
     assert set(np.argsort(-worth)[:3]) == {0, 4, 5}
 
 
+@pytest.mark.parametrize("strategy, text", [("hybrid", None), ("coreset", "")])
+def test_the_spread_leaves_bursts_of_which_somebody_has_an_image_for_later(strategy, text):
+    images = [(name, text) for name in "abcd"]
+    bursts = {"burst": np.array([0, 0, 1, 1]), "order": np.arange(4)}
+    assert chosen(strategy, 1, *images, **bursts) == ["a"]
+    assert chosen(strategy, 1, *images, **bursts, labelled_in_burst=np.array([1, 1, 0, 0])) == ["c"]
+
+
 def test_quotas_hold_for_every_strategy_but_random():
     images = [*((f"b{n}", "bird 0.5") for n in range(9)), *((f"s{n}", "seal 0.5") for n in range(9)), *((f"n{n}", "") for n in range(9))]
     for strategy in ("hybrid", "entropy", "least_confidence", "coreset", "confident", "lowest_box"):

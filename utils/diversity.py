@@ -55,16 +55,18 @@ def nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(closest, 0))
 
 
-def spread(folder: np.ndarray, burst: np.ndarray, order: np.ndarray) -> np.ndarray:
+def spread(folder: np.ndarray, burst: np.ndarray, order: np.ndarray, taken_up: np.ndarray | None = None) -> np.ndarray:
     """(n,) what images are worth when nothing is known of their content: 0 for the first of each folder, -1 for its second, and so on.
 
     Within a folder, one image of every burst comes before the second of any, and they are taken from the first, the middle, the quarters,
-    the eighths … of the folder's time (van der Corput's sequence). `order` (n,): each image's place in time.
+    the eighths … of the folder's time (van der Corput's sequence). `order` (n,): each image's place in time. `taken_up` (n,): how many
+    images the image's burst has given already.
     """
     by_time = np.argsort(order, kind="stable")
     position, within = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
     position[by_time] = repeats(folder[by_time])
     within[by_time] = repeats(burst[by_time])
+    within += 0 if taken_up is None else taken_up
     size = np.bincount(folder, minlength=1)[folder]
     early = _reversed_bits((position << 16) // np.maximum(size, 1))
     rank = np.empty(len(order), np.int64)

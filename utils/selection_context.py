@@ -1,6 +1,7 @@
 """From tables to what choosing depends on (strategies.Context): the pool, bursts, labels, and image embeddings where they are used."""
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from utils import tables
-from utils.assignments import image_codes
+from utils.assignments import expired, image_codes
 from utils.config import Config
 from utils.embeddings import HASH, Embeddings, read_parquet
 from utils.label_map import current_name
@@ -26,7 +27,8 @@ def make_context(rows: pd.DataFrame, config: Config, *, images: pd.DataFrame | N
     """The Context for choosing among the images of `rows` (columns of totag).
 
     images: the images table, for bursts and times. tagged: the labels so far. held: rows of images besides them that somebody has, which
-    new ones should differ from too. classes, balance: those of the config when not given. ap50: per class, of the last model.
+    new ones should differ from too; none of either is among `rows`. classes, balance: those of the config when not given. ap50: per
+    class, of the last model.
     """
     pool = image_pool(rows, config.prelabel_confidence or 0.0)
     classes = config.classes if classes is None else classes
@@ -37,7 +39,8 @@ def make_context(rows: pd.DataFrame, config: Config, *, images: pd.DataFrame | N
         image, _ = image_codes(tagged)
         pairs = pd.DataFrame({"class": tagged["class"].to_numpy(), "image": image}).drop_duplicates()
         labelled = pairs[pairs["class"] != tables.NULL]["class"].value_counts().to_dict()
-        taken_up = image_codes(pd.concat([frame[["folder", "filename"]] for frame in (tagged, held) if frame is not None]))[1]
+    if others := [frame[["folder", "filename"]] for frame in (tagged, held) if frame is not None and len(frame)]:
+        taken_up = image_codes(pd.concat(others))[1]
     if images is not None and len(images):
         members |= _time_and_bursts(pool.names, images, config.burst_seconds, taken_up)
     if embeddings is not None:
@@ -61,7 +64,9 @@ def context_of_state(labels: LabelStore, state: State, rows: pd.DataFrame, confi
         init = tables.only(labels.table(state, "init_totag"), tables.image_set(rows))
         rows, balance = tables.concat("totag", init, tables.without(rows, tables.image_set(init))), ()
     published = state.live.get("embeddings") if strategy in USES_EMBEDDINGS | {"disagreement"} else None
-    return make_context(rows, config, images=labels.table(state, "images"), held=labels.table(state, "tagging"),
+    out = labels.table(state, "tagging")
+    return make_context(rows, config, images=labels.table(state, "images"),
+                        held=tables.without(out, expired(out, labels.reservation_hours, datetime.now(UTC))),
                         tagged=labels.table(state, "tagged"), classes=classes, balance=balance, ap50=ap50_of(state),
                         embeddings=read_parquet(labels.cached_file(published)) if published else None)
 

@@ -96,8 +96,7 @@ def select(strategy: str, context: Context, count: int) -> Selection:
 
     cold = bool(total) and bool(pool.unseen.all()) and strategy not in ("random", "lowest_box")
     if cold:
-        worth = Worth(spread(pool.folder, burst, ranks(pool, np.zeros(total)) if context.order is None else context.order),
-                      np.full(total, -1))
+        worth = _spread_out(context)
     else:
         worth = _STRATEGIES[strategy](context)
     pick = None
@@ -184,11 +183,15 @@ def disagreement(context: Context) -> Worth:
 def coreset(context: Context) -> Worth:
     """All images alike: the embeddings decide; without any, the spread over folders and time."""
     total = len(context.pool.names)
-    value = np.zeros(total)
-    if context.vectors is None:
-        burst = np.arange(total) if context.burst is None else context.burst
-        value = spread(context.pool.folder, burst, ranks(context.pool, value) if context.order is None else context.order)
-    return Worth(value, np.full(total, -1))
+    return _spread_out(context) if context.vectors is None else Worth(np.zeros(total), np.full(total, -1))
+
+
+def _spread_out(context: Context) -> Worth:
+    """The spread over folders and time, bursts of which nobody has an image first."""
+    total = len(context.pool.names)
+    burst = np.arange(total) if context.burst is None else context.burst
+    order = ranks(context.pool, np.zeros(total)) if context.order is None else context.order
+    return Worth(spread(context.pool.folder, burst, order, context.labelled_in_burst), np.full(total, -1))
 
 
 def _notes(strategy: str, context: Context, cold: bool) -> Iterator[str]:
