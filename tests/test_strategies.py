@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from utils.config_keys import STRATEGIES
 from utils.diversity import k_center, nearest, spread
 from utils.selection import image_pool
-from utils.strategies import Context, entropy, select
+from utils.strategies import Context, drawn_first, entropy, select
 
 CLASSES = ("bird", "seal")
 
@@ -147,6 +147,21 @@ def test_the_random_share_comes_first_and_the_strategy_fills_up():
     assert selection.random.tolist() == [True] * 2 + [False] * 6
     assert set(selection.names[2:]) <= {f"a{n:02}" for n in range(10)}
     assert select("random", context(*images, seed=3), 2).names == selection.names[:2]
+
+
+def test_what_is_drawn_at_random_is_a_centre_for_the_rest_of_the_batch():
+    images = [(name, "bird 0.5") for name in "abcd"]
+    by_chance = chosen("random", 1, *images)[0]
+    near, far = [name for name in "abcd" if name != by_chance][:2]
+    vectors = np.array([[9.0 if name == far else 0.1 if name == near else 0] for name in "abcd"])
+    assert chosen("hybrid", 2, *images, vectors=vectors, random_share=0.5) == [by_chance, far]
+
+
+def test_of_small_batches_as_many_are_drawn_as_the_share_says_in_the_long_run():
+    pool = context(*((f"{n}", "") for n in range(500))).pool
+    drawn = [len(drawn_first(dataclasses.replace(pool, names=pool.names[n:]), 0, 0.2)) for n in range(500)]  # two images, a share of 0.1
+    assert set(drawn) == {0, 1} and 75 <= sum(drawn) <= 125  # 100, standard deviation 9
+    assert {len(drawn_first(pool, seed, 3)) for seed in range(20)} == {3}
 
 
 def test_every_image_is_drawn_equally_often():
