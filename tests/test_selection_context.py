@@ -102,6 +102,7 @@ def test_an_image_whose_reservation_is_over_is_no_centre_and_not_one_of_its_burs
     assert context.pool.names.to_pylist() == ["a/1.jpg", "a/2.jpg", "b/1.jpg", "c/1.jpg"]
     assert sorted(context.centres[:, 0].tolist()) == [4, 5, 6, 7]
     assert context.labelled_in_burst.tolist() == [0, 0, 0, 1]  # c/2.jpg, which bob has
+    assert context.given.tolist() == [0, 0, 0, 0] and of_state(project, batch=["c/2.jpg"]).given.tolist() == [0, 0, 0, 1]
 
 
 def test_images_that_are_out_count_before_anything_is_labelled(folder_store, tmp_path):

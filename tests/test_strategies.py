@@ -95,6 +95,20 @@ def test_hybrid_takes_images_that_differ_from_each_other_and_from_labelled_ones(
     assert chosen("hybrid", 2, *images, vectors=vectors, centres=np.array([[0.0, 9]])) == ["c", "a"]
 
 
+def test_hybrid_picks_those_that_differ_from_four_times_as_many_as_are_wanted():
+    images = [(name, f"bird {score}") for name, score in zip("abcde", (0.5, 0.49, 0.48, 0.47, 0.46), strict=True)]
+    vectors = np.array([[0.0], [0], [0], [5], [50]])
+    assert chosen("hybrid", 1, *images, vectors=vectors, centres=np.array([[0.0]])) == ["d"]
+
+
+def test_of_images_without_boxes_hybrid_takes_seen_ones_first_and_such_as_differ():
+    images = [("bird", "bird 0.5"), *((f"new{n}", None) for n in range(9)), *((f"seen{n:02}", "") for n in range(40))]
+    names = chosen("hybrid", 4, *images, balance=(0, 0, 1), vectors=np.arange(50.0)[:, None])
+    places = sorted(int(name.removeprefix("seen")) for name in names)
+    assert places[-1] - places[0] >= 30  # by name, the candidates would be 0 to 15
+    assert sorted(chosen("hybrid", 43, *images, balance=(0, 0, 1)))[:3] == ["new0", "new1", "new2"]
+
+
 def test_coreset_takes_the_image_farthest_from_everything_that_is_labelled_or_chosen():
     images = [(name, "") for name in "abcd"]
     vectors = np.array([[0.0], [1], [4], [9]])
@@ -133,6 +147,15 @@ def test_quotas_hold_for_every_strategy_but_random():
     for strategy in ("hybrid", "entropy", "least_confidence", "coreset", "confident", "lowest_box"):
         names = chosen(strategy, 10, *images, balance=(0.5, 0.3, 0.2))
         assert [sum(name[0] == letter for name in names) for letter in "bsn"] == [5, 3, 2], strategy
+
+
+@pytest.mark.parametrize("strategy", ["hybrid", "lowest_box"])
+def test_what_the_batch_has_of_a_burst_already_counts_in_its_limit(strategy):
+    images = ("a", "bird 0.5"), ("b", "bird 0.6"), ("c", "bird 0.9")
+    limit = {"burst": np.array([0, 0, 1]), "max_per_burst": 2}
+    assert chosen(strategy, 2, *images, **limit) == ["a", "b"]
+    assert chosen(strategy, 2, *images, **limit, given=np.array([1, 1, 0])) == ["a", "c"]
+    assert chosen(strategy, 2, *images, **limit, given=np.array([2, 2, 0])) == ["c", "a"]
 
 
 def test_no_folder_gives_more_than_twice_its_share_while_others_have_images():

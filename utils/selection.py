@@ -63,14 +63,14 @@ def lowest_box(pool: Pool, pick_max: bool = False) -> np.ndarray:
 
 def choose(pool: Pool, worth: np.ndarray, count: int, classes: Sequence[str] = (), balance: Sequence[float] = (), *,
            taken: np.ndarray | None = None, burst: np.ndarray | None = None, per_burst: int | None = None,
-           pick: Picker | None = None) -> np.ndarray:
+           given: np.ndarray | None = None, pick: Picker | None = None) -> np.ndarray:
     """The places of exactly `count` images (of all that are left, when there are fewer), those of most worth; equal ones by name.
 
     `balance`: the share of `count` that each of `classes` gets, then the share of images without boxes (of which those come first that a
     model has seen). What one cannot fill goes to the others, and after them to all other images. Within each, `pick` chooses; without one
     the image folders take turns, each giving its next-best image.
     `taken` (n,) bool: images that are chosen already. At most `per_burst` images with the same number in `burst` (n,), those of `taken`
-    counted, as long as there are others.
+    and what each image's burst has `given` (n,) besides counted, as long as there are others.
     """
     total = len(pool.names)
     place = ranks(pool, worth)
@@ -86,7 +86,7 @@ def choose(pool: Pool, worth: np.ndarray, count: int, classes: Sequence[str] = (
     wanted = min(count, int(np.count_nonzero(~taken)))
     chosen: list[int] = []
     while len(chosen) < wanted:
-        limit = _BurstLimit(burst, per_burst, taken)
+        limit = _BurstLimit(burst, per_burst, taken, given)
         filling = [group for group in groups if group.share > 0 and len(group.open(taken, limit))] or [rest]
         if filling == [rest] and not len(rest.open(taken, limit)):
             per_burst = None  # there are only images of bursts that have given theirs
@@ -94,7 +94,7 @@ def choose(pool: Pool, worth: np.ndarray, count: int, classes: Sequence[str] = (
         quotas = largest_remainder(wanted - len(chosen), [group.share for group in filling])
         # The group with the fewest images chooses first: what it has would else be taken as an example of a common class.
         for group, quota in sorted(zip(filling, quotas, strict=True), key=lambda pair: len(pair[0].images)):
-            picked = group.next_best(quota, taken, _BurstLimit(burst, per_burst, taken))
+            picked = group.next_best(quota, taken, _BurstLimit(burst, per_burst, taken, given))
             taken[picked] = True
             chosen.extend(picked.tolist())
     return np.array(chosen, np.int64)
@@ -147,18 +147,17 @@ def limit_cover(boxes: np.ndarray, confidence: np.ndarray, limit: int, width: in
 class _BurstLimit:
     """How many more images each burst may give. Without `burst` or `per_burst` there is no limit."""
 
-    def __init__(self, burst: np.ndarray | None, per_burst: int | None, taken: np.ndarray):
+    def __init__(self, burst: np.ndarray | None, per_burst: int | None, taken: np.ndarray, given: np.ndarray | None):
         self._burst = burst if per_burst is not None else None
         self._per_burst = per_burst
         if self._burst is not None:
-            self._given = np.bincount(burst[taken], minlength=int(burst.max(initial=0)) + 1)
+            self._given = np.bincount(burst[taken], minlength=int(burst.max(initial=0)) + 1)[burst] + (0 if given is None else given)
 
     def within(self, images: np.ndarray) -> np.ndarray:
         """Those of these images (best first) that their bursts may give, all together."""
         if self._burst is None:
             return images
-        burst = self._burst[images]
-        return images[repeats(burst) + self._given[burst] < self._per_burst]
+        return images[repeats(self._burst[images]) + self._given[images] < self._per_burst]
 
 
 class _Group:
@@ -179,9 +178,11 @@ class _Group:
     def next_best(self, count: int, taken: np.ndarray, limit: _BurstLimit) -> np.ndarray:
         """The next `count` of the images that may be taken: by `pick`, else the folders take turns."""
         images = self.open(taken, limit)
-        if self._pick is not None:
-            return self._pick(images, min(count, len(images)))
         folder, later = self._folder[images], self._later[images]
+        if self._pick is not None:
+            first, last = images[~later], images[later]
+            few = min(count, len(first))
+            return np.concatenate([self._pick(first, few), self._pick(last, min(count - few, len(last)))])
         turn = repeats(folder * 2 + later) + self._given[folder]
         picked = images[np.lexsort((turn, later))[:count]]  # stable: within one turn the best comes first
         np.add.at(self._given, self._folder[picked], 1)

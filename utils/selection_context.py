@@ -1,6 +1,6 @@
 """From tables to what choosing depends on (strategies.Context): the pool, bursts, labels, and image embeddings where they are used."""
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -23,12 +23,12 @@ SIMPLE = frozenset({"random", "lowest_box"})  # they look at nothing but the pre
 
 def make_context(rows: pd.DataFrame, config: Config, *, images: pd.DataFrame | None = None, held: pd.DataFrame | None = None,
                  tagged: pd.DataFrame | None = None, classes: Sequence[str] | None = None, balance: Sequence[float] | None = None,
-                 ap50: Mapping[str, float] | None = None, embeddings: Embeddings | None = None) -> Context:
+                 ap50: Mapping[str, float] | None = None, embeddings: Embeddings | None = None, batch: Iterable[str] = ()) -> Context:
     """The Context for choosing among the images of `rows` (columns of totag).
 
     images: the images table, for bursts and times. tagged: the labels so far. held: rows of images besides them that somebody has, which
     new ones should differ from too; none of either is among `rows`. classes, balance: those of the config when not given. ap50: per
-    class, of the last model.
+    class, of the last model. batch: images (blob names) that the batch has already.
     """
     pool = image_pool(rows, config.prelabel_confidence or 0.0)
     classes = config.classes if classes is None else classes
@@ -42,7 +42,7 @@ def make_context(rows: pd.DataFrame, config: Config, *, images: pd.DataFrame | N
     if others := [frame[["folder", "filename"]] for frame in (tagged, held) if frame is not None and len(frame)]:
         taken_up = image_codes(pd.concat(others))[1]
     if images is not None and len(images):
-        members |= _time_and_bursts(pool.names, images, config.burst_seconds, taken_up)
+        members |= _time_and_bursts(pool.names, images, config.burst_seconds, taken_up, pa.array(list(batch), pa.large_string()))
     if embeddings is not None:
         centres = embeddings.of(taken_up)
         members |= {"vectors": embeddings.of(pool.names), "centres": centres[~np.isnan(centres).any(axis=1)],
@@ -53,8 +53,9 @@ def make_context(rows: pd.DataFrame, config: Config, *, images: pd.DataFrame | N
 
 
 def context_of_state(labels: LabelStore, state: State, rows: pd.DataFrame, config: Config, strategy: str, classes: Sequence[str],
-                     balance: Sequence[float]) -> Context:
+                     balance: Sequence[float], batch: Iterable[str] = ()) -> Context:
     """The Context for choosing among `rows` by a strategy, from the tables of a state. Only what that strategy uses is fetched.
+    `batch`: images that the batch has already.
 
     Images that only a pretrained model has seen (init_totag) are judged by what it found, whatever it calls it: without quotas.
     """
@@ -68,7 +69,7 @@ def context_of_state(labels: LabelStore, state: State, rows: pd.DataFrame, confi
     return make_context(rows, config, images=labels.table(state, "images"),
                         held=tables.without(out, expired(out, labels.reservation_hours, datetime.now(UTC))),
                         tagged=labels.table(state, "tagged"), classes=classes, balance=balance, ap50=ap50_of(state),
-                        embeddings=read_parquet(labels.cached_file(published)) if published else None)
+                        embeddings=read_parquet(labels.cached_file(published)) if published else None, batch=batch)
 
 
 def why_tables(labels: LabelStore, state: State, chosen: Selection, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -111,8 +112,8 @@ def ap50_of(state: State) -> dict[str, float]:
     return {current_name(name, state.classes["renamed"]): row["AP"] for name, row in figures.items() if row.get("AP") is not None}
 
 
-def _time_and_bursts(names: pa.Array, images: pd.DataFrame, burst_seconds: float, taken_up: pa.Array) -> dict:
-    """The members order, burst, burst_names and labelled_in_burst of Context. An image that is not in `images` is a burst of its own."""
+def _time_and_bursts(names: pa.Array, images: pd.DataFrame, burst_seconds: float, taken_up: pa.Array, batch: pa.Array) -> dict:
+    """The members order, burst, burst_names, labelled_in_burst and given of Context. Who is not in `images` is a burst of its own."""
     burst_of = bursts(images, "burst", burst_seconds)
     listed = pa.array(burst_of.index.to_numpy(), pa.large_string())
     codes, burst_names = pd.factorize(burst_of.to_numpy())
@@ -122,10 +123,10 @@ def _time_and_bursts(names: pa.Array, images: pd.DataFrame, burst_seconds: float
     by_time = pc.sort_indices(pa.table({"time": times, "name": names}), [("time", "ascending"), ("name", "ascending")]).to_numpy()
     order = np.empty(len(names), np.int64)
     order[by_time] = np.arange(len(names))
-    held = _places(taken_up, listed)
-    per_burst = np.bincount(codes[held[held >= 0]], minlength=len(burst_names) + len(names))
+    held, given = (np.bincount(codes[of[of >= 0]], minlength=len(burst_names) + len(names))[burst]
+                   for of in (_places(taken_up, listed), _places(batch, listed)))
     return {"order": order, "burst": burst, "burst_names": np.concatenate([burst_names, names.to_numpy(zero_copy_only=False)]),
-            "labelled_in_burst": per_burst[burst]}
+            "labelled_in_burst": held, "given": given}
 
 
 def _places(names: pa.Array, listed: pa.Array) -> np.ndarray:

@@ -27,7 +27,8 @@ class Context:
 
     classes, balance: `ideal_class_balance` and the classes it is for; shown_from: boxes below it are not shown to people.
     order: each image's place in time. burst: a number per burst, with burst_names by number. labelled_in_burst: how many labelled images
-    the image's burst has. labelled: per class, how many labelled images show it. ap50: per class, of the last model in validation or test.
+    the image's burst has, given: how many images the batch has of it already. labelled: per class, how many labelled images show it. ap50:
+    per class, of the last model in validation or test.
     vectors (n, d): image embeddings or perceptual hashes, a row of NaN where there is none; centres (k', d): those of labelled images.
     hashes: the vectors are perceptual hashes. disagreement: how differently the model sees the image and its mirror image, 0 to 1, NaN
     where not known.
@@ -39,6 +40,7 @@ class Context:
     burst: np.ndarray | None = None              # (n,) default: each image by itself
     burst_names: Sequence[str] | None = None
     labelled_in_burst: np.ndarray | None = None  # (n,)
+    given: np.ndarray | None = None              # (n,)
     labelled: Mapping[str, int] = field(default_factory=dict)
     ap50: Mapping[str, float] = field(default_factory=dict)
     vectors: np.ndarray | None = None
@@ -104,7 +106,7 @@ def select(strategy: str, context: Context, count: int) -> Selection:
     if cold or strategy in USES_EMBEDDINGS:
         pick = _Differing(context, worth.value, strategy == "hybrid" and not cold, drawn)
     rest = choose(pool, worth.value, count - len(drawn), context.classes, context.balance, taken=taken, burst=burst,
-                  per_burst=context.max_per_burst, pick=pick)
+                  per_burst=context.max_per_burst, given=context.given, pick=pick)
     places = np.concatenate([drawn, rest])
     bursts = [""] * len(places) if context.burst_names is None else [str(context.burst_names[number]) for number in burst[places]]
     classes = ["" if number < 0 else pool.class_names[number] for number in worth.from_class[places]]
@@ -228,6 +230,8 @@ class _Differing:
         self._differ_from(taken)
 
     def __call__(self, images: np.ndarray, count: int) -> np.ndarray:
+        if not count:
+            return images[:0]
         folder = self._context.pool.folder[images]
         fair = max(1, math.ceil(2 * count / max(1, len(np.unique(folder)))))  # twice an equal share, and more if others have none
         vectors = self._context.vectors
@@ -236,9 +240,10 @@ class _Differing:
         if everything and len(images) > most:
             draw = np.random.default_rng(self._context.seed)
             images = np.sort(draw.choice(images, most, replace=False))
-        elif not everything:
-            in_turn = np.argsort(repeats(folder) // (CANDIDATES * fair), kind="stable")
-            images = images[in_turn[:most]]
+        elif not everything:  # which ones of equal worth are candidates is drawn: by name they would be neighbours
+            order = np.lexsort((np.random.default_rng(self._context.seed).random(len(images)), -self._value[images]))
+            in_turn = order[np.argsort(repeats(folder[order]) // (CANDIDATES * fair), kind="stable")]
+            images = images[np.sort(in_turn[:most])]
         weight = np.sqrt(np.maximum(self._value[images], 0)) if self._weighted else np.ones(len(images))
         if vectors is None:
             # Nothing tells images apart: the order they come in decides, which k_center keeps among equal weights.
