@@ -55,6 +55,8 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     if options.review and (options.class_map or options.strategy or options.score_between):
         raise InputError("a class map, --strategy and --score-between choose among images to tag, not for review; leave one of them out")
+    if options.score_between and options.score_between[0] > options.score_between[1]:
+        raise InputError("--score-between {:g} {:g}: expected the lower score first, then the higher one".format(*options.score_between))
 
     config = load_config(options.config)
     place = config.need("tagging_location")
@@ -75,10 +77,12 @@ def hand_out_batch(config: Config, options: argparse.Namespace) -> int:
     if options.discard:
         state = hand_out.discard()
     batch = hand_out.present(state) or hand_out.restored(state) or hand_out.new()
+    if batch.images and not batch.review:
+        hand_out.why = labels.table(state, "selection")
     hand_out.complete(batch)
 
     boxes = sum(len(drawable(item.boxes, item.width, item.height)) for item in batch.images.values())
-    for line in hand_out.reasons:
+    for line in [*hand_out.notes, *summary(tables.only(hand_out.why, batch.blobs), hand_out.pool_size)]:
         print(line)
     for blob, reason in hand_out.failed.items():
         print(f"{blob}: {reason}; it is labelled still, and no longer to be looked at again" if batch.review else
@@ -91,7 +95,8 @@ def hand_out_batch(config: Config, options: argparse.Namespace) -> int:
 
 
 class HandOut:
-    """One run of this program. `failed`: {blob name: reason} of images that turned out to be unusable."""
+    """One run of this program. `failed`: {blob name: reason} of images that turned out to be unusable. `why`: the table `selection`, and
+    `notes` and `pool_size`: what else is to be said of the choice, and from how many images it was made (None: by an earlier run)."""
 
     def __init__(self, config: Config, container: Container, labels: LabelStore, options: argparse.Namespace):
         self.config, self.container, self.labels, self.options = config, container, labels, options
@@ -100,7 +105,7 @@ class HandOut:
         self.class_map = _class_map(config, options.class_map)
         self.classes, self.balance = config.classes, config.ideal_class_balance
         self.failed: dict[str, str] = {}
-        self.reasons: list[str] = []  # why these images, for people
+        self.why, self.notes, self.pool_size = tables.empty("selection"), (), None
         self.old: Batch | None = None  # a batch on disk that is done with
 
     def discard(self) -> State:
@@ -231,14 +236,16 @@ class HandOut:
                 return self._reserve_labelled(state, batch, chosen, fresh=not before) if chosen else None
             free = self.labels.totag(state, self.now)
             rows = free if self.class_map is None else self._mapped(state, free)
-            chosen = self._choose(state, rows, batch.wanted - len(before))
+            chosen = self._choose(state, rows, batch)
             if not chosen.names:
                 return None
             handed_out = tables.only(rows, chosen.names)
             self._plan(batch, handed_out, fresh=not before)
             change = self.labels.hand_out(state, free, chosen.names, moment, rows)
             predicted = handed_out if self.class_map is None else handed_out[:0]
-            return replace(change, tables={**change.tables, **why_tables(self.labels, state, chosen, predicted)})
+            why = why_tables(self.labels, state, chosen, predicted)
+            self.why = why["selection"]
+            return replace(change, tables={**change.tables, **why})
 
         state = self.labels.commit(hand_out, what="reserving images")
         if len(batch.images) == len(before):
@@ -246,6 +253,9 @@ class HandOut:
                 if batch.review:
                     tagged, review = (self.labels.table(state, name) for name in ("tagged", "review"))
                     raise InputError(review_queue.nothing_left(tagged, review, batch.review))
+                if self.options.score_between and (left := len(tables.image_set(self.labels.totag(state, self.now)))):
+                    raise InputError("--score-between {:g} {:g}: none of the {} images to tag has a box with such a score; "
+                                     "name a wider band, or leave it out".format(*self.options.score_between, left))
                 counts = {name: len(tables.image_set(self.labels.table(state, name))) for name in ("tagged", "tagging", "failed")}
                 raise InputError(f"nothing is left to tag: {counts['tagged']} images are tagged, {counts['tagging']} are out, "
                                  f"{counts['failed']} cannot be read; new images join with train/active_learning_initialize.sh CONFIG")
@@ -273,7 +283,8 @@ class HandOut:
         """Classes of the config under the names that they have in the labels now."""
         self.classes, self.balance = current_classes(self.config.classes, state.classes, self.config.ideal_class_balance)
 
-    def _choose(self, state: State, rows: pd.DataFrame, count: int) -> Selection:
+    def _choose(self, state: State, rows: pd.DataFrame, batch: Batch) -> Selection:
+        """The images to tag that the batch still lacks, from those that have `rows`."""
         classes, balance, config = self.classes, self.balance, self.config
         if self.class_map is not None:
             shares = [*self.class_map.shares.values(), self.class_map.empty_share]
@@ -283,10 +294,11 @@ class HandOut:
                                                           & (rows["class"] != tables.NULL)]))
             config = replace(config, random_share=0.0)
         strategy = self.options.strategy or config.selection_strategy
-        context = context_of_state(self.labels, state, rows, config, strategy, classes, balance)
-        chosen = select(strategy, context, count)
-        self.reasons = summary(chosen, len(context.pool.names))
-        return chosen
+        context = context_of_state(self.labels, state, rows, config, strategy, classes, balance, batch.blobs)
+        chosen = select(strategy, context, batch.wanted - len(batch.images))
+        if chosen.names and not batch.images:
+            self.notes, self.pool_size = chosen.notes, len(context.pool.names)
+        return replace(chosen, random=chosen.random & (not self.options.score_between))  # of a band, it is no sample of all images
 
     def _mapped(self, state: State, free: pd.DataFrame) -> pd.DataFrame:
         """What the pretrained model found in the free images, by the class map and under the present names of its classes; images that

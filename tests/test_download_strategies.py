@@ -6,6 +6,7 @@ from test_download_upload import Project
 
 from utils.embeddings import MODEL, Basis, Embeddings, to_parquet
 from utils.label_state import Change
+from utils.tables import make, split_name
 
 SIX = """
 a/1.jpg bird 0.1 0.5 0.2 0.8 0.5 0.5
@@ -19,6 +20,14 @@ b/3.jpg NULL 0 0 0 0 0 0
 
 def put(project, **members):
     project.labels.commit(lambda state: Change({}, members), what="test")
+
+
+def predict(project, *blobs, model="model_1.pb"):
+    """Say that the rows of these images (all, if none are named) are by that model, which is live then."""
+    folders, filenames = zip(*map(split_name, blobs or project.names("totag")), strict=True)
+    predicted = make("predicted", filename=filenames, folder=folders, etag="e", model="its key")
+    project.labels.commit(lambda state: Change({"predicted": predicted}, {"live": {"model": model}, "predicted_by": {"its key": model}}),
+                          what="test")
 
 
 def why(project) -> dict[str, list]:
@@ -58,7 +67,7 @@ def test_reasons_go_with_images_that_are_given_back(folder_store, tmp_path):
 
 def test_what_is_drawn_at_random_is_marked_and_its_predictions_are_kept(store, tmp_path):
     project = Project(store, tmp_path, SIX, selection_strategy="hybrid", random_share="0.5")
-    put(project, live={"model": "model_1.pb"})
+    predict(project)
     output = project.run("download", 4)
     by_chance = sorted(image for image, (_, _, drawn) in why(project).items() if drawn == "1")
     assert len(by_chance) == 2 and "drawn at random from all 6 images: 2" in output
@@ -70,9 +79,37 @@ def test_what_is_drawn_at_random_is_marked_and_its_predictions_are_kept(store, t
 
 def test_only_images_with_a_box_in_the_band_are_handed_out(folder_store, tmp_path):
     project = Project(folder_store, tmp_path, SIX, random_share="1")
-    output = project.run("download", 5, "--score-between", 0.55, 0.95)
+    predict(project)
+    output = project.run("download", 5, "--score-between", 0.55, 0.95, "--strategy", "random")
     assert project.names("tagging") == ["a/2.jpg", "b/1.jpg"] and "there are no more" in output
-    assert {drawn for *_, drawn in why(project).values()} == {"0"}
+    assert {drawn for *_, drawn in why(project).values()} == {"0"} and project.table("drawn").empty
+    assert "chosen by random from 2 images: 2\n" in output and "drawn at random" not in output
+
+
+def test_a_band_without_images_is_one_line_that_says_so(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, SIX)
+    said = project.run("download", 2, "--score-between", 0.61, 0.62, code=2)
+    assert "--score-between 0.61 0.62: none of the 6 images to tag has a box with such a score" in said
+    assert "--score-between 0.9 0.2: expected the lower score first" in project.run("download", 2, "--score-between", 0.9, 0.2, code=2)
+
+
+def test_what_takes_the_place_of_a_broken_image_keeps_the_limit_per_burst_and_the_summary_is_of_the_whole_batch(folder_store, tmp_path):
+    names = ["a/0.jpg", "a/1.jpg", "b/0.jpg", "b/1.jpg"]
+    rows = "\n".join(f"{name} bird 0.1 0.5 0.2 0.8 0.{5 + place} 0.5" for place, name in enumerate(names))
+    project = Project(folder_store, tmp_path, rows, selection_strategy="entropy", max_per_burst="1")
+    taken = [f"2026-05-01T{hour}:00:00Z" for hour in (10, 10, 11, 12)]
+    project.labels.commit(lambda state: Change({"images": images(*names).assign(taken_at=taken)}), what="test")
+    project.images.write("b/0.jpg", b"no picture")
+    output = project.run("download", 2)
+    assert project.names("tagging") == ["a/0.jpg", "b/1.jpg"]
+    assert "chosen by entropy from 4 images: 2, worth 1 to 0.722 (2 for bird)\n" in output
+
+
+def test_the_summary_is_of_the_whole_batch_when_there_are_no_more_images_or_it_is_gone_on_with(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, SIX, selection_strategy="entropy")
+    assert "chosen by entropy from 6 images: 6, worth 1 to 0 (3 for bird, 1 for seal)\n" in project.run("download", 9)
+    (project.place / "Images" / "a__1.jpg").unlink()
+    assert "chosen by entropy: 6, worth 1 to 0 (3 for bird, 1 for seal)\n" in project.run("download", 9, "--again")
 
 
 def test_bursts_share_their_limit_by_the_times_of_the_images_table(folder_store, tmp_path):

@@ -168,7 +168,8 @@ def change(now: State, store: LabelStore, made: Made, entry: dict) -> Change | N
 
     predicted = merged_predicted(made.predicted, present["predicted"], totag)
     return Change({"images": images, "failed": failed, "totag": totag, "test": test, "predicted": predicted},
-                  {"live": {**{kind: blob for kind, blob in now.live.items() if kind not in LIVE},
+                  {"predicted_by": models_of(predicted, now, made.predicted, entry["model"]),
+                   "live": {**{kind: blob for kind, blob in now.live.items() if kind not in LIVE},
                             **{kind: entry[kind] for kind in LIVE if kind in entry}},
                    **({"candidate": None} if now.document.get("candidate") else {}),
                    **({} if redrawn or "pretrained_next" not in now.document else {"pretrained_next": False})},
@@ -197,6 +198,12 @@ def merged_test(made: Made, present: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def merged_predicted(new: pd.DataFrame, present: pd.DataFrame, totag: pd.DataFrame) -> pd.DataFrame:
     """Which model and ETag the rows of totag come from, of the images there: the new entries, and the present ones of other images."""
     return only(tables.concat("predicted", without(present, image_set(new)), new), image_set(totag))
+
+
+def models_of(predicted: pd.DataFrame, now: State, new: pd.DataFrame, model: str | None) -> dict[str, str]:
+    """The member `predicted_by` for a table `predicted`, when its entries `new` are by that published model (None: it has no blob)."""
+    known = now.predicted_by | (dict.fromkeys(new["model"], model) if model else {})
+    return {key: known[key] for key in predicted["model"].unique() if key in known}
 
 
 def metrics(performance: pd.DataFrame) -> dict[str, dict[str, float | None]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from create_predictions import table_of_cycle
 from embedding_file import FILE, published_embeddings
-from publish_cycle import merged_listings, merged_predicted
+from publish_cycle import merged_listings, merged_predicted, models_of
 from utils.assignments import publish_totag
 from utils.class_changes import applied
 from utils.config import load_config
@@ -55,8 +55,9 @@ def main(argv: list[str]) -> None:
         named = applied("totag", predictions, now.classes)
         totag = publish_totag(all_images, named, totag=present["totag"], tagged=present["tagged"], tagging=present["tagging"],
                               failed=all_failed, hours=config.reservation_hours, now=datetime.now(UTC))
-        return Change({"images": all_images, "failed": all_failed, "totag": totag,
-                       "predicted": merged_predicted(predicted, present["predicted"], totag)}, {"live": embeddings(now)})
+        all_predicted = merged_predicted(predicted, present["predicted"], totag)
+        return Change({"images": all_images, "failed": all_failed, "totag": totag, "predicted": all_predicted},
+                      {"live": embeddings(now), "predicted_by": models_of(all_predicted, now, predicted, cycle.get("model_blob"))})
 
     state = store.commit(change, what="publishing predictions")
     boxes = int((predictions["class"] != NULL).sum())

@@ -29,7 +29,7 @@ FORMAT = 1
 HISTORY = 100
 SMALL_TOTAG = 20_000_000  # bytes; a hand-out rewrites totag only up to here
 _REQUIRED = {"format": int, "commit": str, "history": list, "tables": dict}
-_OPTIONAL = {"live": dict, "cycles": list, "classes": dict, "foreign": dict}
+_OPTIONAL = {"live": dict, "cycles": list, "classes": dict, "foreign": dict, "predicted_by": dict}
 _RESTORE = "restore it from the blob's history or a copy"
 
 
@@ -50,6 +50,11 @@ class State:
     @property
     def live(self) -> dict:
         return self.document.get("live") or {}
+
+    @property
+    def predicted_by(self) -> dict[str, str]:
+        """Which published model each key in the column model of the table `predicted` means, of those that are known."""
+        return self.document.get("predicted_by") or {}
 
     @property
     def cycles(self) -> list[dict]:

@@ -75,32 +75,35 @@ def context_of_state(labels: LabelStore, state: State, rows: pd.DataFrame, confi
 def why_tables(labels: LabelStore, state: State, chosen: Selection, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The tables `selection` and `drawn` with the images that are handed out now; `rows` are their predictions.
 
-    `selection` keeps the rows of images that are out or tagged. `drawn` keeps, for good, what the model of that moment had predicted of
-    the images that were drawn at random and that it had seen: its unbiased test, once they are labelled.
+    `selection` keeps the rows of images that are out or tagged. `drawn` keeps, for good, what had been predicted of the images that were
+    drawn at random, and by which model: its unbiased test, once they are labelled. Where `predicted` does not say which (of an image that
+    was out while new predictions were published, say), nothing is kept.
     """
     kept = tables.image_set(labels.table(state, "tagging")) | tables.image_set(labels.table(state, "tagged"))
     new = chosen.table()
     selection = tables.concat("selection", tables.only(tables.without(labels.table(state, "selection"), chosen.names), kept), new)
     by_chance = [name for name, drawn in zip(chosen.names, chosen.random, strict=True) if drawn]
-    seen = tables.only(rows, by_chance)
-    seen = seen[~((seen["class"] == tables.NULL) & seen["image_confidence"].isna())]
-    before = labels.table(state, "drawn")
-    drawn = tables.concat("drawn", tables.without(before, chosen.names), seen.assign(model=state.live.get("model") or ""))
+    made = tables.only(labels.table(state, "predicted"), by_chance) if by_chance else tables.empty("predicted")
+    made = made[made["model"].isin(list(state.predicted_by))]
+    model = dict(zip(tables.blob_names(made), made["model"].map(state.predicted_by), strict=True))
+    known, before = tables.only(rows, model), labels.table(state, "drawn")
+    drawn = tables.concat("drawn", tables.without(before, chosen.names), known.assign(model=tables.blob_names(known).map(model)))
     return {"selection": selection, **({"drawn": drawn} if len(drawn) or len(before) else {})}
 
 
-def summary(chosen: Selection, of: int) -> list[str]:
-    """Why these images, in a few lines for people; `of`: how many there were to choose from."""
-    lines = list(chosen.notes)
-    by_rule = ~chosen.random
-    if by_rule.any():
-        score = chosen.score[by_rule]
-        counts = Counter(name for name, rule in zip(chosen.classes, by_rule, strict=True) if rule and name)
+def summary(why: pd.DataFrame, pool_size: int | None) -> list[str]:
+    """Why these images, in a few lines for people. why: their rows of the table `selection`; pool_size: how many there were to choose
+    from, None where that is not known.
+    """
+    lines, by_chance = [], why["random"] == "1"
+    for strategy, rows in why[~by_chance].groupby("strategy", sort=False):
+        counts = Counter(name for name in rows["class"] if name)
         because = ", ".join(f"{count} for {name}" for name, count in counts.most_common(5))
-        lines.append(f"chosen by {chosen.strategy} from {of} images: {by_rule.sum()}, worth {score.max():.3g} to {score.min():.3g}"
+        lines.append(f"chosen by {strategy}{f' from {pool_size} images' if pool_size else ''}: {len(rows)}"
+                     + (f", worth {rows['score'].max():.3g} to {rows['score'].min():.3g}" if rows["score"].any() else "")
                      + (f" ({because})" if because else ""))
-    if chosen.random.any():
-        lines.append(f"drawn at random from all {of} images: {chosen.random.sum()}")
+    if by_chance.any():
+        lines.append(f"drawn at random from all{f' {pool_size}' if pool_size else ''} images: {by_chance.sum()}")
     return lines
 
 
