@@ -319,7 +319,7 @@ class HandOut:
                 self.old = None
         rows = rows.assign(blob=tables.blob_names(rows))
         drawn = rows[rows["class"] != tables.NULL]
-        if self.config.prelabel_confidence is not None and not batch.review:
+        if not batch.review:
             drawn = drawn[~(drawn["box_confidence"] < self.config.prelabel_confidence)]
         batch.tags = tag_names([*self.classes, *drawn["class"]], batch.tags)
         tag_of = {name: tag for tag, name in batch.tags.items()}

@@ -201,6 +201,15 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(tmp_path, capsys):
         "config.ini, line 5: unknown key wholly_other, ignored; config_description.md lists the keys"]
 
 
+def test_a_new_config_chooses_by_hybrid_and_one_without_the_keys_as_the_earlier_generation_did(tmp_path):
+    def chosen(read):
+        return read.selection_strategy, read.random_share, read.max_per_burst, read.prelabel_confidence, read.min_confidence
+
+    new, _ = read_config(Path(__file__).resolve().parents[1] / "config.ini", {})
+    assert chosen(new) == ("hybrid", 0.1, 2, 0.5, 0.05)
+    assert chosen(config(tmp_path, "min_confidence=0.3")) == ("lowest_box", 0, None, 0.3, 0.3)
+
+
 @pytest.mark.parametrize("name, ours", [
     ("faster_rcnn_resnet50_coco_2018_01_28", "faster_rcnn_resnet50_fpn"),
     ("faster_rcnn_resnet101_v1_640x640_coco17_tpu-8", "faster_rcnn_resnet101_fpn"),

@@ -30,6 +30,14 @@ def predict(project, *blobs, model="model_1.pb"):
                           what="test")
 
 
+def look(project, vectors, *others, disagreement=np.nan):
+    """Publish embeddings: of the images to tag in their order, then of others."""
+    names = pa.array([*project.names("totag"), *others], pa.large_string())
+    basis = Basis(MODEL, np.zeros(2, np.float32), np.eye(2, dtype=np.float32))
+    embeddings = Embeddings(names, np.array(vectors, np.float16), np.full(len(names), disagreement, np.float32), "m", basis)
+    put(project, live={"embeddings": project.labels.publish_file("embeddings", ".parquet", to_parquet(embeddings))})
+
+
 def why(project) -> dict[str, list]:
     frame = project.table("selection")
     return {f"{folder}/{name}": cells for folder, name, *cells in
@@ -125,15 +133,30 @@ def test_bursts_share_their_limit_by_the_times_of_the_images_table(folder_store,
 def test_published_embeddings_make_the_batch_differ_from_labelled_images(store, tmp_path):
     rows = "\n".join(f"{number}.jpg bird 0.1 0.5 0.2 0.8 0.5 0.5" for number in range(4))
     project = Project(store, tmp_path, rows, selection_strategy="hybrid", user_folders="True")
-    names = pa.array([*(f"{number}.jpg" for number in range(4)), "old.jpg"], pa.large_string())
-    vectors = np.array([[0, 0], [0, 1], [8, 0], [0, 9], [0, 0.5]], np.float16)
-    basis = Basis(MODEL, np.zeros(2, np.float32), np.eye(2, dtype=np.float32))
-    blob = project.labels.publish_file("embeddings", ".parquet",
-                                       to_parquet(Embeddings(names, vectors, np.full(5, np.nan, np.float32), "m", basis)))
-    project.labels.commit(lambda state: Change({"tagged": labels("old.jpg bird 0.1 0.5 0.1 0.5")}, {"live": {"embeddings": blob}}),
-                          what="test")
+    look(project, [[0, 0], [0, 1], [8, 0], [0, 9], [0, 0.5]], "old.jpg")
+    project.labels.commit(lambda state: Change({"tagged": labels("old.jpg bird 0.1 0.5 0.1 0.5")}), what="test")
     project.run("download", 2)
     assert project.names("tagging") == ["2.jpg", "3.jpg"]
+
+
+def test_disagreement_goes_by_the_mirror_images_and_where_there_are_none_by_entropy_which_is_said(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, SIX, selection_strategy="disagreement")
+    said = "no image was predicted with its mirror image yet (selection_strategy=disagreement in a training cycle): chosen by entropy"
+    look(project, [[0, 0]] * 6)
+    output = project.run("download", 1)
+    assert said in output and project.names("tagging") == ["a/1.jpg"] and "6 images: 1, worth 1 to 1 (1 for bird)" in output
+    look(project, [[0, 0]] * 5, disagreement=[0.1, 0.2, 0.4, 0.9, 0.3])  # without a/1.jpg, which is out: b/2.jpg is the fourth
+    output = project.run("download", 1, "--discard")
+    assert said not in output and project.names("tagging") == ["b/2.jpg"] and "chosen by disagreement from 6 images: 1" in output
+
+
+def test_boxes_below_prelabel_confidence_by_default_below_min_confidence_are_not_drawn(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, SIX, min_confidence="0.55")
+    project.run("download", 6)
+    drawn = {name: [box["tags"] for box in boxes] for name, boxes in project.vott()["frames"].items()}
+    assert drawn == {"a__2.jpg": [["seal"]], "a__3.jpg": [["bird"]], "b__1.jpg": [["bird"]]}  # not a/1.jpg, 0.5
+    project.config.write_text(project.config.read_text(encoding="utf-8") + "prelabel_confidence=0.95\n", encoding="utf-8")
+    assert project.last(project.run("download", 6, "--discard")).startswith("6 images, 1 boxes")
 
 
 def test_before_there_is_a_model_images_come_from_what_a_pretrained_one_found(folder_store, tmp_path):

@@ -34,6 +34,12 @@ def test_a_model_that_finds_half_of_the_boxes_has_half_the_ap_and_an_interval_ro
     assert "40 images" in str(share) and "flatter" in str(share)
 
 
+def test_true_boxes_without_area_are_left_out_as_in_the_performance_table():
+    flat = labels(boxes("bird", "a") + "\na bird 0.2 0.2 0.1 0.9")
+    share = random_share(drawn(found("bird", 0.9, "a")), flat, "model_1.pb", ["bird"])
+    assert (share.boxes, share.AP) == (1, 1)
+
+
 def test_only_what_that_model_predicted_counts():
     old, new = drawn(found("bird", 0.9, "a"), "model_0.pb"), drawn(found("seal", 0.9, "b"))
     share = random_share(pd.concat([old, new]), labels(boxes("bird", "a", "b")), "model_1.pb", ["bird", "seal"])

@@ -28,7 +28,7 @@ class Rules:
     seed: int = 0
     burst_seconds: float = 60.0
     min_confidence: float = LEAST_SCORE
-    prelabel_confidence: float | None = 0.5
+    prelabel_confidence: float = 0.5
     ideal_class_balance: tuple[float, ...] = ()
     pick_max: bool = False
 

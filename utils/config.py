@@ -53,7 +53,7 @@ class Config:
     selection_strategy: str
     random_share: float
     max_per_burst: int | None
-    prelabel_confidence: float | None
+    prelabel_confidence: float
     data_dir: Path
     train_dir: Path
     inference_output_dir: Path
@@ -154,6 +154,8 @@ def read_config(path: str | Path, environ: Mapping[str, str] = os.environ) -> tu
     values["storage_url"], query = _split_query(values["storage_url"])
     for key in ("sas_token_images", "sas_token_labels"):
         values[key] = values[key] or query
+    if values["prelabel_confidence"] is None:
+        values["prelabel_confidence"] = values["min_confidence"]
     data_dir = values["data_dir"] = values["data_dir"] or path.parent / "data"
     for key, below in BELOW_DATA_DIR.items():
         values[key] = values[key] or data_dir / below

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from utils import tables
-from utils.evaluation import average_precision, match
+from utils.evaluation import average_precision, boxes_of, match
 
 DRAWS = 1000
 MIDDLE = 0.9  # of the draws lies between low and high
@@ -40,7 +40,7 @@ def random_share(drawn: pd.DataFrame, tagged: pd.DataFrame, model: str | None, c
     predicted = drawn[drawn["model"] == model] if model else drawn[:0]
     truth = tables.only(tagged, tables.image_set(predicted))
     place = {image: number for number, image in enumerate(sorted(tables.image_set(truth)))}
-    found, actual = (frame.assign(image=tables.blob_names(frame)) for frame in (tables.only(predicted, place), truth))
+    found, actual = (boxes_of(frame, list(place), classes) for frame in (predicted, truth))
     found = found.iloc[np.argsort(-found["box_confidence"].to_numpy(float), kind="stable")]
     per_class = []  # (the image of each detection, whether it is right, true boxes per image)
     for name in classes:

@@ -30,7 +30,7 @@ def make_context(rows: pd.DataFrame, config: Config, *, images: pd.DataFrame | N
     new ones should differ from too; none of either is among `rows`. classes, balance: those of the config when not given. ap50: per
     class, of the last model. batch: images (blob names) that the batch has already.
     """
-    pool = image_pool(rows, config.prelabel_confidence or 0.0)
+    pool = image_pool(rows, config.prelabel_confidence)
     classes = config.classes if classes is None else classes
     members: dict = {}
     labelled: dict[str, int] = {}
