@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / "train"))
 
 import create_tf_records  # noqa: E402
 import labelled_images  # noqa: E402
+import update_label_map  # noqa: E402
 
 from utils import tables  # noqa: E402
 from utils.config import load_config  # noqa: E402
@@ -329,6 +330,47 @@ def test_ids_follow_the_live_label_map_and_the_state_says_what_is_renamed_or_dro
         "a.jpg": [2], "b.jpg": [2], "c.jpg": [], "d.jpg": [3]}
     assert read_label_map(it.config.label_map_path) == {"bird": 2, "crow": 3}
     assert read_retired(it.config.label_map_path) == {"seal": 1}
+
+
+def test_a_class_taken_out_of_the_config_can_be_dropped_and_taken_up_again_by_the_commands_that_are_named(project, capsys):
+    it = project(classes="bird")
+    _, store = open_labels(it.config)
+    blob = store.publish_file("label_map", ".pbtxt", label_map_text({"bird": 1, "seal": 2}).encode())
+    store.commit(lambda state: Change(members={"live": {"label_map": blob}, "classes": {"renamed": {"Seal": "seal"}, "dropped": []}}),
+                 what="test")
+    it.labelled(f"a.jpg {BOXES}\na.jpg seal .1 .2 .1 .2\nb.jpg Seal .1 .2 .1 .2\nb.jpg NULL")
+    said = f"bash train/active_learning_update_label_map.sh {it.path}"
+    assert refused(it).endswith(f"if you have taken them out of classes=, record that: {said}")
+    update_label_map.main([str(it.path)])
+    capsys.readouterr()
+    assert it.run()["skipped"]["boxes_of_dropped_classes"] == {"seal": 2}
+    printed = capsys.readouterr()
+    assert "2 boxes of the dropped class 'seal': left out" in printed.out and "recorded as dropped" not in printed.err
+
+    it = project(classes="bird,Seal")
+    assert it.run()["classes"] == {"bird": 1}
+    line, = (line for line in capsys.readouterr().err.splitlines() if "recorded as dropped" in line)
+    assert line.startswith("warning: class 'Seal' stands in classes= ") and line.endswith(said)
+    update_label_map.main([str(it.path)])
+    document = it.run()
+    assert (document["classes"], document["skipped"]["boxes_of_dropped_classes"]) == ({"bird": 1, "seal": 2}, {})
+    assert "dropped" not in capsys.readouterr().err
+
+
+def test_tiles_in_which_objects_look_much_larger_than_in_training_are_warned_of(project, capsys):
+    large, small = saved(picture(800, 400)), saved(picture())
+    it = project(tile="True")
+    text = f"a.jpg {BOXES}\nb.jpg {BOXES}\nc.jpg {BOXES}"
+    it.labelled(text, a_jpg=large, b_jpg=large, c_jpg=small)
+    it.run()
+    assert "tile=True: objects are 2.8 times as large in the tiles that are predicted as in the whole images" in capsys.readouterr().err
+    it.labelled(text, a_jpg=large, b_jpg=small, c_jpg=small)
+    it.run()
+    assert "tile" not in capsys.readouterr().err
+    it = project()
+    it.labelled(text, a_jpg=large, b_jpg=large, c_jpg=large)
+    it.run()
+    assert "tile" not in capsys.readouterr().err
 
 
 def test_the_records_can_be_read_back_by_training(project):

@@ -17,9 +17,11 @@ from utils.config import load_config
 from utils.cycle import update_cycle
 from utils.errors import run_program
 from utils.files import write_bytes
-from utils.label_map import label_map_for, previous_label_map, retired_from, write_label_map
+from utils.label_map import current_name, label_map_for, previous_label_map, retired_from, write_label_map
 from utils.label_state import LabelStore, State, open_labels
 from utils.sync import image_path
+
+_MUCH_LARGER = 1.5
 
 
 def main(argv: list[str]) -> None:
@@ -32,11 +34,18 @@ def main(argv: list[str]) -> None:
     state = store.read()
     previous = previous_label_map(store, state)
     classes = label_map_for(config.need("classes"), previous, state.classes["dropped"], state.classes["renamed"])
+    for name in config.classes:
+        if current_name(name, state.classes["renamed"]) not in classes:
+            print(f"warning: class {name!r} stands in classes= but is recorded as dropped, so it is not trained on; take it out of "
+                  f"{config.path}, or take it up again: bash train/active_learning_update_label_map.sh {config.path}", file=sys.stderr)
     plan = labelled_images.plan(
         _read(config.tagged_output, "tagged"), _read(config.test_output, "test"), _read(config.data_dir / "images.csv", "images"),
         _read(config.data_dir / "failed.csv", "failed"), classes=classes, renamed=state.classes["renamed"],
         dropped=state.classes["dropped"], config=config, where=_where(store, state))
     write_label_map(config.label_map_path, classes, retired_from(classes, previous))
+    if config.tile and (times := labelled_images.enlarged_in_tiles(plan, config.max_tile_size)) > _MUCH_LARGER:
+        print(f"warning: tile=True: objects are {times:.1f} times as large in the tiles that are predicted as in the whole images that are "
+              f"trained on; label pictures cut to {config.max_tile_size} pixels, or set tile=False in {config.path}", file=sys.stderr)
     write_bytes(config.validation_output, tables.to_csv("tagged", plan.parts["validation"], config.user_folders))
 
     silence()
@@ -70,7 +79,9 @@ def _report(document: dict) -> None:
     skipped = document["skipped"]
     for number, what in ((skipped["gone"], "labelled images are not in the image container any more: skipped"),
                          (skipped["failed"], "labelled images cannot be read (they are in the failed table): skipped"),
-                         (skipped["boxes_without_area"], "boxes without area: left out")):
+                         (skipped["boxes_without_area"], "boxes without area: left out"),
+                         *((number, f"boxes of the dropped class {name!r}: left out")
+                           for name, number in skipped["boxes_of_dropped_classes"].items())):
         if number:
             print(f"{number} {what}")
     for image, reason in skipped["undecodable"].items():

@@ -13,7 +13,7 @@ import pandas as pd
 from utils.assignments import row_digests
 from utils.canvas import canvas_for
 from utils.errors import InputError
-from utils.label_map import with_current_classes
+from utils.label_map import current_name, with_current_classes
 from utils.splits import split_validation
 from utils.tables import NULL, blob_names, image_set, only, without
 
@@ -27,6 +27,7 @@ _RECORDS_FORMAT = 1
 class Plan:
     """The rows of each part (columns of `tagged`, coordinates clipped and ordered), and what was left out.
 
+    `dropped`: how many boxes of each dropped class were left out.
     `sizes`: DataFrame with the columns height, width (upright pixels), bytes, etag by blob name, of the images in all parts.
     """
     classes: dict[str, int]
@@ -37,6 +38,7 @@ class Plan:
     gone: int = 0
     failed: int = 0
     without_area: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -61,7 +63,8 @@ def plan(tagged: pd.DataFrame, test: pd.DataFrame, images: pd.DataFrame, failed:
     labelled = image_set(tagged)
     unreadable = labelled & image_set(failed)
     missing = labelled - image_set(images) - unreadable
-    usable = with_current_classes(without(tagged, unreadable | missing), renamed, dropped)
+    readable = without(tagged, unreadable | missing)
+    usable = with_current_classes(readable, renamed, dropped)
     if not len(usable):
         raise InputError(f"{where}: none of the {len(labelled)} labelled images can be used ({len(missing)} are not in the image container "
                          f"any more, {len(unreadable)} cannot be read); check image_container_name and filetype in {config.path}")
@@ -83,7 +86,7 @@ def plan(tagged: pd.DataFrame, test: pd.DataFrame, images: pd.DataFrame, failed:
     fitted = sizes.loc[sorted(train | validation), ["height", "width"]].to_numpy()
     return Plan(classes=classes, canvas=canvas_for(fitted, config.min_tile_size, config.max_tile_size), seed=config.seed,
                 parts={"train": only(usable, train), "validation": only(usable, validation), "test": only(usable, held_out)},
-                sizes=sizes, gone=len(missing), failed=len(unreadable), without_area=flat)
+                sizes=sizes, gone=len(missing), failed=len(unreadable), without_area=flat, dropped=_boxes_of(readable, renamed, dropped))
 
 
 def clean_boxes(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
@@ -102,6 +105,13 @@ def clean_boxes(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     empty = flat & ~images.isin(set(images[~flat])) & ~images.duplicated()
     nothing = clean[empty].assign(**{"class": NULL, "xmin": 0.0, "xmax": 0.0, "ymin": 0.0, "ymax": 0.0})
     return pd.concat([clean[~flat], nothing]).sort_index().reset_index(drop=True), int(flat.sum())
+
+
+def enlarged_in_tiles(plan: Plan, side: int) -> float:
+    """How many times as large an object is in a predicted tile of `side` pixels as in the whole image that is trained on, in the median."""
+    sizes = plan.sizes[["height", "width"]].to_numpy()
+    tile, whole = ((plan.canvas / shown).min(axis=1) for shown in (np.minimum(sizes, side), sizes))
+    return float(np.median(tile / whole))
 
 
 def count(frame: pd.DataFrame, classes: dict[str, int]) -> dict:
@@ -154,4 +164,12 @@ def _check_classes(usable: pd.DataFrame, classes: dict[str, int], where: str, co
         hint = next((f"; a misspelt {known}?" for known in classes if near and known.lower() == near[0]), "")
         found.append(f"{name!r} ({len(rows)} box{'es' if len(rows) > 1 else ''}, for example in {blob_names(rows).iloc[0]}{hint})")
     raise InputError(f"{where}: classes in the labels that config.ini does not know: {', '.join(found)}. Add them to classes= in "
-                     f"{config_path}, or correct the boxes and upload them again")
+                     f"{config_path}, or correct the boxes and upload them again; if you have taken them out of classes=, record that: "
+                     f"bash train/active_learning_update_label_map.sh {config_path}")
+
+
+def _boxes_of(frame: pd.DataFrame, renamed: dict[str, str], dropped: list[str]) -> dict[str, int]:
+    """How many boxes the dropped classes have, by the names that they have now."""
+    gone = {current_name(name, renamed) for name in dropped}
+    names = frame["class"].map(lambda name: current_name(name, renamed))
+    return {name: int(number) for name, number in names[names.isin(gone)].value_counts().items()}

@@ -247,7 +247,8 @@ def _digest(plan: Plan, bad: dict[str, str]) -> str:
 
 
 def _skipped(plan: Plan, bad: dict[str, str]) -> dict:
-    return {"gone": plan.gone, "failed": plan.failed, "undecodable": bad, "boxes_without_area": plan.without_area}
+    return {"gone": plan.gone, "failed": plan.failed, "undecodable": bad, "boxes_without_area": plan.without_area,
+            "boxes_of_dropped_classes": plan.dropped}
 
 
 def _remove_shards(stem: Path) -> None:
