@@ -373,8 +373,8 @@ def test_the_unit_starts_the_watcher_and_stops_only_it():
 
 
 @pytest.mark.parametrize("kind", ["azurite"])
-def test_three_cycles_happen_by_themselves_while_an_annotator_uploads_and_a_kill_and_a_stop_cost_nothing(kind, tmp_path):
+def test_cycles_happen_by_themselves_while_two_annotators_upload_and_a_kill_and_a_stop_cost_nothing(kind, tmp_path):
     assert os.name == "posix"
-    trial = watcher_trial.run(kind, tmp_path, cycles=3, killed=("train_detector",), stopped=("create_predictions",))
+    trial = watcher_trial.run(kind, tmp_path, killed=("train_detector",), stopped=("create_predictions",))
     assert trial.wrong == []
-    assert (trial.cycles, trial.killed, trial.stopped) == (3, ["train_detector"], ["create_predictions"])
+    assert (trial.cycles >= 3, trial.killed, trial.stopped) == (True, ["train_detector"], ["create_predictions"])
