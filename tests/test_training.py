@@ -1,4 +1,5 @@
 """Training: what it starts from, what it does with images, how it goes on after an interruption. Real (tiny) networks and processes."""
+import hashlib
 import json
 import os
 import re
@@ -18,12 +19,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pretrained_weights  # noqa: E402
 import tensorflow as tf  # noqa: E402
+import tf_keras  # noqa: E402
+import train_detector  # noqa: E402
+import training  # noqa: E402
 from detector import Settings, build_model, fit_into_canvas, make_task, model_config  # noqa: E402
 from pretrained_weights import SCRATCH, Start, choose_start  # noqa: E402
 from training_input import Augmentation, repeat_factors, training_dataset  # noqa: E402
+from validation import Validation  # noqa: E402
 
 from utils.canvas import fit  # noqa: E402
+from utils.config import load_config  # noqa: E402
 from utils.errors import InputError, OutsideError  # noqa: E402
+from utils.label_state import Change, open_labels  # noqa: E402
 
 SMALL = Settings("faster_rcnn_mobilenet_v2_fpn", (64, 64), {"disc": 1, "square": 2})
 
@@ -203,6 +210,72 @@ def test_a_frozen_backbone_keeps_its_normalisation():
     model.backbone(tf.random.normal([2, 64, 64, 3]), training=True)
     assert all((value == variable.numpy()).all() for value, variable in zip(before, model.backbone.variables, strict=True))
     assert model.backbone.trainable_variables == []
+
+
+def test_the_learning_rate_is_in_proportion_to_the_batch_warms_up_and_falls_along_half_a_cosine():
+    assert [training.default_learning_rate(size) for size in (1, 4, 16)] == pytest.approx([0.005, 0.02, 0.08])
+    rate = training._Rate(0.02, 1000)
+    assert [float(rate(step)) for step in (0, 99, 250, 500, 750, 1000)] == pytest.approx(
+        [0.02 / 200, 0.02 / 2, 0.02 * 0.8535534, 0.02 / 2, 0.02 * 0.1464466, 0], abs=1e-8)
+    assert [float(training._Rate(0.02, steps)(step)) for steps, step in ((100_000, 99), (50, 4), (3, 0))] == pytest.approx(
+        [0.02 / 2, 0.02 / 2, 0.02], rel=1e-4)  # a warm-up of 200 steps, but at most a fifth of a short run
+
+
+def test_the_optimizer_clips_all_gradients_together_decays_only_weights_and_has_momentum():
+    weights, bias = tf.Variable([2.0, 2.0], name="kernel"), tf.Variable(2.0, name="bias")
+    optimizer = training.make_optimizer(10.0, 5, "float32")
+    optimizer.apply_gradients([(tf.constant([24.0, 32.0]), weights), (tf.constant(30.0), bias)])  # 50 long: all are divided by 5
+    assert [*weights.numpy(), bias.numpy()] == pytest.approx([2 - 10 * 4e-5 * 2 - 48, 2 - 10 * 4e-5 * 2 - 64, 2 - 60], rel=1e-6)
+    optimizer.apply_gradients([(tf.zeros(2), weights), (tf.zeros([]), bias)])
+    assert float(bias) == pytest.approx(2 - 60 - 0.9 * 60)
+
+
+def test_gpus_train_in_16_bits_with_a_scaled_loss_and_the_cpu_in_32():
+    cpu, gpu = training.device_of({}), training.device_of({"GPU:0": "Tesla T4"})
+    assert (cpu.policy, cpu.images_at_once, cpu.said.split(",")[0]) == ("float32", 4, "training on the CPU")
+    assert (gpu.policy, gpu.images_at_once, gpu.said) == ("mixed_float16", 8, "training on one GPU (Tesla T4), mixed precision")
+    scaled = [isinstance(training.make_optimizer(0.02, 5, device.policy), tf_keras.mixed_precision.LossScaleOptimizer)
+              for device in (cpu, gpu)]
+    assert scaled == [False, True]
+
+
+@pytest.mark.parametrize(("found", "ap50"), [([[0, 0, 32, 16]], 1.0), ([[0, 0, 32, 40]], 0.0), ([], 0.0)])
+def test_validation_measures_what_the_network_finds_in_fractions_of_the_canvas(tmp_path, found, ap50):
+    shard = _record(tmp_path / "a.record", [("1", _picture(), [[0, 0, .5, .25]], [1]), ("2", _picture(), [], [])])
+
+    def network(images, image_shape, training):
+        """Finds the same boxes in the first of two images, and none in the second."""
+        boxes = tf.reshape(tf.constant(found, tf.float32), [1, -1, 4])
+        return {"detection_boxes": tf.concat([boxes, tf.zeros_like(boxes)], 0), "num_detections": tf.constant([len(found), 0]),
+                "detection_classes": tf.ones([2, len(found)], tf.int32), "detection_scores": tf.fill([2, len(found)], 0.9)}
+
+    assert Validation(network, SMALL, [shard]).ap50() == pytest.approx(ap50)
+
+
+def test_a_warm_start_is_from_the_live_model_but_after_a_redraw_of_the_test_set_from_pretrained_weights(tmp_path, capsys):
+    config = load_config(make_project(tmp_path, warm_start=True))
+    _, store = open_labels(config)
+    model = store.publish_file("model", ".pb", b"a model")
+    store.commit(lambda _: Change(members={"live": {"model": model}}), what="test")
+    run = config.train_dir / "run-1"
+    run.mkdir(parents=True)
+    exported = {"bytes": 7, "md5": hashlib.md5(b"a model", usedforsecurity=False).hexdigest()}
+    (run / "run.json").write_text(json.dumps({"finished": True, "best": {"step": 3, "ap50": None}, "exported": exported}))
+    runs = training.finished_runs(config.train_dir)
+    assert train_detector._warm_start(config, runs) == Start(str(run / "best-3"), f"warm start from {model}")
+    store.commit(lambda _: Change(members={"pretrained_next": True}), what="test")
+    assert train_detector._warm_start(config, runs) is None
+    assert "the test set was drawn anew, so this cycle starts from the pretrained weights" in capsys.readouterr().out
+
+
+def test_of_older_runs_nothing_stays_not_even_what_a_killed_one_left(tmp_path):
+    for age, name in enumerate(("run-new", "run-old")):
+        (tmp_path / name / "ckpt-3_temp").mkdir(parents=True)
+        for file in ("run.json", "checkpoint", "ckpt-2.index", "best-2.index", "events.out.1", "ckpt-3_temp/part-00000-of-00001.index"):
+            (tmp_path / name / file).touch()
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    train_detector._remove_old_runs(tmp_path, [], set())
+    assert [folder.name for folder in tmp_path.iterdir()] == ["run-new"] and len(list((tmp_path / "run-new").iterdir())) == 6
 
 
 def test_records_are_needed_first(tmp_path):

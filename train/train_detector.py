@@ -104,13 +104,14 @@ def _warm_start(config: Config, runs: list[dict]):
 
 def _remove_old_runs(train_dir: Path, finished: list[dict], needed: set[Path]) -> None:
     """Remove all but the needed, the two newest finished and the newest unfinished of the runs of other labels or settings."""
+    from training import remove
+
     done = [Path(record["checkpoint"]).parent for record in finished]
     runs = sorted((file.parent for file in train_dir.glob("run-*/run.json")), key=lambda folder: folder.stat().st_mtime, reverse=True)
     unfinished = [folder for folder in runs if folder not in done]
     for folder in set(runs) - {*needed, *done[:2], *unfinished[:1]}:
-        for file in folder.iterdir():
-            if file.name in ("run.json", "checkpoint") or file.name.startswith(("ckpt-", "best-", "events.out.")):
-                file.unlink()
+        remove(file for file in folder.iterdir()
+               if file.name in ("run.json", "checkpoint") or file.name.startswith(("ckpt-", "best-", "events.out.")))
         if not any(folder.iterdir()):
             folder.rmdir()
 

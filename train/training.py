@@ -11,10 +11,11 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -78,13 +79,19 @@ class Run:
 
 
 def choose_device() -> Device:
-    """All GPUs with 16-bit arithmetic where there are some, else the CPU."""
+    """All GPUs of this machine, else the CPU."""
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    said = device_text([tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus])
+    return device_of({f"GPU:{number}": tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+                      for number, gpu in enumerate(gpus)})
+
+
+def device_of(gpus: dict[str, str]) -> Device:
+    """How to train on these GPUs, {TensorFlow's name: what it is}: in 16-bit arithmetic; on the CPU when there is none."""
+    said = device_text(list(gpus.values()))
     if gpus:
-        strategy = tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
+        strategy = tf.distribute.MirroredStrategy(list(gpus)) if len(gpus) > 1 else tf.distribute.get_strategy()
         return Device(strategy, "mixed_float16", 8 * len(gpus), said)
     return Device(tf.distribute.get_strategy(), "float32", 4, said)
 
@@ -117,11 +124,11 @@ def train(run: Run, device: Device, train_dir: Path, load: Callable[[tf_keras.Mo
     folder.mkdir(parents=True, exist_ok=True)
     tf_keras.mixed_precision.set_global_policy(device.policy)
     tf_keras.utils.set_random_seed(run.seed)
+    step = tf.Variable(0, dtype=tf.int64, trainable=False)
     with device.strategy.scope():
         task = make_task(run.settings)
         model = build_model(task)
         optimizer = make_optimizer(run.learning_rate, run.iterations, device.policy)
-        step = tf.Variable(0, dtype=tf.int64, trainable=False)
         checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, step=step, **model.checkpoint_items)
         manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
         if manager.latest_checkpoint:
@@ -172,8 +179,7 @@ def train(run: Run, device: Device, train_dir: Path, load: Callable[[tf_keras.Mo
     record |= {"finished": True, "steps": run.iterations, "batch_size": run.batch_size, "learning_rate": run.learning_rate,
                "seed": run.seed, "digest": run.digest, "seconds": round(seconds + time.monotonic() - began, 1)}
     _write(folder, record)
-    for name in [*folder.glob("ckpt-*"), folder / "checkpoint"]:
-        name.unlink(missing_ok=True)
+    remove([*folder.glob("ckpt-*"), *folder.glob("best-*_temp"), folder / "checkpoint"])
     return record
 
 
@@ -191,6 +197,15 @@ def finished_runs(train_dir: Path) -> list[dict]:
     """The finished runs below train_dir, newest first."""
     folders = sorted(train_dir.glob(f"run-*/{RUN_FILE}"), key=lambda file: file.stat().st_mtime, reverse=True)
     return [record for record in (read_run(file.parent) for file in folders) if record["finished"]]
+
+
+def remove(files: Iterable[Path]) -> None:
+    """Remove files of checkpoints, and the folders that TensorFlow leaves of one that it was killed over."""
+    for file in files:
+        if file.is_dir():
+            shutil.rmtree(file)
+        else:
+            file.unlink(missing_ok=True)
 
 
 class Progress:
@@ -287,9 +302,7 @@ def _keep_best(folder: Path, record: dict, model: tf_keras.Model, number: int, a
     record["best"] = {"step": number, "ap50": ap50}
     record["checkpoint"] = str(folder / f"best-{number}")
     _write(folder, record)
-    for file in folder.glob("best-*"):
-        if not file.name.startswith(f"best-{number}."):
-            file.unlink()
+    remove(file for file in folder.glob("best-*") if not file.name.startswith(f"best-{number}."))
 
 
 def _write(folder: Path, record: dict) -> None:
