@@ -14,6 +14,7 @@ from utils.config import Config, load_config
 from utils.errors import InputError, run_program
 from utils.label_state import Change, LabelStore, State, open_labels
 from utils.reviews import Reviews, handed_out_rows, legacy_batch, note_sent, read_reviews, sent_rows
+from utils.storage import Container, Missing
 
 CHANGED_MEANWHILE = "looked at again, but its boxes were changed meanwhile"
 
@@ -35,11 +36,11 @@ def main(argv: list[str]) -> int:
 
 def upload(config: Config, place: Path, options: argparse.Namespace) -> int:
     """Send what is reviewed in the folder, and report."""
-    _, labels = open_labels(config)
+    container, labels = open_labels(config)
     state = labels.read(report_foreign=True)
     batch = read_batch(place)
     if batch is None:
-        batch, faults = legacy_batch(place, config.tagger_name, labels.table(state, "tagging"), labels.table(state, "tagged"))
+        batch, faults = legacy_batch(place, config.tagger_name, *(labels.table(state, name) for name in ("tagging", "tagged", "images")))
         own = False
     else:
         faults, own = [], True
@@ -54,8 +55,25 @@ def upload(config: Config, place: Path, options: argparse.Namespace) -> int:
 
     reviews = read_reviews(batch, options.all)
     reviews.faults[:0] = faults
+    reviews.notes += deleted_meanwhile(container, labels, state, batch, reviews)
     accepted, state = send(labels, state, batch, reviews, keep=own)
     return report(config, batch, reviews, accepted, state)
+
+
+def deleted_meanwhile(container: Container, labels: LabelStore, state: State, batch: Batch, reviews: Reviews) -> list[str]:
+    """A line for each reviewed image that is listed no more, and gone from the image container. Its boxes are taken all the same."""
+    listed, failed = (tables.image_set(labels.table(state, name)) for name in ("images", "failed"))
+    unlisted = tables.image_set(reviews.rows) - listed - failed if listed else set()
+    lines = []
+    for local, item in batch.images.items():
+        if item.blob in unlisted:
+            folder, _, name = local.rpartition("/")
+            try:
+                container.info(item.blob)
+            except Missing:
+                lines.append(f"{batch.project(folder)}: {name}: the image was deleted from the image container meanwhile; its boxes are "
+                             "kept with the labels, and training does without it")
+    return lines
 
 
 def send(labels: LabelStore, state: State, batch: Batch, reviews: Reviews, keep: bool) -> tuple[assignments.Accepted, State]:

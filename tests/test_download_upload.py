@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers_tables import labels
+from helpers_tables import images, labels
 from PIL import Image
 
 from utils import tables
@@ -500,3 +500,28 @@ def test_a_file_name_of_several_folders_is_told_by_the_name_of_the_vott_file(fol
     (project.place / "Images.json").rename(project.place / "south.json")
     project.run("upload")
     assert project.boxes() == ["b/south/1.jpg bird 0 0.1 0 0.1"]
+
+
+def test_an_image_without_a_size_stays_reserved_and_is_named_and_the_others_go_through(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, "9.jpg NULL")
+    out = labels("1.jpg NULL 0 0 0 0 0 0\n2.jpg NULL 0 0 0 0 0 0\n3.jpg NULL 0 0 0 0 0 0", "tagging")
+    nowhere = out.assign(**{side: out[side].where(out["filename"] == "1.jpg", 0) for side in ("height", "width")})
+    project.labels.commit(lambda state: Change({"tagging": nowhere, "images": images("3.jpg", "9.jpg")}), what="seeding")
+    project.place.mkdir()
+    frames = {f"{number}.jpg": [region("bird", 0, 20, 0, 10)] for number in (1, 2, 3)}
+    (project.place / "Images.json").write_text(json.dumps({"frames": frames, "inputTags": "bird"}))
+    said = project.run("upload")
+    assert f"{project.place / 'Images.json'}: 2.jpg: its size is known nowhere" in said
+    assert project.names("tagged") == ["1.jpg", "3.jpg"] and project.names("tagging") == ["2.jpg"]
+    assert set(project.table("tagged")["width"]) == {200} and set(project.table("tagged")["height"]) == {100}
+
+
+def test_an_image_that_was_deleted_meanwhile_is_named_and_keeps_its_boxes(store, tmp_path):
+    project = Project(store, tmp_path, THREE)
+    project.run("download", 2)
+    project.save({"north/1.jpg": [region("bird", 0, 20, 0, 10)]})
+    project.images.delete("north/1.jpg")
+    project.labels.commit(lambda state: Change({"images": images("south/2.jpg")}), what="the next sync")
+    said = project.run("upload", "--all")
+    assert f"{project.place / 'Images.json'}: north__1.jpg: the image was deleted" in said and "south__1.jpg" not in said
+    assert project.boxes() == ["north/1.jpg bird 0 0.1 0 0.1", "south/1.jpg NULL 0 0 0 0"] and project.names("tagging") == []

@@ -51,14 +51,18 @@ def read_reviews(batch: Batch, everything: bool = False) -> Reviews:
             if frame.fault:
                 reviews.faults.append(f"{path}: {name}: {frame.fault}; the image stays reserved")
                 reviews.open.append(name)
-            elif everything or is_reviewed(name, project, _drawn(item), item.width, item.height):
+            elif not (everything or is_reviewed(name, project, _drawn(item), item.width, item.height)):
+                reviews.open.append(name)
+            elif not (item.width and item.height):
+                reviews.faults.append(f"{path}: {name}: its size is known nowhere; the image stays reserved. Run "
+                                      "train/active_learning_initialize.sh CONFIG on the training machine, then upload again")
+                reviews.open.append(name)
+            else:
                 reviews.notes.extend(f"{path}: {name}: {note}" for note in frame.notes)
                 boxes = _exact(frame.boxes, item)
                 if tables.NULL in {_class(box, batch.tags) for box in boxes}:
                     reviews.notes.append(f"{path}: {name}: a box is tagged {tables.NULL}, which means nothing is there; it was left out")
                 parts.append(_rows(item, boxes, batch.tags))
-            else:
-                reviews.open.append(name)
     reviews.rows = tables.concat("tagged", *parts)
     return reviews
 
@@ -99,15 +103,17 @@ def unsent(batch: Batch, held: Iterable[str]) -> list[str]:
     return [local for local, item in batch.images.items() if item.blob in held or digests.get(item.blob, item.uploaded) != item.uploaded]
 
 
-def legacy_batch(place: Path, tagger: str, tagging: pd.DataFrame, tagged: pd.DataFrame) -> tuple[Batch | None, list[str]]:
+def legacy_batch(place: Path, tagger: str, tagging: pd.DataFrame, tagged: pd.DataFrame,
+                 images: pd.DataFrame) -> tuple[Batch | None, list[str]]:
     """A batch of the earlier generation, which has no batch.json, and a line for each image in it that cannot be told.
 
     Its VoTT files name images by file name only: each must be the only one of that name in tagging (or tagged), if need be in a folder
-    whose last part is the VoTT file's name. None when there is no VoTT file.
+    whose last part is the VoTT file's name. Where these tables have no size of an image, `images` says it. None when there is no VoTT file.
     """
     batch, faults = Batch(place, tagger, "", 0, fetched=True), []
     paths = sorted(path for path in place.glob("*.json") if path.is_file())
     candidates = [_by_filename(frame) for frame in (tagging, tagged)]
+    sizes = {blob: size for blob, *size in zip(tables.blob_names(images), images["width"], images["height"], strict=True)}
     for path in paths:
         listing = sorted(file.name for file in (place / path.stem).glob("*") if file.suffix.lower() in LISTED)
         try:
@@ -121,6 +127,8 @@ def legacy_batch(place: Path, tagger: str, tagging: pd.DataFrame, tagged: pd.Dat
             if item is None:
                 faults.append(f"{path}: {name}: {'several images' if any(named) else 'no image'} of that name handed out; left out")
             else:
+                if not (item.width and item.height):
+                    item.width, item.height = sizes.get(item.blob, (0, 0))
                 batch.images[f"{path.stem}/{name}"] = item
     return (batch if paths else None), faults
 
