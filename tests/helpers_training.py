@@ -51,15 +51,21 @@ def write_config(file: Path, **settings) -> Config:
     return load_config(file)
 
 
-def step(program: str, config_file: Path, *options: str, check: bool = True) -> subprocess.CompletedProcess:
+def step(program: str, config_file: Path, *options: str, check: bool = True, change: str = "") -> subprocess.CompletedProcess:
     """Run one step of the cycle to its end."""
-    done = subprocess.run(command(program, config_file, *options), capture_output=True, text=True, env=environment())
+    done = subprocess.run(command(program, config_file, *options, change=change), capture_output=True, text=True, env=environment())
     assert not check or done.returncode == 0, done.stderr
     return done
 
 
-def command(program: str, config_file: Path, *options: str) -> list[str]:
-    return [sys.executable, str(ROOT / "train" / program), *options, str(config_file)]
+def command(program: str, config_file: Path, *options: str, change: str = "") -> list[str]:
+    """The command line of a step. `change`: Python that runs first in its process, for what cannot be had otherwise on a small machine."""
+    how = [str(ROOT / "train" / program)]
+    if change:
+        name = program.removesuffix(".py")
+        how = ["-c", f"import sys; sys.path.insert(0, {str(ROOT / 'train')!r})\nimport {name}\n{change}\n"
+                     f"from utils.errors import run_program\nrun_program({name}.main)"]
+    return [sys.executable, *how, *options, str(config_file)]
 
 
 def environment() -> dict[str, str]:

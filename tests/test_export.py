@@ -2,12 +2,15 @@
 import hashlib
 import json
 import os
+import re
+import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers_training import make_project, make_records, step
+from helpers_training import make_project, make_records, step, write_config
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "train"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -70,22 +73,73 @@ def test_boxes_are_fractions_of_the_fed_image_whether_it_was_fitted_before_or_in
     assert np.abs(inside["detection_boxes"][:1] - boxes[:1]).max() < 0.05
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A project, and what training and exporting said."""
+    folder: Path
+    training: subprocess.CompletedProcess
+    exporting: subprocess.CompletedProcess
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Trained:
+    """A real training on two devices in 16 bits, in which the model is better after the first step than after the second."""
+    folder = tmp_path_factory.mktemp("trained")
+    config_file = make_project(folder, train_iterations=2, validation_percentage=0.5)
+    make_records(config_file)
+    write_config(folder / "three.ini", train_iterations=2, validation_percentage=0.5, batch_size=3)
+    training = step("train_detector.py", config_file, change=_TWO_DEVICES)
+    return Trained(folder, training, step("export_model.py", config_file))
+
+
+_TWO_DEVICES = """
+import tensorflow as tf, training, validation
+cpu, = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+training.choose_device = lambda: training.device_of({"CPU:0": "one", "CPU:1": "two"})
+training._validation_interval = lambda _: 1
+measure, values = validation.Validation.ap50, iter([0.5, 0.4])
+validation.Validation.ap50 = lambda self: (measure(self), next(values))[1]
+try:
+    train_detector.main([sys.argv[1].replace("config.ini", "three.ini")])
+except train_detector.InputError as error:
+    print(error)
+"""
+
+
 def test_without_a_training_there_is_nothing_to_export(tmp_path):
     config_file = make_project(tmp_path)
     done = step("export_model.py", config_file, check=False)
     assert done.returncode == 2 and "nothing has been trained yet" in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_a_trained_detector_becomes_a_model_file_with_its_label_map(tmp_path):
-    config_file = make_project(tmp_path)
-    make_records(config_file)
-    step("train_detector.py", config_file)
-    done = step("export_model.py", config_file)
-    folder = tmp_path / "data" / "inference_graphs"
+def test_a_trained_detector_becomes_a_model_file_with_its_label_map(trained):
+    folder = trained.folder / "data" / "inference_graphs"
     content = (folder / "frozen_inference_graph.pb").read_bytes()
     document = json.loads((folder / "model.json").read_text())
     assert (document["settings"]["classes"], document["settings"]["canvas"]) == ({"disc": 1, "square": 2}, [64, 64])
     assert (document["bytes"], document["md5"]) == (len(content), hashlib.md5(content, usedforsecurity=False).hexdigest())
     assert 'name: "disc"' in (folder / "label_map.pbtxt").read_text()
-    assert "equal to the checkpoint on 4 images" in done.stdout.splitlines()[-1] and done.stderr == ""
+    assert "equal to the checkpoint on 4 images" in trained.exporting.stdout.splitlines()[-1] and trained.exporting.stderr == ""
     assert FrozenDetector(folder / "frozen_inference_graph.pb").canvas == (64, 64)
+
+
+def test_several_devices_train_together_when_the_batch_can_be_shared_out(trained):
+    lines = trained.training.stdout.splitlines()
+    assert lines[1] == f"{trained.folder / 'three.ini'}: batch_size=3 cannot be shared out to 2 GPUs; expected a multiple of 2"
+    assert lines[2:4] == ["training on 2 GPUs, mixed precision", "starting from scratch"]
+
+
+def test_the_checkpoint_that_was_best_on_the_validation_part_is_exported_not_the_last(trained):
+    last = trained.training.stdout.splitlines()[-1]
+    assert re.fullmatch(r"2 steps; checkpoint of step 1, AP50 0\.500 on the validation part → .*best-1", last)
+    assert json.loads((trained.folder / "data" / "inference_graphs" / "model.json").read_text())["best"] == {"step": 1, "ap50": 0.5}
+    run, = (trained.folder / "data" / "training").glob("run-*")
+    assert {file.stem for file in run.glob("best-*")} == {"best-1"}
+
+
+def test_a_model_that_was_trained_in_16_bits_is_exported_in_32(trained):
+    graph = tf.compat.v1.GraphDef.FromString((trained.folder / "data" / "inference_graphs" / "frozen_inference_graph.pb").read_bytes())
+    types = {value.type for node in graph.node for value in node.attr.values() if value.WhichOneof("value") == "type"}
+    assert tf.float32.as_datatype_enum in types
+    assert not types & {tf.float16.as_datatype_enum, tf.bfloat16.as_datatype_enum}

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -286,16 +287,17 @@ def test_records_are_needed_first(tmp_path):
     assert done.stderr.startswith("train_detector.py: ") and done.stderr.count("\n") == 1 and "there are no records yet" in done.stderr
 
 
-def test_an_interrupted_run_goes_on_where_it_was_and_starts_afresh_with_other_settings(project):
+def test_an_interrupted_or_killed_run_goes_on_where_it_was_and_starts_afresh_with_other_settings(project):
     write_config(project, train_iterations=60)
     process = subprocess.Popen(command("train_detector.py", project), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                env=environment())
-    next(line for line in process.stdout if line.startswith("step "))
+    line = next(line for line in process.stdout if line.startswith("step "))
+    assert re.fullmatch(r"step \d+ of 60, loss \d+\.\d{3}, \d+\.\d\d steps/s, \d+ s left\n", line)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=300)
     assert (process.returncode, errors) == (130, "train_detector.py: interrupted; run the same command again to go on\n")
     run, = project.parent.glob("data/training/run-*")
-    reached = int(re.search(r"ckpt-(\d+)\.index", " ".join(file.name for file in run.iterdir()))[1])
+    reached = _saved(run)
     assert 0 < reached < 60 and not json.loads((run / "run.json").read_text())["finished"]
 
     write_config(project, train_iterations=3)
@@ -308,10 +310,29 @@ def test_an_interrupted_run_goes_on_where_it_was_and_starts_afresh_with_other_se
     assert list(project.parent.glob("data/training/run-*/events.out.*"))
 
     write_config(project, train_iterations=60)
+    saving = command("train_detector.py", project, change="import training; training._SAVE_SECONDS = 0")
+    with subprocess.Popen(saving, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        assert f"going on with the interrupted run at step {reached} of 60\n" in process.stdout
+        while _saved(run) < reached + 3:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+    saved = _saved(run)
+    for folder in ("ckpt-59_temp", "best-59_temp"):  # what TensorFlow leaves of a checkpoint that it was killed over
+        (run / folder).mkdir()
+        (run / folder / "part-00000-of-00001.index").touch()
+
     again = step("train_detector.py", project)
-    assert f"going on with the interrupted run at step {reached} of 60" in again.stdout
+    step_of_checkpoint = int(re.search(r"going on with the interrupted run at step (\d+) of 60", again.stdout)[1])
+    assert saved - 1 <= step_of_checkpoint <= saved
     assert json.loads((project.parent / "data" / "training" / "training.json").read_text())["steps"] == 60
+    assert not [file for file in run.iterdir() if file.name.startswith("ckpt-") or file.name.endswith("_temp")]
     assert "trained already with these labels and settings" in step("train_detector.py", project).stdout
+
+
+def _saved(run: Path) -> int:
+    """The step of the newest checkpoint to go on from."""
+    return max(int(file.stem.removeprefix("ckpt-")) for file in run.glob("ckpt-*.index"))
 
 
 def _picture() -> np.ndarray:
