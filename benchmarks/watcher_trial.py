@@ -128,7 +128,7 @@ def run(kind: str, folder: Path, cycles: int = 3, killed: tuple[str, ...] = (), 
         for annotator in annotators:
             annotator.start()
         try:
-            while (watched.finished() < cycles + (MORE_CYCLES if hits.left() else 0) and time.monotonic() - began < PATIENCE
+            while (watched.finished() < cycles + (MORE_CYCLES if hits.left() else 0) and time.monotonic() - began < 2 * PATIENCE
                    and not trial.wrong):
                 number, phase = len(watched.seen), watched.phase()
                 wanted = number + 1 + (phase[0] in STEPS[3:-1])  # a batch before the first cycle, and one while each cycle trains
@@ -159,7 +159,7 @@ def run(kind: str, folder: Path, cycles: int = 3, killed: tuple[str, ...] = (), 
         if watched.labels.read().document.get("candidate"):  # such models are good or bad by chance
             done("train/active_learning_auto.sh", watched.config, "--accept")
         _check(watched, {photo.blob for photo in drawn}, rounds * (batch // len(PEOPLE)) * len(PEOPLE), trial)
-        trial.wrong += hits.left()
+        trial.wrong += [*hits.left(), *[f"{trial.cycles} cycles, not {cycles}"] * (trial.cycles < cycles)]
         if "train_detector" in trial.stopped and not trial.resumed:
             trial.wrong.append("no training was stopped so late that it could go on")
         trial.wrong += [f"the training that was interrupted at step {step} did not go on there" for step in trial.resumed
