@@ -54,7 +54,7 @@ def main() -> None:
         for number in range(options.rounds):
             (folder / "config.ini").write_text(
                 f"storage_url=.\nimage_container_name=images\nlabel_container_name=labels\nuser_folders=True\nfiletype=*.jpg\n"
-                f"classes=animal,bird\ntagging_location=tag{number}\ntagger_name=person{number}\n", encoding="utf-8")
+                f"classes=animal,bird\nmin_confidence=0\ntagging_location=tag{number}\ntagger_name=person{number}\n", encoding="utf-8")
             report("download_vott_json.py 40", [sys.executable, ROOT / "tag" / "download_vott_json.py", "40", folder / "config.ini"])
         if not options.no_plain:
             report("plain pandas", [sys.executable, "-c", PLAIN, *blobs.values(), folder / "plain.csv"])

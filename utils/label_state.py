@@ -111,8 +111,10 @@ class LabelStore:
 
     def totag(self, state: State, now: datetime | None = None) -> pd.DataFrame:
         """The rows of the images that may be handed out now (see assignments.free_rows)."""
-        return assignments.free_rows(self.table(state, "totag"), self.table(state, "tagged"), self.table(state, "tagging"),
+        free = assignments.free_rows(self.table(state, "totag"), self.table(state, "tagged"), self.table(state, "tagging"),
                                      self.table(state, "failed"), self.reservation_hours, now or datetime.now(UTC))
+        tables.release_memory()
+        return free
 
     def hand_out(self, state: State, free: pd.DataFrame, images, now: datetime | None = None, rows: pd.DataFrame | None = None) -> Change:
         """The change that reserves these images for `by`; `free` is what `totag(state)` returned. totag shrinks too while it is small.

@@ -91,7 +91,9 @@ def parse(table: str, source: bytes | Path, name: str = "") -> pd.DataFrame:
             filled[column] = pc.cast(pc.round(read[column]), pa.int64())
         else:
             filled[column] = read[column]
-    return _typed(pa.table(filled))
+    table = pa.table(filled)
+    del read, filled  # so that each column is given back once it is converted
+    return _typed(table)
 
 
 def to_csv(table: str, frame: pd.DataFrame, user_folders: bool) -> bytes:
@@ -152,6 +154,11 @@ def concat(table: str, *frames: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else empty(table)
 
 
+def release_memory() -> None:
+    """Give memory that tables have left back to the system, which Arrow would keep: of a million images about as much as they need."""
+    pa.default_memory_pool().release_unused()
+
+
 def _written(table: pa.Table, quoting: str) -> bytes:
     buffer = io.BytesIO()
     pyarrow.csv.write_csv(table, buffer, pyarrow.csv.WriteOptions(quoting_style=quoting, quoting_header="none"))
@@ -195,4 +202,7 @@ def _missing(column: str):
 
 
 def _typed(table: pa.Table) -> pd.DataFrame:
-    return table.to_pandas(split_blocks=True, types_mapper={pa.large_string(): pd.StringDtype("pyarrow", na_value=float("nan"))}.get)
+    frame = table.to_pandas(split_blocks=True, self_destruct=True,
+                            types_mapper={pa.large_string(): pd.StringDtype("pyarrow", na_value=float("nan"))}.get)
+    release_memory()
+    return frame
