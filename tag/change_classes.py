@@ -37,6 +37,7 @@ def main(argv: list[str]) -> int:
             raise InputError(f"{labels.container.address}: there is no class {', '.join(unknown)}; "
                              f"there are {', '.join(sorted(known - {'NULL'})) or 'none'}")
         classes = recorded(state.classes, asked)
+        done["again"] = sorted(set(asked.renamed.values()) & {*state.classes["renamed"], *state.classes["dropped"]})
         changed = {name: applied(name, frame, classes) for name, frame in present.items()}
         for name, frame in present.items():
             rows = frame[frame["class"].isin(asked.sources)]
@@ -56,6 +57,9 @@ def report(configured: tuple[str, ...], asked: ClassChange, done: dict, state: S
     names, _ = current_classes(configured, state.classes)
     if names != tuple(configured):
         print(f"in config.ini, on every machine, write: classes={','.join(names)}   (ideal_class_balance has a share for each)")
+    if done["again"]:
+        print(f"in use again: {', '.join(done['again'])}; a model means by it what it meant when the model was trained, so train "
+              "before you predict")
     if "review" in done:
         print(f"{done['review']} images were queued to be looked at again: download_vott_json.py N CONFIG --review")
     counts = ", ".join(f"{rows} boxes in {images} images of {name}" for name, (rows, images) in

@@ -104,6 +104,7 @@ class HandOut:
         self.now = datetime.now(UTC)
         self.class_map = _class_map(config, options.class_map)
         self.classes, self.balance = config.classes, config.ideal_class_balance
+        self.class_changes = 0  # of the state
         self.failed: dict[str, str] = {}
         self.why, self.notes, self.pool_size = tables.empty("selection"), (), None
         self.old: Batch | None = None  # a batch on disk that is done with
@@ -281,6 +282,7 @@ class HandOut:
 
     def _name_classes(self, state: State) -> None:
         """Classes of the config under the names that they have in the labels now."""
+        self.class_changes = len(state.classes.get("changes", []))
         self.classes, self.balance = current_classes(self.config.classes, state.classes, self.config.ideal_class_balance)
 
     def _choose(self, state: State, rows: pd.DataFrame, batch: Batch) -> Selection:
@@ -313,7 +315,7 @@ class HandOut:
     def _plan(self, batch: Batch, rows: pd.DataFrame, fresh: bool) -> None:
         """Take the images of these rows into the batch and write its marker, so that a kill from here on can be gone on from."""
         if fresh:
-            batch.images = {}
+            batch.images, batch.class_changes = {}, self.class_changes
             if self.old is not None:
                 self.old.clear()
                 self.old = None

@@ -7,9 +7,11 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
+
 from utils import assignments, review_queue, tables
 from utils.batch import MARKER, Batch, at_work, read_batch
-from utils.class_changes import applied, current_classes
+from utils.class_changes import brought_up, current_classes, old_names
 from utils.config import Config, load_config
 from utils.errors import InputError, run_program
 from utils.label_state import Change, LabelStore, State, open_labels
@@ -76,12 +78,17 @@ def deleted_meanwhile(container: Container, labels: LabelStore, state: State, ba
     return lines
 
 
+def under_present_names(rows: pd.DataFrame, state: State, batch: Batch) -> pd.DataFrame:
+    """Rows of tagged whose classes are named as when the batch was handed out, by the names of this state."""
+    return brought_up("tagged", rows, state.classes, batch.class_changes)
+
+
 def send(labels: LabelStore, state: State, batch: Batch, reviews: Reviews, keep: bool) -> tuple[assignments.Accepted, State]:
     """Commit the reviewed images. `keep`: note in batch.json what is sent, before and after, so that it can be corrected later."""
     digests = assignments.row_digests(reviews.rows)
     items = [item for item in batch.images.values() if item.blob in digests]
     note_sent(items, reviews.rows)
-    note_sent(items, applied("tagged", reviews.rows, state.classes))
+    note_sent(items, under_present_names(reviews.rows, state, batch))
     if keep and items:
         batch.write()
     accepted = assignments.Accepted()
@@ -94,10 +101,10 @@ def send(labels: LabelStore, state: State, batch: Batch, reviews: Reviews, keep:
         present = {name: labels.table(state, name) for name in ("tagged", "tagging", "test", "conflicts")}
         own: dict[str, set[str]] = {}
         for rows in ours:
-            for version in (rows, applied("tagged", rows, state.classes)):
+            for version in (rows, under_present_names(rows, state, batch)):
                 for blob, digest in assignments.row_digests(version).items():
                     own.setdefault(blob, set()).add(digest)
-        accepted = assignments.accept_upload(**present, uploaded=applied("tagged", reviews.rows, state.classes), tagger=batch.tagger,
+        accepted = assignments.accept_upload(**present, uploaded=under_present_names(reviews.rows, state, batch), tagger=batch.tagger,
                                              now=datetime.now(UTC), own=own, **({"reason": CHANGED_MEANWHILE} if batch.review else {}))
         changed = accepted.tables
         if batch.review:
@@ -108,7 +115,7 @@ def send(labels: LabelStore, state: State, batch: Batch, reviews: Reviews, keep:
 
     if items:
         state = labels.commit(change, what="uploading reviewed images")
-        note_sent(items, applied("tagged", reviews.rows, state.classes))
+        note_sent(items, under_present_names(reviews.rows, state, batch))
         for item in items:
             item.uploaded = digests[item.blob]
         if keep:
@@ -120,8 +127,8 @@ def report(config: Config, batch: Batch, reviews: Reviews, accepted: assignments
     """Print what a person must know, the closing line last; 1 when nothing useful was done."""
     for line in [*reviews.faults, *reviews.notes]:
         print(line)
-    rows = applied("tagged", reviews.rows, state.classes)
-    if renamed := sorted(set(reviews.rows["class"]) - set(rows["class"])):
+    rows = under_present_names(reviews.rows, state, batch)
+    if renamed := sorted(set(reviews.rows["class"]) & old_names(state.classes, batch.class_changes)):
         print(f"classes were changed meanwhile (change_classes.py), and with them the tags of this batch: {', '.join(renamed)}")
     boxes = rows[rows["class"] != tables.NULL]
     known, _ = current_classes(config.classes, state.classes)

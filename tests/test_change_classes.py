@@ -6,7 +6,7 @@ from helpers_programs import done
 from helpers_state import Project
 from helpers_tables import labels
 
-from utils.class_changes import ClassChange, applied, current_classes, parse_change, recorded
+from utils.class_changes import ClassChange, applied, brought_up, current_classes, parse_change, recorded
 from utils.errors import InputError
 
 NONE = {"renamed": {}, "dropped": []}
@@ -43,12 +43,24 @@ def test_what_has_no_clear_meaning_is_one_line(rename, merge, drop):
 
 def test_later_changes_follow_earlier_ones_and_a_name_may_come_back():
     first = recorded(NONE, parse_change(["a=b"], [], ["x"]))
-    assert first == {"renamed": {"a": "b"}, "dropped": ["x"], "removed": ["x"]}
+    step = {"renamed": {"a": "b"}, "dropped": ["x"]}
+    assert first == {"renamed": {"a": "b"}, "dropped": ["x"], "removed": ["x"], "changes": [step]}
+    assert recorded(first, parse_change(["a=b"])) == first
     second = recorded(first, parse_change(["b=c"]))
     assert second["renamed"] == {"a": "c", "b": "c"}
     back = recorded(second, parse_change(["c=a"], [], []))
     assert back["renamed"] == {"b": "a", "c": "a"}
-    assert recorded(first, parse_change(["y=x"])) == {"renamed": {"a": "b", "y": "x"}, "dropped": [], "removed": []}
+    assert recorded(first, parse_change(["y=x"])) == {"renamed": {"a": "b", "y": "x"}, "dropped": [], "removed": [],
+                                                      "changes": [step, {"renamed": {"y": "x"}, "dropped": []}]}
+
+
+def test_rows_of_any_time_come_under_the_names_of_today_though_names_were_swapped_and_given_anew():
+    classes = NONE
+    for asked in (parse_change(["a=tmp"]), parse_change(["b=a"]), parse_change(["tmp=b"]), parse_change(drop=["c"]), parse_change(["d=c"])):
+        classes = recorded(classes, asked)
+    rows = labels("".join(f"1.jpg {name} 0 0.{place} 0 1\n" for place, name in enumerate(("a", "b", "c", "d", "tmp"), 1)))
+    today = [list(brought_up("tagged", rows, classes, known)["class"]) for known in (0, 1, 3, 5)]
+    assert today == [["b", "a", "c", "b"], ["a", "a", "c", "b"], ["a", "b", "c", "b"], ["a", "b", "c", "c", "b"]]
 
 
 def test_boxes_that_become_equal_become_one_and_confidences_follow():
@@ -82,7 +94,8 @@ def test_one_commit_changes_every_table_and_is_recorded(project, capsys):
     assert change(project.config, "--rename", "bird=tern", "--drop", "seal") == 0
     state = project.labels.read()
     assert len(state.document["history"]) == len(before.document["history"]) + 1
-    assert state.classes == {"renamed": {"bird": "tern"}, "dropped": ["seal"], "removed": ["seal"]}
+    assert state.classes == {"renamed": {"bird": "tern"}, "dropped": ["seal"], "removed": ["seal"],
+                             "changes": [{"renamed": {"bird": "tern"}, "dropped": ["seal"]}]}
     assert project.rows("totag") == ["a/1.jpg tern 0.1 0.5 0.2 0.8 0.9 0.9", "a/2.jpg NULL 0 0 0 0 0 0", "b/1.jpg NULL 0 0 0 0 nan nan"]
     assert project.rows("tagging") == ["c/1.jpg tern 0.1 0.2 0.1 0.2 0.6 0.6", "c/2.jpg NULL 0 0 0 0 0 0"]
     assert list(project.table("tagging")["tagger"]) == ["anna", "bob"]
@@ -143,6 +156,22 @@ def test_a_batch_may_be_corrected_after_its_classes_were_changed(store, tmp_path
     done("tag/upload_vott_json.py", project.config, "--all")
     assert [row for row in project.rows() if row.startswith("a/1.jpg")] == ["a/1.jpg tern 0.1 0.5 0.2 0.8"]
     assert project.names("conflicts") == []
+
+
+def test_a_batch_that_was_out_while_two_names_were_swapped_comes_back_with_its_meaning(project, capsys):
+    import abandon
+    import download_vott_json
+    import upload_vott_json
+    config = str(project.config)
+    abandon.main([config])
+    download_vott_json.main(["4", config])
+    for step in ("bird=tmp", "seal=bird", "tmp=seal"):
+        change(config, "--rename", step)
+    assert "in use again: seal" in capsys.readouterr().out
+    for _ in range(2):
+        upload_vott_json.main([config, "--all"])
+        assert {"a/1.jpg seal 0.1 0.5 0.2 0.8", "a/1.jpg bird 0.6 0.9 0.2 0.8", "c/1.jpg seal 0.1 0.2 0.1 0.2"} <= set(project.rows())
+    assert "classes were changed meanwhile" in capsys.readouterr().out and project.names("conflicts") == []
 
 
 def test_vott_offers_the_present_names_even_while_the_config_has_the_old_ones(project):

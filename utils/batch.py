@@ -47,7 +47,8 @@ class Batch:
     """`images`: {"Images/local name": Item}. `tags`: {tag in VoTT: class}. `wanted`: how many images were asked for.
 
     `fetched`: all images and VoTT files are in place. `commit`: the state in which they are reserved, "" before. `review`: how labelled
-    images were chosen that are looked at again (as in review_queue), "" for a batch of images to tag.
+    images were chosen that are looked at again (as in review_queue), "" for a batch of images to tag. `class_changes`: how many changes of
+    classes had been recorded by then.
     """
     place: Path
     tagger: str
@@ -57,6 +58,7 @@ class Batch:
     commit: str = ""
     fetched: bool = False
     review: str = ""
+    class_changes: int = 0
     tags: dict[str, str] = field(default_factory=dict)
     images: dict[str, Item] = field(default_factory=dict)
 

@@ -1,7 +1,8 @@
 """Renaming, merging and dropping classes in labels that exist already, and in work that comes back later under the old names.
 
 label_state.json records it in `classes`: `renamed` {old: new}, `dropped` [names that are not trained on], and of these `removed` [names
-whose boxes were taken out of the labels here; boxes of the other dropped ones stay, and are only left out of training].
+whose boxes were taken out of the labels here; boxes of the other dropped ones stay, and are only left out of training]. These forget a
+name that comes into use again; `changes`, all changes in their order, does not.
 """
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -55,15 +56,18 @@ def parse_change(rename: Iterable[str] = (), merge: Iterable[str] = (), drop: It
 
 
 def recorded(classes: dict, change: ClassChange) -> dict:
-    """The member `classes` of label_state.json after the change. A name that comes into use again is no longer an old one."""
+    """The member `classes` of label_state.json after the change. A name that comes into use again is no longer an old one; a change that
+    is in force already is not recorded again."""
     in_use = set(change.renamed.values())
     renamed = {old: change.renamed.get(new, new) for old, new in classes["renamed"].items() if old not in in_use}
     renamed = {**renamed, **change.renamed}
     again = in_use | set(change.renamed)
     dropped = [name for name in classes["dropped"] if name not in again]
     removed = [name for name in classes.get("removed", []) if name not in again]
-    return {**classes, "renamed": {old: new for old, new in renamed.items() if old != new},
-            "dropped": sorted({*dropped, *change.dropped}), "removed": sorted({*removed, *change.dropped})}
+    new = {**classes, "renamed": {old: new for old, new in renamed.items() if old != new},
+           "dropped": sorted({*dropped, *change.dropped}), "removed": sorted({*removed, *change.dropped})}
+    step = {"renamed": change.renamed, "dropped": sorted(change.dropped)}
+    return classes if new == {"removed": [], **classes} else {**new, "changes": [*classes.get("changes", []), step]}
 
 
 def applied(table: str, frame: pd.DataFrame, classes: dict) -> pd.DataFrame:
@@ -87,6 +91,20 @@ def applied(table: str, frame: pd.DataFrame, classes: dict) -> pd.DataFrame:
     else:
         rows = rows.drop_duplicates(corners)
     return _in_place(table, frame, rows)
+
+
+def brought_up(table: str, frame: pd.DataFrame, classes: dict, known: int) -> pd.DataFrame:
+    """Rows that were made when `known` of the `changes` had been recorded, under the names that hold now. Unlike `applied` it tells what a
+    name meant then from what it means now: after a swap of two names, both are in use."""
+    for step in classes.get("changes", [])[known:]:
+        frame = applied(table, frame, {**step, "removed": step["dropped"]})
+    return applied(table, frame, classes)
+
+
+def old_names(classes: dict, known: int) -> set[str]:
+    """The names that `brought_up` changes or takes out."""
+    steps = [*classes.get("changes", [])[known:], {**classes, "dropped": classes.get("removed", [])}]
+    return {name for step in steps for name in (*step["renamed"], *step["dropped"])}
 
 
 def current_classes(classes: Sequence[str], recorded: dict, balance: Sequence[float] = ()) -> tuple[tuple[str, ...], tuple[float, ...]]:
