@@ -1,6 +1,8 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from utils.files import _refused_by_windows
 from utils.local_names import LONGEST, folded, folder_names, local_names
 
 
@@ -51,6 +53,19 @@ def test_dots_and_spaces_at_the_ends_are_dropped():
 def test_long_names_are_shortened_and_stay_unique():
     first, second = names("d" * 300 + "1.jpg", "d" * 300 + "2.jpg")
     assert len(first) == LONGEST and first != second and first.endswith(".jpg") and first.startswith("ddd")
+
+
+@pytest.mark.parametrize("name", ["CON", "con.jpg", "Lpt1.tar.gz", "COM\u00b9.jpg", "CONIN$", "conout$.jpg", "a.", "a ", "a:b.jpg", "a?.jpg",
+                                  "a*", 'a"b', "<a>", "a|b", "a\tb"])
+def test_names_that_windows_cannot_hold_are_refused_there_and_get_another_for_annotators(name):
+    refused = "Windows cannot hold a file of this name"
+    assert _refused_by_windows([name]) == _refused_by_windows(["cam", name]) == _refused_by_windows([name, "a.jpg"]) == refused
+    assert [_refused_by_windows([local]) for local in (*names(f"cam/{name}"), *names(name, with_folder=False))] == [None, None]
+
+
+@pytest.mark.parametrize("name", ["console.jpg", "com10.jpg", ".jpg", "a b.jpg", "a.b", "\u732b.jpg"])
+def test_names_that_windows_holds_are_taken_there(name):
+    assert _refused_by_windows([name]) is None
 
 
 def test_names_already_in_use_are_not_given_again():

@@ -76,13 +76,25 @@ def test_a_file_is_read_like_its_bytes(tmp_path):
     assert tables.parse("tagged", data)["filename"].tolist() == ['a "big", long\nname.jpg']
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(TEXT, TEXT, TEXT, FRACTION, FRACTION, st.integers(0, 2**40), st.one_of(st.just(math.nan), FRACTION)), max_size=6))
-def test_any_table_comes_back_from_csv_as_it_was(rows):
-    filenames, folders, names, low, high, size, confidence = zip(*rows, strict=True) if rows else ((),) * 7
-    frame = tables.make("totag", filename=filenames, folder=folders, class_=names, xmin=low, xmax=high, ymin=low, ymax=high, height=size,
-                        width=size, box_confidence=confidence, image_confidence=confidence)
-    assert tables.parse("totag", tables.to_csv("totag", frame, user_folders=True)).equals(frame)
+def cells(column: str):
+    """What a cell of this column may hold."""
+    if column in tables._INTS:
+        return st.integers(0, 2**40)
+    if column in tables._COUNTS:
+        return st.one_of(st.just(math.nan), st.integers(0, 2**40).map(float))
+    return st.one_of(st.just(math.nan), FRACTION) if column in tables._FLOATS else TEXT
+
+
+@pytest.mark.parametrize("user_folders", [True, False])
+@pytest.mark.parametrize("table", tables.COLUMNS)
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_any_table_comes_back_from_csv_as_it_was(table, user_folders, data):
+    columns = [column for column in tables.COLUMNS[table] if user_folders or column != "folder"]
+    rows = data.draw(st.lists(st.tuples(*map(cells, columns)), max_size=6))
+    values = zip(*rows, strict=True) if rows else [()] * len(columns)
+    frame = tables.make(table, **dict(zip(columns, values, strict=True)))
+    assert tables.parse(table, tables.to_csv(table, frame, user_folders)).equals(frame)
 
 
 @settings(max_examples=100, deadline=None)
