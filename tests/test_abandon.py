@@ -1,4 +1,6 @@
 """abandon.py gives reserved images back, with their boxes."""
+import json
+
 import pytest
 from helpers_programs import done, run
 from helpers_state import Project
@@ -73,6 +75,35 @@ def test_work_that_is_uploaded_all_the_same_is_taken(project):
     done("tag/upload_vott_json.py", project.config, "--all")
     assert set(out) - {"c/2.jpg"} <= set(project.names("tagged"))
     done("tag/status.py", project.config, "--check")
+
+
+def test_of_two_who_had_an_image_one_after_the_other_the_first_upload_stands_and_the_other_is_set_aside(project, capsys):
+    import download_vott_json
+    import upload_vott_json
+    (project.config.parent / "bob").mkdir()
+    bob = project.config.parent / "bob" / "config.ini"
+    bob.write_text(project.config.read_text(encoding="utf-8").replace("anna", "bob"), encoding="utf-8")
+    abandon(project.config)
+    download_vott_json.main(["1", str(project.config)])
+    held = tables.only(project.table("tagging"), set(project.names("tagging")) - {"c/2.jpg"})
+    (image,) = tables.image_set(held)
+    project.commit(tagging=held.assign(reserved_at="2026-01-01T00:00:00Z"))
+    download_vott_json.main(["4", str(bob)])
+    assert image in project.names("tagging") and set(project.table("tagging")["tagger"]) == {"bob"}
+
+    place = bob.parent / "Tag" / "Images.json"
+    vott = json.loads(place.read_text(encoding="utf-8"))
+    box = {"x1": 0, "x2": 20, "y1": 0, "y2": 10, "width": 200, "height": 100, "tags": ["seal"], "type": "Rectangle"}
+    vott["frames"][image.replace("/", "__")] = [box]
+    place.write_text(json.dumps(vott), encoding="utf-8")
+    assert upload_vott_json.main([str(project.config), "--all"]) == 0
+    annas = [row for row in project.rows() if row.startswith(image)]
+    assert annas and "seal" not in annas[0]
+    assert upload_vott_json.main([str(bob), "--all"]) == 0
+    assert f"{image}: somebody else has uploaded it meanwhile; your boxes are set aside in conflicts_" in capsys.readouterr().out
+    assert [row for row in project.rows() if row.startswith(image)] == annas
+    assert project.names("conflicts") == [image] and set(project.table("conflicts")["tagger"]) == {"bob"}
+    assert project.names("tagging") == []
 
 
 @pytest.mark.parametrize("arguments", [("--older-than", "soon"), ("--older-than", "-1"), ("--older-than", "nan")])
