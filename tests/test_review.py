@@ -401,6 +401,21 @@ def test_a_person_may_have_a_batch_to_tag_in_one_folder_and_one_for_review_in_an
 
 # What status says
 
+def test_boxes_that_no_upload_took_are_never_thrown_away_for_the_next_batch(project):
+    call("tag/abandon.py", project.config)
+    call(DOWNLOAD, 1, project.config)
+    call(UPLOAD, project.config, "--all")
+    (local,) = (path.name for path in (project.config.parent / "Tag" / "Images").iterdir())
+    for frames in ({local: "not a list"}, {"my own.jpg": [region("bird", 0, 20, 0, 10)]}):
+        save(project.config, {local: [], **frames})
+        if local not in frames:
+            call(UPLOAD, project.config, "--all")
+        with pytest.raises(InputError, match=f"images of the batch of .* are not uploaded .*{next(iter(frames))}"):
+            call(DOWNLOAD, 1, project.config)
+    save(project.config, {"my own.jpg": []})
+    call(DOWNLOAD, 1, project.config)
+
+
 def test_status_shows_what_waits_and_who_has_what(project):
     queue(project, "d/1.jpg", "d/2.jpg")
     call(DOWNLOAD, 1, project.config, "--review")

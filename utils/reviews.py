@@ -18,13 +18,15 @@ from utils.vott import LISTED, BadVott, Box, Frame, Project, drawable, is_review
 class Reviews:
     """`rows`: columns of tagged, all rows of every reviewed image. Images are named as on the annotator's disk in everything else.
 
-    `open`: not reviewed. `faults`: images and files that could not be used, `notes`: boxes that were left out; one line each.
+    `open`: not reviewed. `faults`: images and files that could not be used, `notes`: boxes that were left out; one line each. `strays`:
+    what has boxes, or something unreadable, that no upload takes ("folder/name").
     """
     rows: pd.DataFrame = field(default_factory=lambda: tables.empty("tagged"))
     open: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     unreadable: list[Path] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
 
 
 def read_reviews(batch: Batch, everything: bool = False) -> Reviews:
@@ -46,9 +48,12 @@ def read_reviews(batch: Batch, everything: bool = False) -> Reviews:
             continue
         for name in sorted(set(project.frames) - set(items)):
             reviews.faults.append(f"{path}: {name} is not an image of this batch; left out")
+            if project.frames[name] != Frame():
+                reviews.strays.append(f"{folder}/{name}")
         for name, item in items.items():
             frame = project.frames.get(name, Frame())
             if frame.fault:
+                reviews.strays.append(f"{folder}/{name}")
                 reviews.faults.append(f"{path}: {name}: {frame.fault}; the image stays reserved")
                 reviews.open.append(name)
             elif not (everything or is_reviewed(name, project, _drawn(item), item.width, item.height)):
@@ -92,7 +97,8 @@ def sent_rows(items: Sequence[Item]) -> Iterator[pd.DataFrame]:
 
 
 def unsent(batch: Batch, held: Iterable[str]) -> list[str]:
-    """Images of the batch (as on disk) that are still reserved (`held`: blob names) or reviewed otherwise than they were uploaded.
+    """Images of the batch (as on disk) that are still reserved (`held`: blob names) or reviewed otherwise than they were uploaded, and
+    strays.
 
     Raises InputError when a VoTT file cannot be read, because nobody knows then.
     """
@@ -100,7 +106,9 @@ def unsent(batch: Batch, held: Iterable[str]) -> list[str]:
     if reviews.unreadable:
         raise InputError(f"{reviews.faults[0]}; repair it, or remove it if nothing in it is wanted")
     digests = row_digests(reviews.rows)
-    return [local for local, item in batch.images.items() if item.blob in held or digests.get(item.blob, item.uploaded) != item.uploaded]
+    waiting = [local for local, item in batch.images.items()
+               if item.blob in held or digests.get(item.blob, item.uploaded) != item.uploaded]
+    return list(dict.fromkeys([*waiting, *reviews.strays]))
 
 
 def legacy_batch(place: Path, tagger: str, tagging: pd.DataFrame, tagged: pd.DataFrame,
