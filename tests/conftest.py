@@ -20,8 +20,15 @@ from utils.storage import Container, open_containers  # noqa: E402
 # Started in the background, a shell makes us ignore Ctrl-C, and so would the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+LONGEST = ("test_watch.py", "test_loop.py", "test_race.py", "test_simulate.py")
+
 for variable in [name for name in os.environ if name.startswith("AZURE_")]:
     del os.environ[variable]  # no test may reach a real account
+
+
+def pytest_collection_modifyitems(items):
+    """Files with the longest tests come first, so that at the end no core is left alone with them."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @dataclass(frozen=True)
