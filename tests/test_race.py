@@ -13,7 +13,7 @@ import killer  # noqa: E402
 @pytest.mark.parametrize("kind", ["folder", "azurite"])
 def test_annotators_at_the_same_moment_get_their_images_and_lose_no_box_while_predictions_are_published(kind):
     for played in annotators_race.race(kind, 2):
-        assert played.wrong == [] and played.published > 0 and played.longest < annotators_race.LONGEST
+        assert played.wrong == [] and played.published > 0
 
 
 def test_a_killed_program_leaves_a_clean_state_and_finishes_when_it_is_run_again():
