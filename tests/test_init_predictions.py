@@ -20,7 +20,7 @@ CLASS_MAP = {"classmap": [{"initclass": "16", "map": "bird", "balance": "0.5"}, 
 
 def test_images_are_chosen_by_the_class_map_and_handed_out_with_its_names(store, tmp_path):
     config, class_map = tmp_path / "config.ini", tmp_path / "map.json"
-    config.write_text(store.config_text(), encoding="utf-8")
+    config.write_text(store.config_text(min_confidence="0.1"), encoding="utf-8")
     class_map.write_text(json.dumps(CLASS_MAP), encoding="utf-8")
     put(store.images, photos(6), tmp_path)
     done("train/active_learning_initialize.sh", config)

@@ -24,10 +24,10 @@ def main(argv: list[str]) -> None:
         description=__doc__, epilog="example: python train/export_model.py config.ini   (after train_detector.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
-    training_cycle(config)
     training_file = config.train_dir / TRAINING_FILE
     if not training_file.is_file():
         raise InputError(f"{training_file}: nothing has been trained yet; run train/active_learning_train.sh {config.path}")
+    training_cycle(config)
     record = json.loads(training_file.read_text(encoding="utf-8"))
     if not Path(record["checkpoint"] + ".index").is_file():
         raise InputError(f"{record['checkpoint']}: the checkpoint that {training_file} names is gone; train again (--from train_detector)")
