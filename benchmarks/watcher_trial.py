@@ -153,7 +153,7 @@ def run(kind: str, folder: Path, cycles: int = 3, killed: tuple[str, ...] = (), 
             for annotator in annotators:
                 annotator.join(PATIENCE)
             watched.process.send_signal(signal.SIGTERM)
-            if watched.process.wait(PATIENCE):
+            if watched.process.wait(PATIENCE) not in (0, -signal.SIGTERM):  # the last one may not have begun yet
                 trial.wrong.append(f"the watcher's last exit code is {watched.process.returncode}")
         trial.cycles = watched.finished()
         if watched.labels.read().document.get("candidate"):  # such models are good or bad by chance
