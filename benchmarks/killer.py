@@ -58,10 +58,12 @@ class Killer:
     def once(self, name: str) -> None:
         """Bring the project into a state in which the command has something to do, kill it, check, and run it again."""
         arguments = self.prepare(name)
+        began = time.monotonic()
         process = self.start(name, arguments)
         try:
             text, _ = process.communicate(timeout=self.seconds[name] * self.random.uniform(0.2, 1.1))
             killed = False
+            self._learn(name, time.monotonic() - began)
         except subprocess.TimeoutExpired:
             process.kill()
             text, _ = process.communicate()
@@ -150,10 +152,13 @@ class Killer:
         began = time.monotonic()
         process = self.start(name, arguments)
         text, _ = process.communicate()
-        self.seconds[name] = 0.7 * self.seconds[name] + 0.3 * (time.monotonic() - began)
+        self._learn(name, time.monotonic() - began)
         done_before = name == "download" and "images of the batch of" in text and "are not uploaded" in text  # killed after its last write
         if process.returncode and not done_before:
             self.wrong.append(f"{name}, run to its end: exit {process.returncode}: {text.strip()[-400:]}")
+
+    def _learn(self, name: str, seconds: float) -> None:
+        self.seconds[name] = 0.7 * self.seconds[name] + 0.3 * seconds
 
     def start(self, name: str, arguments: list[str] = ()) -> subprocess.Popen:
         program, *options = COMMANDS[name]
