@@ -2,10 +2,12 @@
 import re
 from pathlib import Path
 
+import azurite
 import cv2
 import pytest
 from helpers_http import serving
 from helpers_programs import done, image_sets, photos, put, review, run, state_tables
+from helpers_secrets import blobs, files, leaks
 
 from utils import tables
 from utils.config import load_config
@@ -95,6 +97,10 @@ def test_from_a_container_of_photos_to_a_model_and_back_to_the_annotator(store, 
     assert state.live["model"] != cycle["model"]
     assert test <= tables.image_set(labels.table(state, "test")) < tables.image_set(labels.table(state, "tagged"))
     check_that_every_image_is_in_one_list(config, everything)
+    if store.kind == "azurite":
+        (tmp_path / "store.ini").unlink()
+        config.unlink()
+        assert leaks(azurite.KEY, {**files(tmp_path), **blobs(store), "what training said": said.encode()}) == []
 
 
 def check_boxes(tagged, images: set[str]) -> None:

@@ -14,7 +14,9 @@ import azurite
 import psutil
 import pytest
 from azure.storage.blob import AccountSasPermissions, ContainerSasPermissions, ResourceTypes, generate_account_sas, generate_container_sas
+from helpers_colour_graph import write_frozen_graph
 from helpers_proxy import Fault, through
+from helpers_secrets import blobs, files, leaks
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "benchmarks"))
@@ -25,24 +27,9 @@ from utils.config import load_config  # noqa: E402
 from utils.errors import InputError  # noqa: E402
 from utils.storage import open_containers  # noqa: E402
 
-PIECE = 14  # so many characters of a secret in a row are a leak
 WRONG = base64.b64encode(b"a wrong key, which is somebody's right one").decode()
 SOON = timedelta(hours=2)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def pieces(secret: str) -> set[bytes]:
-    """What must not appear anywhere: every piece of the secret as it is, URL-encoded, as bytes, and in base64 at each of its alignments."""
-    forms = [secret.encode(), quote(secret, safe="").encode(), quote(secret, safe="").lower().encode()]
-    forms += [base64.b64encode(bytes(shift) + secret.encode())[4:-4] for shift in range(3)]
-    forms.append(base64.b64decode(secret))
-    return {form[at:at + PIECE] for form in forms for at in range(len(form) - PIECE + 1)}
-
-
-def leaks(secret: str, written: dict[str, bytes]) -> list[str]:
-    """Where pieces of it are."""
-    found = re.compile(b"|".join(map(re.escape, sorted(pieces(secret)))))
-    return [where for where, data in written.items() if found.search(data)]
 
 
 def test_a_leak_in_any_form_is_found():
@@ -93,7 +80,7 @@ class Machine:
         self.environment |= values
 
     def written(self) -> dict[str, bytes]:
-        return self.seen | {str(path): path.read_bytes() for path in self.work.rglob("*") if path.is_file()}
+        return self.seen | files(self.work)
 
     def loop(self, images) -> None:
         """What a project does: take images in, hand out, review, upload, draw a test set, publish a cycle, and look after it all."""
@@ -116,6 +103,19 @@ class Machine:
         self.run("tag/status.py", "--check")
         self.run("tag/status.py", "--json")
         self.run("tag/status.py", "--prune")
+
+    def run_models(self, labels) -> None:
+        """After `loop`: existing models predict and are measured, labelled images are reviewed, and the watcher's cycle fails."""
+        graph = write_frozen_graph(self.work / "graph.pb")
+        labels.write("model_7.pb", graph.read_bytes())
+        self.config.write_text(f"{self.config.read_text()}pred_model_name=model_7.pb\ninit_model_graph={graph}\nauto_retrain_images=1\n"
+                               f"fine_tune_checkpoint={self.work / 'nowhere'}\nmodel_name=faster_rcnn_resnet18_fpn\n")
+        for name in ("init_pred", "predict_no_train", "eval", "update_label_map"):
+            self.run(f"train/active_learning_{name}.sh")
+        self.run("tag/download_vott_json.py", "2", "--review-random")
+        self.run("tag/upload_vott_json.py", "--all")
+        assert b"nowhere: no TensorFlow checkpoint" in self.run("train/active_learning_auto.sh", "--once", code=1)
+        assert b"nowhere: no TensorFlow checkpoint" in self.run("tag/status.py")  # from watcher.json
 
 
 @pytest.fixture
@@ -142,12 +142,6 @@ def _command_lines(process: psutil.Popen, lines: set[str]) -> None:
         threading.Event().wait(0.05)
 
 
-def blobs(store) -> dict[str, bytes]:
-    """All that the two containers hold, with the metadata."""
-    return {f"{container.name}/{blob.name}": container.read(blob.name)[0] + repr(container.info(blob.name).metadata).encode()
-            for container in (store.images, store.labels) for blob in container.list()}
-
-
 def without_key(store) -> str:
     return "".join(f"{line}\n" for line in store.settings.splitlines() if "AZURE_STORAGE_KEY" not in line)
 
@@ -169,6 +163,7 @@ def container_sas(container, rights: ContainerSasPermissions) -> str:
 def test_the_key_in_the_config_appears_nowhere(azurite_store, azurite_url, tmp_path, machine_of):
     machine = machine_of(tmp_path, azurite_store.settings, {})
     machine.loop(azurite_store.images)
+    machine.run_models(azurite_store.labels)
     settings = machine.config.read_text()
     wrong = {"wrong": settings.replace(azurite.KEY, WRONG), "no-key": settings.replace(azurite.KEY, azurite.KEY + "-!"),
              "twice": settings + f"AZURE_STORAGE_KEYS={azurite.KEY}\n{azurite.KEY}\nclasses=\n",
