@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from utils.label_state import Change, LabelStore
 from utils.storage import Container, open_containers
 from utils.sync import list_images, sync_images
 from utils.tables import image_set
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
+
+import bad_line  # noqa: E402
 
 CONTENT = os.urandom(300_000)
 ALWAYS = 10**6
@@ -205,3 +210,9 @@ def test_refusals_that_pass_cost_a_commit_nothing_but_another_try(line):
         line.break_("status", times, status, is_put("label_state"))
     states = [store.commit(lambda state: Change(cycle={"n": len(state.cycles)}), what="test") for _ in range(2)]
     assert states[-1].cycles == [{"n": 0}, {"n": 1}] and len(history(line)) == 2
+
+
+def test_programs_finish_their_work_over_a_line_that_spoils_many_answers():
+    """A sample of benchmarks/bad_line.py, which says what is looked at."""
+    played = next(bad_line.rounds(1))
+    assert played.wrong == [] and played.spoilt.total() > 5
