@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from helpers_proxy import CODES, Fault, through
 from labelling_project import Driver, findings, open_project, photo, review, store_lines, write_config, wrong_boxes
 
-from helpers_proxy import CODES, Fault, through
 from utils.tables import image_set
 
 PEOPLE, COUNT, IMAGES = ("anna", "bert"), 5, 12
@@ -55,7 +55,8 @@ def play(store: str, url: str, folder: Path, seed: int) -> Played:
     with through(url) as proxy:
         for person in PEOPLE:
             config = write_config(folder / person / "config.ini", store.replace(url, proxy.url), tagger_name=person, tagging_location="Tag")
-            proxy.faults = [Fault(kind, lambda *_: chance.random() < SPOILT / len(KINDS), sys.maxsize, status=status) for kind, status in KINDS]
+            proxy.faults = [Fault(kind, lambda *_: chance.random() < SPOILT / len(KINDS), sys.maxsize, status=status)
+                            for kind, status in KINDS]
             with Driver({**os.environ, "XDG_CACHE_HOME": str(folder / person / "cache")}) as driver:
                 _until_done(driver, played, "tag/download_vott_json.py", COUNT, config)
                 try:
@@ -105,13 +106,14 @@ def main() -> int:
     all_played = []
     for played in rounds(parser.parse_args().rounds):
         all_played.append(played)
-        print(f"project {len(all_played)}: {sum(played.spoilt.values())} spoilt answers, {played.starts} starts, {len(played.wrong)} faults",
+        print(f"project {len(all_played)}: {played.spoilt.total()} spoilt answers, {played.starts} starts, {len(played.wrong)} faults",
               *played.wrong, sep="\n  ", flush=True)
     for line, times in Counter(re.sub(r"\S*\d\S*", "…", line) for played in all_played for line in played.lines).most_common(12):
         print(f"  said {times} times: {line[:170]}")
     spoilt = sum((played.spoilt for played in all_played), Counter())
+    kinds = ", ".join(f"{kind} {times}" for kind, times in spoilt.items())
     wrong = sum(len(played.wrong) for played in all_played)
-    print(f"{len(all_played)} projects, {spoilt.total()} spoilt answers ({', '.join(f'{kind} {times}' for kind, times in spoilt.items())}), "
+    print(f"{len(all_played)} projects, {spoilt.total()} spoilt answers ({kinds}), "
           f"{sum(played.starts for played in all_played)} starts of {4 * len(all_played)} programs, {wrong} faults")
     return 1 if wrong else 0
 

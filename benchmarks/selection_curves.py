@@ -3,8 +3,8 @@
     python benchmarks/selection_curves.py animals|drawn|bccd ../shared/data ../shared/models/mobilenet_v2_imagenet --folder FOLDER
 
 animals: photos of raccoons and kangaroos, a twentieth as many of pigeons, and as empty images what lies beside the animals in the photos.
-drawn: boards in bursts of 8 photos, 90 % of them without a fault, 9 % with knots, 1 % with cracks. The images set aside are balanced, so
-that rare classes can be measured.
+drawn: boards in bursts of 8 photos, 90 % of them without a fault, 9 % with knots, 1 % with cracks. Among the images set aside rare classes
+are not rare, so that they can be measured.
 bccd: blood cells, many red ones in each photo, a platelet or a white cell in some; every third photo is set aside. Names and folders of
 images say nothing about what they show. Makes the data set, then runs train/simulate_active_learning.py on it, which goes on where it was;
 other options are passed on to it. The figure: images that a strategy needs for the AP that random reaches at the end; 30 % fewer are
@@ -35,7 +35,7 @@ _NAMES = 10_000  # more than there are images
 _LEAST_SIDE = 96  # pixels of an empty image
 _BURST = 8
 _EMPTY_BURSTS, _KNOT_BURSTS, _CRACK_BURSTS = 162, 16, 2  # 90 %, 9 %, 1 %
-_TEST_BURSTS = {"": 12, "knot": 12, "crack": 12}
+_TEST_BURSTS, _TEST_FRAMES = {"": 24, "knot": 60, "crack": 60}, 2  # many scenes rather than many photos of one
 _EXIF_IFD, _EXIF_TAKEN_AT = 0x8769, 0x9003
 
 
@@ -97,13 +97,13 @@ def bccd(data: Path, images: Path) -> tuple[list[dict], set[str]]:
 
 
 def drawn(_: Path, images: Path) -> tuple[list[dict], set[str]]:
-    """Rows for _table, and the images set aside, all from bursts of _BURST photos in which camera and light move a little."""
+    """Rows for _table, and the images set aside, all from bursts in which camera and light move a little."""
     rows, test = [], set()
     number, bursts_of = 0, Counter()  # each kind's bursts lie in all folders
     pool = [""] * _EMPTY_BURSTS + ["knot"] * _KNOT_BURSTS + ["crack"] * _CRACK_BURSTS
     for aside, kinds in ((False, pool), (True, [kind for kind, bursts in _TEST_BURSTS.items() for _ in range(bursts)])):
         for kind in np.random.default_rng(0).permutation(kinds):
-            for blob, picture, objects in _burst(number, str(kind), f"saw {bursts_of[kind] % 3}"):
+            for blob, picture, objects in _burst(number, str(kind), f"saw {bursts_of[kind] % 3}", _TEST_FRAMES if aside else _BURST):
                 _save(picture, images / blob, datetime(2026, 5, 1) + timedelta(hours=number, seconds=2 * int(blob[-6:-4])))
                 rows += [_row(blob, HEIGHT, WIDTH, name, box) for name, box in objects] or [_row(blob, HEIGHT, WIDTH)]
                 test |= {blob} if aside else set()
@@ -125,14 +125,14 @@ def _photos(folder: Path):
                np.clip(boxes[["xmin", "ymin", "xmax", "ymax"]].to_numpy(float), 0, [width, height, width, height]))
 
 
-def _burst(number: int, kind: str, folder: str):
+def _burst(number: int, kind: str, folder: str, frames: int):
     """(blob name, picture, objects) of one burst: a board with one to three faults of a kind, seen from a little further each time."""
     random = np.random.default_rng((7, number))
     wood, taken = board(random), np.zeros((HEIGHT, WIDTH), bool)
     places = [free_place(random, kind, taken) for _ in range(int(random.integers(1, 4)) if kind == "knot" else 1)] if kind else []
     for place in filter(None, places):
         draw_fault(wood, kind, place, random)
-    for frame in range(_BURST):
+    for frame in range(frames):
         x, y = (int(step) for step in random.integers(-4, 5, 2))
         picture = np.roll(wood, (y, x), axis=(0, 1)) * random.uniform(0.93, 1.07) + random.normal(0, 4, wood.shape)
         objects = [(kind, np.clip(np.array(place) + [x, y, x, y], 0, [WIDTH, HEIGHT, WIDTH, HEIGHT])) for place in places if place]

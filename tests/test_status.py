@@ -111,15 +111,22 @@ def blob(name, days, commit="c"):
 
 def test_only_old_snapshots_of_ours_that_nothing_names_go():
     tagged = [blob(f"tagged_100000000000{number}.csv", days, str(number)) for number, days in enumerate((90, 80, 70, 60, 50, 10), 1)]
-    models = [blob(f"model_100000000000{number}.pb", 90) for number in (1, 2)]
+    models = [blob(f"model_100000000000{number}.pb", 100 - number, f"m{number}") for number in (1, 2, 3, 4, 5)]
     others = [blob("tagged_1000000000007.csv", 99, None), blob("notes.csv", 99), blob("label_state.json", 99),
               blob("images/tagged_1000000000001.csv", 99)]
     blobs = tagged + models + others
     assert prunable([], set(), [], NOW) == []
-    named = {"tagged_1000000000001.csv", "model_1000000000002.pb"}
-    assert prunable(blobs, named, [], NOW) == ["model_1000000000001.pb", "tagged_1000000000002.csv"]
+    named = {"tagged_1000000000001.csv", "model_1000000000001.pb"}
+    assert prunable(blobs, named, [], NOW) == ["model_1000000000002.pb", "tagged_1000000000002.csv"]
     assert prunable(blobs, set(), ["5"], NOW) == [
         "model_1000000000001.pb", "model_1000000000002.pb", *(f"tagged_100000000000{number}.csv" for number in (1, 2, 3, 4))]
+
+
+def test_a_model_that_was_live_within_30_days_stays_though_it_is_older_and_no_cycle_names_it():
+    """Published 40 days ago by an evaluation or prediction, replaced 5 days ago."""
+    blobs = [blob("embeddings_1000000000001.parquet", 40, "old"), blob("embeddings_1000000000002.parquet", 5, "new"),
+             blob("model_1000000000001.pb", 40, "old"), blob("model_1000000000002.pb", 5, "new")]
+    assert prunable(blobs, {blobs[1].name, blobs[3].name}, ["old", "new"], NOW) == []
 
 
 def test_prune_deletes_what_is_old_and_keeps_what_is_needed(project):

@@ -141,11 +141,11 @@ def prunable(blobs: Iterable[Blob], named: Iterable[str], history: Iterable[str]
         if _OURS.fullmatch(blob.name) and "commit" in blob.metadata and blob.last_modified < limit:
             old.setdefault(_OURS.fullmatch(blob.name)[1], []).append(blob)
     gone = []
-    for kind, group in old.items():
+    for group in old.values():
         spared: list[str] = []
         for blob in sorted(group, key=lambda blob: (blob.last_modified, blob.name), reverse=True):
             commit = blob.metadata["commit"]
-            if commit not in spared and len(spared) < _SPARE and not history & set(spared) and kind in tables.COLUMNS:
+            if commit not in spared and len(spared) < _SPARE and not history & set(spared):
                 spared.append(commit)
             if commit not in spared and blob.name not in named:
                 gone.append(blob.name)
