@@ -2,6 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from utils import batch
+from utils.errors import InputError
 from utils.files import _refused_by_windows
 from utils.local_names import LONGEST, folded, folder_names, local_names
 
@@ -83,3 +85,19 @@ def test_any_names_become_unique_safe_file_names(blobs):
     for name in given_names:
         assert len(name) <= LONGEST and len(name.encode()) <= 200 and not set(name) & set('/\\:*?"<>|#%\0\n\r')
         assert name == name.strip(" .") and name.lower().endswith((".jpg", ".jpeg", ".png"))
+
+
+@pytest.mark.parametrize("by_folder", [False, True])
+def test_a_batch_keeps_within_the_260_characters_of_windows(tmp_path, monkeypatch, by_folder):
+    place = tmp_path / "Tag"
+    longest = len(str(place)) + 90
+    monkeypatch.setattr("utils.batch.LONGEST_PATH", longest)
+    made = batch.Batch(place, "anna", "", 4, by_folder=by_folder)
+    blobs = [f"{folder * 60}/{name}{number}.jpg" for folder in "ab" for name in ("x" * 80, "y") for number in (1, 2)]
+    made.add({blob: [] for blob in blobs})
+    paths = [made.path(local) for local in made.images] + [made.project(folder) for folder in made.folders]
+    pieces = [path.with_name(f".{'0' * 16}.part") for path in paths]
+    assert made.blobs == set(blobs) and len(set(paths)) == len(paths) and max(len(str(path)) for path in paths + pieces) <= longest
+    monkeypatch.setattr("utils.batch.LONGEST_PATH", len(str(place)) + 35)
+    with pytest.raises(InputError, match="Windows allows"):
+        batch.Batch(place, "anna", "", 1, by_folder=by_folder).add({"a/1.jpg": []})

@@ -4,6 +4,7 @@ batch.json is our marker and the way back from local names to images. It is writ
 died at any moment can go on from it. A folder without it is not ours, and nothing in it is ever removed.
 """
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from utils.errors import InputError, OutsideError
 from utils.files import refused, write_text
-from utils.local_names import folder_names, local_names
+from utils.local_names import LONGEST, SHORTEST_LIMIT, folder_names, local_names
 from utils.tables import split_name
 from utils.vott import Box
 
@@ -22,6 +23,7 @@ MARKER = "batch.json"
 LOCK = ".batch.lock"  # there while a program works in the folder, or was killed
 FORMAT = 1
 TOP = "Images"  # the VoTT folder
+LONGEST_PATH = 259 if os.name == "nt" else None  # characters; what VoTT and most programs on Windows can open
 _WAY_OUT = "restore it, or move the folder away and run download_vott_json.py with --again"
 _PIECE = re.compile(r"\.[0-9a-f]{16}\.part")  # files.write_beside
 _LITTER = {LOCK, ".ds_store", "thumbs.db", "desktop.ini"}  # of killed programs and of file managers
@@ -94,13 +96,27 @@ class Batch:
         known = {split_name(item.blob)[0]: local.rpartition("/")[0] for local, item in self.images.items()}
         if self.by_folder:
             new = sorted({split_name(blob)[0] for blob in boxes} - set(known))
-            known |= folder_names(new, TOP, taken=[*known.values(), Path(MARKER).stem])
+            known |= folder_names(new, TOP, taken=[*known.values(), Path(MARKER).stem], longest=self._longest_name(inside_too=True))
         places: dict[str, list[str]] = {}
         for blob in sorted(boxes):
             places.setdefault(known[split_name(blob)[0]] if self.by_folder else TOP, []).append(blob)
         for place, blobs in places.items():
-            names = local_names(blobs, taken=self.inside(place), with_folder=not self.by_folder)
+            names = local_names(blobs, taken=self.inside(place), with_folder=not self.by_folder, longest=self._longest_name(place))
             self.images.update({f"{place}/{name}": Item(blob, list(boxes[blob])) for blob, name in names.items()})
+
+    def _longest_name(self, folder: str = "", inside_too: bool = False) -> int:
+        """How many characters a name in this folder of the batch may have; `inside_too`: when as many are for the names in it.
+
+        Raises InputError when Windows leaves too few.
+        """
+        if LONGEST_PATH is None:
+            return LONGEST
+        room = LONGEST_PATH - len(str(self.place.absolute() / folder)) - 1
+        room = min(LONGEST, room // 2 - 1 if inside_too else room)
+        if room < SHORTEST_LIMIT:
+            raise InputError(f"tagging_location={self.place}: so long a path leaves no room for image names, as Windows allows "
+                             f"{LONGEST_PATH} characters in all; name a shorter one")
+        return room
 
     def drop(self, blobs: Iterable[str]) -> None:
         """Take these images out, and their files off the disk."""

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from utils.tables import split_name
 
 LONGEST = 100  # characters
+SHORTEST_LIMIT = 32  # below this, names could not be told apart
 _LONGEST_BYTES = 200  # of UTF-8; Linux and macOS allow 255
 _KEPT = " ._-()[]"  # besides letters and digits; VoTT fails silently on # ? %, Windows refuses : * " < > | and others
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin|conout)\W*", re.IGNORECASE)
@@ -18,10 +19,11 @@ _HANDED_OUT = {".jpg", ".jpeg", ".png"}  # these stay as they are; a TIFF become
 _TIFF = {".tif", ".tiff"}
 
 
-def local_names(blobs: Iterable[str], *, taken: Iterable[str] = (), with_folder: bool = True) -> dict[str, str]:
+def local_names(blobs: Iterable[str], *, taken: Iterable[str] = (), with_folder: bool = True, longest: int = LONGEST) -> dict[str, str]:
     """{blob name: file name} for images handed out together; no two are equal when case and the encoding of accents are ignored.
 
-    `taken`: names that are already in use in the same folder. `with_folder=False` leaves the image's folder out of its name.
+    `taken`: names that are already in use in the same folder. `with_folder=False` leaves the image's folder out of its name. `longest`:
+    characters, SHORTEST_LIMIT or more.
     """
     used = {folded(name) for name in taken}
     names = {}
@@ -29,25 +31,25 @@ def local_names(blobs: Iterable[str], *, taken: Iterable[str] = (), with_folder:
         path = PurePosixPath((blob if with_folder else split_name(blob)[1]).replace("/", "__"))
         keep = path.suffix.lower() in _HANDED_OUT
         stem, suffix = (path.stem, path.suffix) if keep else (path.name, ".jpg" if path.suffix.lower() in _TIFF else ".png")
-        name = _safe(stem, suffix)
+        name = _safe(stem, suffix, longest)
         number = 2
         while folded(name) in used:
-            name = _safe(stem, f"_{number}{suffix}")
+            name = _safe(stem, f"_{number}{suffix}", longest)
             number += 1
         used.add(folded(name))
         names[blob] = name
     return names
 
 
-def folder_names(folders: Iterable[str], top: str, *, taken: Iterable[str] = ()) -> dict[str, str]:
+def folder_names(folders: Iterable[str], top: str, *, taken: Iterable[str] = (), longest: int = LONGEST) -> dict[str, str]:
     """{image folder: name of one local folder} likewise; `top` is the name for images that lie in no folder."""
     used = {folded(name) for name in taken}
     names = {}
     for folder in folders:
-        name = plain = _safe(folder.replace("/", "__"), "") if folder else top
+        name = plain = _safe(folder.replace("/", "__"), "", longest) if folder else top
         number = 2
         while folded(name) in used:
-            name = _safe(plain, f"_{number}")
+            name = _safe(plain, f"_{number}", longest)
             number += 1
         used.add(folded(name))
         names[folder] = name
@@ -59,18 +61,18 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def _safe(stem: str, ending: str) -> str:
+def _safe(stem: str, ending: str, longest: int) -> str:
     """stem + ending as a file name; what is too long is shortened, with 8 digits of its hash so that it stays recognisable."""
     text = unicodedata.normalize("NFC", stem)
     text = "".join(char if char.isalnum() or char in _KEPT else "_" for char in text).strip(" .") or "_"
     if _RESERVED.fullmatch(text.split(".")[0]):
         text = f"_{text}"
-    if not _fits(text + ending):
+    if not _fits(text + ending, longest):
         ending = f"-{hashlib.sha256(stem.encode()).hexdigest()[:8]}{ending}"
-        while not _fits(text + ending):
+        while not _fits(text + ending, longest):
             text = text[:-1]
     return text + ending
 
 
-def _fits(name: str) -> bool:
-    return len(name) <= LONGEST and len(name.encode()) <= _LONGEST_BYTES
+def _fits(name: str, longest: int) -> bool:
+    return len(name) <= longest and len(name.encode()) <= _LONGEST_BYTES
