@@ -1,4 +1,5 @@
 """A labelling project played through: readers of data sets, cached trainings, learning curves, and the program as a process."""
+import csv
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(ROOT / "train"))
 
+import learning_curves  # noqa: E402
 from learning_curves import continued, drawn, in_words, mean_curve, needed  # noqa: E402
 
 from utils import tables  # noqa: E402
@@ -147,6 +149,17 @@ def test_the_plot_has_a_panel_for_images_and_one_for_boxes_with_a_band_of_one_de
         spread = np.std([0.2, 0.4], ddof=1)
         corners = {(x, round(y, 6)) for x, y in band}
         assert corners == {(labels[0], round(0.3 - spread, 6)), (labels[0], round(0.3 + spread, 6)), (labels[1], 0.4)}
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "'=1", "a $x_{$ b\\frac{", "<b>", "NA", "é,\"\n", "'"])
+def test_a_class_of_any_name_is_drawn_as_it_is_and_no_formula_in_the_table(tmp_path, name):
+    table = pd.concat([results(random=[[0.2, 0.4]]), results(random=[[0.2, None]]).assign(**{"class": name})], ignore_index=True)
+    learning_curves.write(table, tmp_path / "results.csv")
+    pd.testing.assert_frame_equal(learning_curves.read(tmp_path / "results.csv"), table)
+    with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
+        assert not any(cell.startswith(("=", "+", "-", "@")) for row in csv.reader(file) for cell in row)
+    learning_curves.plot(table, ["random"], [name], tmp_path / "curves.png", f"labels of {name}")
+    assert Image.open(tmp_path / "curves.png").width > 500
 
 
 def test_results_that_are_not_calculated_again_are_kept():

@@ -3,6 +3,7 @@
 A table of results has one row per strategy, seed, cycle and class (and `Average`): `images` and `boxes` are labels so far, ap50 is
 coco_ap50 on the held-out images, images_of_class and boxes_of_class the labels of this class.
 """
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from utils.evaluation import AVERAGE
-from utils.files import write_beside
+from utils.files import write_beside, write_bytes
 
 COLUMNS = ["strategy", "seed", "cycle", "images", "boxes", "class", "ap50", "images_of_class", "boxes_of_class"]
 RANDOM = "random"
 _CLEARLY = 0.9
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")  # the first character of a cell
 _INCHES = (4.2, 3.4)  # one panel
 
 
@@ -76,6 +78,21 @@ def continued(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([part for part in (before[~again], now) if len(part)], ignore_index=True)
 
 
+def write(results: pd.DataFrame, path: Path) -> None:
+    """As a CSV for people: a class whose name a spreadsheet would run as a formula has an apostrophe before it, which `read` takes away."""
+    names = results["class"]
+    text = io.StringIO()
+    results.assign(**{"class": names.where(~names.str.startswith(_FORMULA), "'" + names)}).round(6).to_csv(
+        text, index=False, lineterminator="\n")
+    write_bytes(path, text.getvalue().encode("utf-8"))
+
+
+def read(path: Path) -> pd.DataFrame:
+    """What `write` wrote."""
+    results = pd.read_csv(path, dtype={"strategy": str, "class": str}, keep_default_na=False, na_values={"ap50": [""]})
+    return results.assign(**{"class": results["class"].str.removeprefix("'")})
+
+
 def plot(results: pd.DataFrame, strategies: Sequence[str], classes: Sequence[str], path: Path, title: str) -> None:
     """The figure as a PNG."""
     with write_beside(path) as piece:
@@ -98,11 +115,11 @@ def drawn(results: pd.DataFrame, strategies: Sequence[str], classes: Sequence[st
                     panel.fill_between(curve[axis], curve["low"], curve["high"], color=line.get_color(), alpha=0.15, linewidth=0)
             panel.set_xlabel(f"labelled {axis}")
             panel.grid(alpha=0.3)
-        panels[0][column].set_title("average of all classes" if name == AVERAGE else name)
+        panels[0][column].set_title("average of all classes" if name == AVERAGE else name, parse_math=False)
     for row in (0, 1):
         panels[row][0].set_ylabel("AP at IoU 0.5")
     panels[0][0].legend(loc="lower right")
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     return figure
 
 

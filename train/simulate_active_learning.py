@@ -10,13 +10,12 @@ import _repo_root  # noqa: F401, I001
 import argparse
 import dataclasses
 import functools
-import io
 import json
 import os
 from pathlib import Path
 
+import learning_curves
 import pandas as pd
-from learning_curves import COLUMNS, continued, in_words, plot
 from simulated_choice import STRATEGIES, TODAYS_RULE, Rules
 from simulated_labelling import Schedule, classes_of, divide, play
 from simulated_training import ChildTrainer, use_threads
@@ -29,7 +28,7 @@ from utils.arguments import share, whole_number
 from utils.canvas import canvas_for
 from utils.config_keys import MODEL_NAMES
 from utils.errors import InputError, run_program
-from utils.files import write_bytes, write_text
+from utils.files import write_text
 from utils.tables import blob_names, image_set
 
 _EXAMPLE = """examples:
@@ -71,13 +70,13 @@ def main(argv: list[str]) -> None:
             rows.append(part)
             progress.update()
             progress.write(looked_at) if not progress.disable else print(looked_at, flush=True)
-            results = continued(earlier, pd.concat(rows))
-            _write_results(results, out)
-    classes = classes_of(results)
+            results = learning_curves.continued(earlier, pd.concat(rows))
+            learning_curves.write(results, out / "results.csv")
     strategies = list(dict.fromkeys([*schedule.strategies, *results["strategy"]]))
-    plot(results, strategies, [name for name in classes if results[results["class"] == name]["ap50"].notna().any()],
-         out / "learning_curves.png", f"{arguments.labels.name}: {said['set aside']} images set aside, {results['seed'].nunique()} seeds")
-    for line in in_words(results, strategies):
+    measured = [name for name in classes_of(results) if results[results["class"] == name]["ap50"].notna().any()]
+    learning_curves.plot(results, strategies, measured, out / "learning_curves.png",
+                         f"{arguments.labels.name}: {said['set aside']} images set aside, {results['seed'].nunique()} seeds")
+    for line in learning_curves.in_words(results, strategies):
         print(line)
     print(f"{len(rows)} models, {trained.trained} of them trained now → {out}/results.csv, learning_curves.png")
 
@@ -142,19 +141,13 @@ def _earlier_results(out: Path, same_for_all: dict) -> pd.DataFrame:
     """The results in this folder if they are of the same data and settings, so that they can be compared; others are removed."""
     written, said = out / "results.csv", out / "simulation.json"
     if not written.is_file():
-        return pd.DataFrame(columns=COLUMNS)
+        return pd.DataFrame(columns=learning_curves.COLUMNS)
     before = json.loads(said.read_text(encoding="utf-8")).get("same for all") if said.is_file() else None
     if json.dumps(before) == json.dumps(same_for_all):
-        return pd.read_csv(written, dtype={"strategy": str, "class": str}, keep_default_na=False, na_values={"ap50": [""]})
+        return learning_curves.read(written)
     print(f"{written}: of other labels, images or settings; begun anew", flush=True)
     written.unlink()
-    return pd.DataFrame(columns=COLUMNS)
-
-
-def _write_results(results: pd.DataFrame, out: Path) -> None:
-    text = io.StringIO()
-    results.round(6).to_csv(text, index=False, lineterminator="\n")
-    write_bytes(out / "results.csv", text.getvalue().encode("utf-8"))
+    return pd.DataFrame(columns=learning_curves.COLUMNS)
 
 
 def _checkpoint(text: str) -> str:
