@@ -1,9 +1,12 @@
 """Embeddings on their way from a prediction to the label container and the next batch."""
 import shutil
+import subprocess
+import sys
+import time
 
 import pyarrow as pa
 import pytest
-from helpers_programs import done
+from helpers_programs import ROOT, done
 from test_publish import GREEN, RED, Project, create_predictions, fetch_model, publish_predictions, sync_images
 
 from utils.embeddings import HASH, MODEL, read_parquet
@@ -79,12 +82,12 @@ def test_the_mirror_image_is_looked_at_only_when_the_strategy_asks_for_it(projec
     assert "0 predicted now" in capsys.readouterr().out
 
 
-def test_the_first_batch_differs_where_no_model_has_seen_anything(tmp_path):
-    made = Project(tmp_path, selection_strategy="hybrid")
+def test_without_pretrained_weights_the_first_batch_differs_by_perceptual_hashes(tmp_path):
+    made = Project(tmp_path, selection_strategy="hybrid", fine_tune_checkpoint="scratch")
     for number in range(5):
         made.photo(f"a/{number}.png")
     made.photo("a/5.png", RED)
-    assert "what 6 images look like is published" in done("train/initialize.py", made.path)
+    assert "perceptual hashes of 6 images are published" in done("train/initialize.py", made.path)
     assert embeddings(made).basis.kind == HASH
     made.photo("a/6.png", RED)
     done("train/initialize.py", made.path)
@@ -92,3 +95,45 @@ def test_the_first_batch_differs_where_no_model_has_seen_anything(tmp_path):
     said = done("tag/download_vott_json.py", 2, made.path)
     assert "spread over folders and time and to look different" in said
     assert made.table("tagging")["filename"].tolist() in (["0.png", "5.png"], ["0.png", "6.png"])
+
+
+def test_weights_that_cannot_be_fetched_leave_perceptual_hashes_and_one_line(tmp_path):
+    made = Project(tmp_path, selection_strategy="hybrid", tf_url="http://127.0.0.1:9/ckpt-1")
+    made.photo("a/0.png")
+    said = done("train/initialize.py", made.path).splitlines()
+    assert len(said) == 2 and said[0].startswith("images are compared by perceptual hashes until there is a model")
+    assert embeddings(made).basis.kind == HASH and said[1].startswith("1 images (1 new, 0 failed)")
+
+
+def test_a_pretrained_backbone_describes_new_images_until_there_is_a_model_and_goes_on_after_a_kill(tmp_path, shared):
+    made = Project(tmp_path, selection_strategy="hybrid", model_name="faster_rcnn_mobilenet_v2_fpn",
+                   fine_tune_checkpoint=shared / "models" / "mobilenet_v2_imagenet" / "mobilenet_v2_imagenet")
+    for number in range(60):
+        made.photo(f"a/{number}.png", (None, RED, GREEN)[number % 3])
+    journal = made.config.data_dir / "pretrained.journal"
+    running = subprocess.Popen([sys.executable, ROOT / "train" / "initialize.py", made.path], stdout=subprocess.PIPE, encoding="utf-8")
+    assert "60 images are shown to the backbone of fine_tune_checkpoint" in running.stdout.readline()
+    while not journal.exists() or len(journal.read_bytes().splitlines()) < 1 + 16:
+        assert running.poll() is None
+        time.sleep(0.01)
+    running.kill()
+    running.communicate()
+    known = len(journal.read_bytes().splitlines()) - 1
+    assert embeddings(made).basis.kind == HASH and 16 <= known < 60
+    assert f"what 60 images look like to that backbone is published ({60 - known} looked at now)" in done("train/initialize.py", made.path)
+    before = embeddings(made)
+    assert before.basis.kind == MODEL and not journal.exists()
+    assert distance(before, "a/1.png", "a/4.png") < 0.1 < distance(before, "a/1.png", "a/2.png")
+
+    made.photo("a/60.png", RED)
+    assert "what 61 images look like to that backbone is published (1 looked at now)" in done("train/initialize.py", made.path)
+    assert distance(embeddings(made), "a/60.png", "a/1.png") < 0.1
+    said = done("tag/download_vott_json.py", 3, made.path)
+    assert "to look different" in said
+    assert {int(name[:-4]) % 3 for name in made.table("tagging")["filename"]} == {0, 1, 2}
+
+    made.fill()
+    made.predict()
+    made.publish()
+    live = made.state().live["embeddings"]
+    assert "backbone" not in done("train/initialize.py", made.path) and made.state().live["embeddings"] == live

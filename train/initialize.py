@@ -1,6 +1,6 @@
 """Begins a project or takes in new images: syncs the images, reads their sizes and times, puts new ones on the list to tag.
 
-For strategies that compare images, their perceptual hashes are published too, as long as there is no model.
+For strategies that compare images it publishes what they look like to the pretrained backbone, as long as there is no model of ours.
 """
 import _repo_root  # noqa: F401, I001
 
@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 
-from cold_start import publish_hashes
+from cold_start import describe_images
 from utils import tables
 from utils.assignments import add_new_images
 from utils.config import load_config
@@ -46,8 +46,8 @@ def main(argv: list[str]) -> int:
         return Change({"images": images, "failed": failed, **({} if totag is None else {"totag": totag})})
 
     state = labels.commit(take_in, what="taking in new images")
-    if config.selection_strategy in USES_EMBEDDINGS and (described := publish_hashes(config, container, labels)):
-        print(f"what {described} images look like is published, so that the first batches differ")
+    if config.selection_strategy in USES_EMBEDDINGS and (described := describe_images(config, container, labels)):
+        print(described)
     print(f"{counts['all']} images ({counts['new']} new, {counts['failed']} failed) → {state.blob('totag') or state.blob('failed')}")
     return 0 if counts["usable"] else 1
 
