@@ -48,16 +48,20 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where data set and models are kept")
     arguments, options = parser.parse_known_args()
     folder = arguments.folder.absolute() / arguments.set
-    if not (folder / "test.csv").exists():
-        made = {"animals": animals, "drawn": drawn, "bccd": bccd}[arguments.set]
-        rows, test = made(arguments.data, folder / "images")
-        for name, chosen in (("labels", rows), ("test", [row for row in rows if row["image"] in test])):
-            write_bytes(folder / f"{name}.csv", tables.to_csv("tagged", _table(chosen), user_folders=True))
+    make(arguments.set, arguments.data, folder)
     command = [sys.executable, str(ROOT / "train/simulate_active_learning.py"), str(folder / "labels.csv"),
                "--images", str(folder / "images"), "--test", str(folder / "test.csv"), "--out", str(folder),
                "--checkpoint", str(arguments.weights.absolute()), *options]
     print("$", *command, flush=True)
     sys.exit(subprocess.run(command).returncode)
+
+
+def make(name: str, data: Path, folder: Path) -> None:
+    """Write the data set of this name into a folder, unless it is there: images/, labels.csv, and test.csv with what is set aside."""
+    if not (folder / "test.csv").exists():
+        rows, test = {"animals": animals, "drawn": drawn, "bccd": bccd}[name](data, folder / "images")
+        for part, chosen in (("labels", rows), ("test", [row for row in rows if row["image"] in test])):
+            write_bytes(folder / f"{part}.csv", tables.to_csv("tagged", _table(chosen), user_folders=True))
 
 
 def animals(data: Path, images: Path) -> tuple[list[dict], set[str]]:
