@@ -24,10 +24,11 @@ def put(project, **members):
 
 def predict(project, *blobs, model="model_1.pb"):
     """Say that the rows of these images (all, if none are named) are by that model, which is live then."""
-    folders, filenames = zip(*map(split_name, blobs or project.names("totag")), strict=True)
+    blobs = blobs or project.names("totag")
+    folders, filenames = zip(*map(split_name, blobs), strict=True)
     predicted = make("predicted", filename=filenames, folder=folders, etag="e", model="its key")
-    project.labels.commit(lambda state: Change({"predicted": predicted}, {"live": {"model": model}, "predicted_by": {"its key": model}}),
-                          what="test")
+    members = {"live": {"model": model}, "predicted_by": {"its key": model}}
+    project.labels.commit(lambda state: Change({"predicted": predicted, "images": images(*blobs)}, members), what="test")
 
 
 def look(project, vectors, *others, disagreement=np.nan):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from helpers_colour_graph import write_frozen_graph
-from test_publish import Project
+from helpers_programs import done
+from test_publish import GREEN, Project
 
 from utils.assignments import release
 from utils.cycle import read_cycle
@@ -66,6 +67,12 @@ def test_an_image_that_was_out_while_a_model_was_published_is_no_sample_of_what_
                          what="test")
     assert draw(project) == dict.fromkeys(("a/3.png", "b/2.png", "b/3.png", "b/9.png"), project.state().live["model"])
     assert len(project.table("selection")) == 5
+
+
+def test_an_image_that_was_replaced_since_is_no_sample_of_what_that_model_finds(project):
+    project.photo("a/2.png", GREEN)
+    done("train/initialize.py", project.path)
+    assert set(draw(project)) == {"a/3.png", "b/2.png", "b/3.png", "b/9.png"} and len(project.table("selection")) == 5
 
 
 def test_predictions_of_another_model_are_never_taken_for_the_live_one_s(project):

@@ -77,14 +77,17 @@ def why_tables(labels: LabelStore, state: State, chosen: Selection, rows: pd.Dat
 
     `selection` keeps the rows of images that are out or tagged. `drawn` keeps, for good, what had been predicted of the images that were
     drawn at random, and by which model: its unbiased test, once they are labelled. Where `predicted` does not say which (of an image that
-    was out while new predictions were published, say), nothing is kept.
+    was out while new predictions were published, say), or the image was replaced since, nothing is kept.
     """
     kept = tables.image_set(labels.table(state, "tagging")) | tables.image_set(labels.table(state, "tagged"))
     new = chosen.table()
     selection = tables.concat("selection", tables.only(tables.without(labels.table(state, "selection"), chosen.names), kept), new)
     by_chance = [name for name, drawn in zip(chosen.names, chosen.random, strict=True) if drawn]
     made = tables.only(labels.table(state, "predicted"), by_chance) if by_chance else tables.empty("predicted")
-    made = made[made["model"].isin(list(state.predicted_by))]
+    present = tables.only(labels.table(state, "images"), tables.image_set(made))
+    etags = dict(zip(tables.blob_names(present), present["etag"], strict=True))
+    same = (tables.blob_names(made).map(etags) == made["etag"]).to_numpy(bool)
+    made = made[same & made["model"].isin(list(state.predicted_by)).to_numpy()]
     model = dict(zip(tables.blob_names(made), made["model"].map(state.predicted_by), strict=True))
     known, before = tables.only(rows, model), labels.table(state, "drawn")
     drawn = tables.concat("drawn", tables.without(before, chosen.names), known.assign(model=tables.blob_names(known).map(model)))
