@@ -64,7 +64,7 @@ def give_back(labels: LabelStore, state: State, options: argparse.Namespace, tag
             chosen[name] = assignments.held_by(frame, options.tagger or tagger)
         rows = tables.only(frame, chosen[name])
         given |= dict(zip(tables.blob_names(rows), rows["tagger"], strict=True))
-    changed = assignments.release(labels.table(state, "totag"), tagging, chosen["tagging"])
+    changed = assignments.release(labels.table(state, "totag"), tagging, chosen["tagging"], lambda: labels.pretrained_only(state))
     if chosen["review"]:
         changed["review"] = review_queue.given_back(queue, chosen["review"])
     return {**changed, "given": given}

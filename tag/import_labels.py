@@ -15,7 +15,7 @@ from utils.config import load_config
 from utils.errors import InputError, run_program
 from utils.label_state import Change, LabelStore, State, open_labels
 from utils.storage import Missing
-from utils.tables import NULL, blob_names, image_set, only, without
+from utils.tables import AVERAGE, NULL, blob_names, image_set, only, without
 from utils.takeover import clean, foreign_blobs
 
 _OUTSIDE = 0.5  # coordinates a little outside 0…1 are clipped; further out they are no fractions
@@ -132,6 +132,8 @@ def usable(frame: pd.DataFrame, at: Mapping[str, pd.DataFrame], user_folders: bo
     box = frame["class"] != NULL
     drawn = (frame["xmin"] != frame["xmax"]) & (frame["ymin"] != frame["ymax"]) & sides.notna().all(axis=1)
     faults = {name: "a box has no class" for name in names[(frame["class"] == "")]}
+    faults |= {name: f"a box is of the class {AVERAGE}, which is the name of a row of the performance table"
+               for name in names[frame["class"] == AVERAGE]}
     faults |= {name: "a box has no area, or no coordinates" for name in names[box & ~drawn]}
     listed = pd.concat([at[name][["folder", "filename", "height", "width"]] for name in ("images", "totag", "tagging", "tagged")])
     listed = listed.assign(image=blob_names(listed)).drop_duplicates("image").set_index("image")

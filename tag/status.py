@@ -13,7 +13,7 @@ from utils.batch import read_batch
 from utils.config import Config, load_config
 from utils.errors import InputError, OutsideError, run_program
 from utils.label_state import Change, LabelStore, State, open_labels
-from utils.state_check import CHECKED, Finding, check_blobs, check_tables, named_blobs, prunable, repaired
+from utils.state_check import CHECKED, Finding, check_blobs, check_tables, named_blobs, prunable, repaired, without_lost_helps
 from utils.tables import NULL, image_set
 from utils.takeover import foreign_blobs
 from utils.watcher import RELEASED, is_alive, read_watcher
@@ -56,7 +56,8 @@ def check(labels: LabelStore, state: State, options: argparse.Namespace) -> int:
     if options.repair and any(finding.repairable for finding in found):
         if any(name not in read for name in CHECKED):
             raise OutsideError(f"nothing was mended, because a table cannot be read: {next(str(f) for f in found if f.rule == 5)}")
-        state = labels.commit(lambda now: Change(repaired({name: labels.table(now, name) for name in CHECKED})), what="mending the state")
+        state = labels.commit(lambda now: Change(repaired({name: labels.table(now, name) for name in CHECKED}),
+                                                 without_lost_helps(now, found, labels)), what="mending the state")
         mended = [finding for finding in found if finding.repairable]
         found, read = check_blobs(labels, state)
         found += check_tables(read)

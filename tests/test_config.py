@@ -155,6 +155,8 @@ def test_a_windows_path_is_refused_only_by_what_would_use_it(tmp_path):
                     "expected different names separated by commas, such as knots,defect"),
     ("classes=a,,b", "config.ini: classes=a,,b (an empty name between two commas) is not allowed; "
                      "expected different names separated by commas, such as knots,defect"),
+    ("classes=Average,a", "config.ini: classes=Average,a (Average is the row of all classes together in the performance table) is not "
+     "allowed; expected different names separated by commas, such as knots,defect"),
     ("classes=a,NULL", "config.ini: classes=a,NULL (NULL is the mark of an image without boxes) is not allowed; "
                        "expected different names separated by commas, such as knots,defect"),
     ("classes=", "config.ini: classes= is empty; expected different names separated by commas, such as knots,defect"),

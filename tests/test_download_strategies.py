@@ -1,6 +1,10 @@
 """download_vott_json.py with strategies: what it chooses from the state, and how it says why."""
+import json
+
 import numpy as np
 import pyarrow as pa
+import pytest
+from helpers_programs import done, run
 from helpers_tables import images, labels
 from test_download_upload import Project
 
@@ -167,6 +171,39 @@ def test_before_there_is_a_model_images_come_from_what_a_pretrained_one_found(fo
     project.labels.commit(lambda state: Change({"init_totag": found}), what="test")
     output = project.run("download", 1)
     assert project.names("tagging") == ["2.jpg"] and project.last(output).startswith("1 images, 0 boxes")
+
+
+@pytest.mark.parametrize("way", ["discard", "abandon", "expire"])
+def test_what_was_handed_out_by_a_class_map_comes_back_unseen_and_the_pretrained_finds_go_on_to_count(folder_store, tmp_path, way):
+    project = Project(folder_store, tmp_path, "1.jpg NULL\n2.jpg NULL\n3.jpg NULL", selection_strategy="hybrid")
+    found = labels("1.jpg NULL 0 0 0 0 0 0\n2.jpg 16 0.1 0.5 0.2 0.8 0.9 0.9\n3.jpg 7 0.1 0.5 0.2 0.8 0.5 0.5", "init_totag")
+    project.labels.commit(lambda state: Change({"init_totag": found}), what="test")
+    (tmp_path / "map.json").write_text(json.dumps({"classmap": [{"initclass": "16", "map": "bird", "balance": 1}], "unmapclass": [],
+                                                   "default_class": "seal"}), encoding="utf-8")
+    done("tag/download_vott_json.py", 1, project.config, tmp_path / "map.json")
+    assert project.names("tagging") == ["2.jpg"] and set(project.table("tagging")["class"]) == {"bird"}
+    if way == "abandon":
+        done("tag/abandon.py", project.config, "2.jpg")
+    elif way == "expire":
+        aged = project.table("tagging").assign(reserved_at="2026-01-01T00:00:00Z")
+        project.labels.commit(lambda state: Change({"tagging": aged}), what="test")
+    output = project.run("download", 1, *["--discard"] * (way == "discard"))
+    assert project.names("tagging") == ["2.jpg"] * (way == "expire") + ["3.jpg"]
+    assert "from 3 images: 1, worth" in output and "(1 for 7)" in output
+    back = project.table("totag")
+    assert set(back["class"]) == {"NULL"} and back["image_confidence"].isna().all()
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:100]), lambda path: path.unlink()])
+def test_embeddings_that_are_damaged_or_gone_stop_nobody_and_are_mended(folder_store, tmp_path, damage):
+    project = Project(folder_store, tmp_path, SIX, selection_strategy="hybrid")
+    look(project, [[0, 0]] * 6)
+    damage(project.labels.container.path_of("x").parent / project.labels.read().live["embeddings"])
+    output = project.run("download", 1)
+    assert "gone or damaged; until it is made anew images that look alike are not told apart" in output
+    assert "\n1 images, " in output and run("tag/status.py", project.config, "--check").returncode == 1
+    assert "1 mended" in done("tag/status.py", project.config, "--check", "--repair")
+    assert "embeddings" not in project.labels.read().live
 
 
 def test_before_any_model_images_are_spread_and_that_is_said(folder_store, tmp_path):

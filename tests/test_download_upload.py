@@ -429,6 +429,19 @@ def test_ctrl_c_is_one_line_and_the_next_run_goes_on(folder_store, tmp_path):
     assert project.last(project.run("download", 20)).startswith("20 images")
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="looks into /proc for the packages that a process has loaded")
+@pytest.mark.parametrize("package", ["numpy", "pyarrow"])
+def test_ctrl_c_while_packages_are_loaded_is_one_line(folder_store, tmp_path, package):
+    project = Project(folder_store, tmp_path, THREE)
+    process = subprocess.Popen([sys.executable, str(TAG / "download_vott_json.py"), "1", str(project.config)], stderr=subprocess.PIPE,
+                               stdout=subprocess.PIPE, encoding="utf-8")
+    while f"/{package}/" not in Path(f"/proc/{process.pid}/maps").read_text() and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130 and errors == "download_vott_json.py: interrupted\n" and project.names("tagging") == []
+
+
 # Starting, and input that is wrong
 
 def test_both_programs_run_from_any_folder(folder_store, tmp_path):

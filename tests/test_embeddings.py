@@ -78,18 +78,39 @@ def test_a_prediction_keeps_the_basis_of_what_its_model_has_published(tmp_path):
     raw = {f"{n}": draw.normal(size=100).astype(np.float16) for n in range(80)}
     with EmbeddingFile(path, "m", None) as file:
         for name, vector in raw.items():
-            file.add(name, found(vector, 0.5))
+            file.add(name, found(vector, 0.5), "e")
         assert file.finish(set(raw)) == 80
     first = read_parquet(path)
     assert first.vectors.shape == (80, 64) and set(first.disagreement) == {0.5}
     with EmbeddingFile(path, "m", first) as file:
-        file.add("new", found(raw["3"]))
-        file.add("none", Detections(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0)))
+        file.add("new", found(raw["3"]), "f")
+        file.add("none", Detections(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0)), "e")
         assert file.finish({*raw, "new", "none"} - {"5"}) == 80
     second = read_parquet(path)
     both = second.of(pa.array(["new", "3", "5", "none"], pa.large_string()))
     np.testing.assert_array_equal(both[0], both[1])
+    assert second.current({"new": "e", "3": "e", "none": "e", "4": "other"}) == {"3"}
     assert np.isnan(both[2:]).all() and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_basis_of_a_few_images_is_fitted_anew_when_all_images_come_again(tmp_path):
+    path = tmp_path / "embeddings.parquet"
+    draw = np.random.default_rng(2)
+    raw = {f"{n}": draw.normal(size=100) for n in range(300)}
+
+    def written(names, present):
+        with EmbeddingFile(path, "m", present) as file:
+            for name in names:
+                file.add(name, found(raw[name]), "e")
+            file.finish(set(names) | set(present.names.to_pylist() if present else ()))
+        return read_parquet(path)
+
+    few = written(list(raw)[:6], None)
+    assert few.basis.fitted == 6 and few.basis.serves(12) and not few.basis.serves(13)
+    part, whole = written(list(raw)[6:], few), written(list(raw), few)
+    assert part.basis.fitted == 6 and len(part.names) == 300, "without those six it cannot"
+    assert whole.basis.fitted == 300 and len(whole.names) == 300
+    assert merged(whole, part) is whole and len(merged(part, few).names) == 300
 
 
 def test_nothing_to_write_removes_an_older_file(tmp_path):
@@ -107,7 +128,7 @@ def test_perceptual_hashes_stay_as_they_are_and_near_copies_are_near(tmp_path):
     noisy = np.clip(one + draw.normal(0, 4, one.shape), 0, 255).astype(np.uint8)
     with EmbeddingFile(tmp_path / "e.parquet", "m", None) as file:
         for name, picture in (("one", one), ("noisy", noisy[::2, ::2]), ("other", other)):
-            file.add(name, found(perceptual_hash(picture)))
+            file.add(name, found(perceptual_hash(picture)), "e")
         file.finish({"one", "noisy", "other"})
     hashes = read_parquet(tmp_path / "e.parquet")
     assert hashes.basis.kind == HASH and set(np.unique(hashes.vectors)) == {0, 1}

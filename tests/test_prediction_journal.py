@@ -1,5 +1,6 @@
 """Predictions that go on where they were."""
 import numpy as np
+import pytest
 from helpers_programs import ROOT  # noqa: F401  puts train/ on the path
 from prediction_journal import PredictionJournal
 
@@ -45,6 +46,24 @@ def test_a_line_that_a_kill_cut_off_is_forgotten_and_the_next_one_takes_its_plac
             assert journal.done == {"a.jpg": "1"}
             journal.add("c.jpg", "1", NONE)
         assert kept(cut, "model", {"a.jpg": "1", "c.jpg": "1"}) == [("a.jpg", [[0.1, 0.2, 0.3, 0.4]]), ("c.jpg", [])]
+
+
+@pytest.mark.parametrize("damaged", [
+    b"[]", b"{}", b'{"image": ["x"], "etag": "1"}', b'{"image": "b.jpg", "etag": "1"}', b"\0" * 40,
+    b'{"image": "b.jpg", "etag": "1", "boxes": 3}',
+    b'{"image": "b.jpg", "etag": "1", "boxes": [[0, 0, 1, 1]], "classes": [], "scores": [1]}',
+    b'{"image": "b.jpg", "etag": "1", "boxes": [], "classes": [], "scores": [], "embedding": ["<f2", "AAA"]}',
+    b'{"image": "b.jpg", "etag": "1", "boxes": [], "classes": [], "scores": [], "embedding": ["<f4", "AAAA"]}',
+    b'{"image": "b.jpg", "etag": "1", "boxes": [], "classes": [], "scores": [], "embedding": ["nothing", "AAAA"]}'])
+def test_from_a_damaged_line_on_everything_is_made_anew(tmp_path, damaged):
+    path = tmp_path / "journal"
+    with PredictionJournal(path, "model") as journal:
+        journal.add("a.jpg", "1", ONE)
+    path.write_bytes(path.read_bytes() + damaged + b"\n")
+    with PredictionJournal(path, "model") as journal:
+        assert journal.done == {"a.jpg": "1"}
+        journal.add("c.jpg", "1", NONE)
+    assert kept(path, "model", {"a.jpg": "1", "b.jpg": "1", "c.jpg": "1"}) == [("a.jpg", [[0.1, 0.2, 0.3, 0.4]]), ("c.jpg", [])]
 
 
 def test_an_image_that_changed_is_noted_with_its_new_content(tmp_path):

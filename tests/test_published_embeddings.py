@@ -6,6 +6,8 @@ import time
 
 import pyarrow as pa
 import pytest
+from cold_start import LOCK
+from filelock import FileLock
 from helpers_programs import ROOT, done
 from test_publish import GREEN, RED, Project, create_predictions, fetch_model, publish_predictions, sync_images
 
@@ -87,7 +89,7 @@ def test_without_pretrained_weights_the_first_batch_differs_by_perceptual_hashes
     for number in range(5):
         made.photo(f"a/{number}.png")
     made.photo("a/5.png", RED)
-    assert "perceptual hashes of 6 images are published" in done("train/initialize.py", made.path)
+    assert "perceptual hashes until there is a model, because training starts from scratch" in done("train/initialize.py", made.path)
     assert embeddings(made).basis.kind == HASH
     made.photo("a/6.png", RED)
     done("train/initialize.py", made.path)
@@ -128,6 +130,14 @@ def test_a_pretrained_backbone_describes_new_images_until_there_is_a_model_and_g
     made.photo("a/60.png", RED)
     assert "what 61 images look like to that backbone is published (1 looked at now)" in done("train/initialize.py", made.path)
     assert distance(embeddings(made), "a/60.png", "a/1.png") < 0.1
+    made.photo("a/60.png", GREEN)  # replaced
+    cut = tmp_path / "store" / "images" / "a" / "61.png"
+    cut.write_bytes((tmp_path / "store" / "images" / "a" / "1.png").read_bytes()[:120])  # its header can be read
+    assert "what 61 images look like to that backbone is published (2 looked at now)" in done("train/initialize.py", made.path)
+    assert distance(embeddings(made), "a/60.png", "a/2.png") < 0.1
+    assert "backbone" not in done("train/initialize.py", made.path), "what cannot be decoded is not looked at again"
+    with FileLock(made.config.data_dir / LOCK):
+        assert "is left to the other program" in done("train/initialize.py", made.path)
     said = done("tag/download_vott_json.py", 3, made.path)
     assert "to look different" in said
     assert {int(name[:-4]) % 3 for name in made.table("tagging")["filename"]} == {0, 1, 2}

@@ -115,6 +115,12 @@ def test_labels_that_are_none_are_refused_in_a_line(tmp_path, name, text, said):
         read_annotated(tmp_path / name)
 
 
+def test_no_class_can_be_called_as_all_of_them_together(photos, tmp_path):
+    (tmp_path / "labels.json").write_text((photos / "coco.json").read_text().replace('"disc"', '"Average"'))
+    with pytest.raises(InputError, match="a class is called Average"):
+        read_annotated(tmp_path / "labels.json", photos / "JPEGImages")
+
+
 def results(**curves) -> pd.DataFrame:
     """A table of results with one seed per list of AP50 at 10, 20, 30 … images."""
     return pd.DataFrame([

@@ -361,3 +361,14 @@ def _record(file: Path, images: list[tuple]) -> str:
                 **({"image/object/class/label": feature(classes)} if classes else {}),
             })).SerializeToString())
     return str(file)
+
+
+def test_a_checkpoint_that_was_copied_in_part_is_one_line(tmp_path, network):
+    prefix = Path(tf.train.Checkpoint(backbone=network.backbone).write(str(tmp_path / "imagenet")))
+    weights = prefix.with_name(f"{prefix.name}.data-00000-of-00001")
+    weights.write_bytes(weights.read_bytes()[:weights.stat().st_size // 2])
+    with pytest.raises(InputError, match="imagenet.data-00000-of-00001: cut short"):
+        pretrained_weights.load(network, Start(str(prefix), "x"))
+    weights.unlink()
+    with pytest.raises(InputError, match="imagenet.index: the weights are missing, imagenet.data-00000-of-00001 does not lie beside it"):
+        choose_start(SMALL.model_name, str(prefix), None, tmp_path)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from cycle_model import model_of_cycle
-from embedding_file import FILE, EmbeddingFile, published_embeddings
+from embedding_file import FILE, EmbeddingFile
 from prediction_journal import Found, PredictionJournal
 from prediction_run import BATCH_SIZE, model_key, predict_images, published_key, seed_journal
 from utils import tables
@@ -23,6 +23,7 @@ from utils.arguments import whole_number
 from utils.config import Config, load_config
 from utils.cycle import read_cycle, update_cycle
 from utils.detections import Detections, totag_rows
+from utils.embeddings import published_embeddings
 from utils.errors import InputError, run_program
 from utils.files import write_beside, write_bytes
 from utils.images import BadImage
@@ -55,19 +56,22 @@ def main(argv: list[str]) -> None:
     if arguments.force:
         journal_file.unlink(missing_ok=True)
 
+    present = None if arguments.force else published_embeddings(store, state)
+    embeddings_stand = not state.live.get("embeddings") or present is not None and present.basis.serves(len(wanted))
+    etags = dict(zip(tables.blob_names(wanted), wanted["etag"], strict=True))
     with PredictionJournal(journal_file, key) as journal:
-        if not arguments.force and not mirror:  # which is not known of what was published
+        if not arguments.force and not mirror and embeddings_stand:  # how mirror images differ is not known of what was published
             seed_journal(journal, store.table(state, "totag"), store.table(state, "predicted"), key,
                          {name: number for number, name in names.items()}, config.min_confidence)
         run = predict_images(config, container, wanted, model, journal,
                              lambda blob: min(EVALUATED_FROM, config.min_confidence) if blob in test else config.min_confidence,
                              arguments.batch_size, mirror)
-        embeddings = EmbeddingFile(config.data_dir / FILE, key, None if arguments.force else published_embeddings(store, state))
+        embeddings = EmbeddingFile(config.data_dir / FILE, key, present)
         with Outputs(config, images, names) as outputs, embeddings:
             for blob, found in run.entries():
                 outputs.add(blob, found)
                 if isinstance(found, Detections):
-                    embeddings.add(blob, found)
+                    embeddings.add(blob, found, etags[blob])
             embedded = embeddings.finish(image_set(wanted) - outputs.bad.keys() - run.gone)
             if len(wanted) and not outputs.predicted:
                 raise InputError(f"none of {len(wanted)} images could be predicted; the first: {', '.join(outputs.examples(run.gone))}")

@@ -6,9 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from utils.detections import Detections
-from utils.embeddings import HASH, MODEL, Embeddings, fit_basis, merged, only, read_parquet, to_parquet
+from utils.embeddings import HASH, MODEL, Embeddings, fit_basis, merged, only, to_parquet, version_of
 from utils.files import write_bytes
-from utils.label_state import LabelStore, State
 
 FILE = "embeddings.parquet"  # in data_dir
 _BLOCK = 4096  # images that are in memory at a time
@@ -17,7 +16,8 @@ _BLOCK = 4096  # images that are in memory at a time
 class EmbeddingFile:
     """Collects raw embeddings beside `path` and writes them, reduced, as one file when `finish` is called. Use as a context manager.
 
-    `present`: what is published already. What was made by the same model (`model`, its digest) stays, and its basis is used again.
+    `present`: what is published already. What was made by the same model (`model`, its digest) stays, and its basis is used again, unless
+    all images come anew and it was fitted to too few.
     """
 
     def __init__(self, path: Path, model: str, present: Embeddings | None):
@@ -26,6 +26,7 @@ class EmbeddingFile:
         self._raw_path = path.with_suffix(".raw")
         self._names: list[str] = []
         self._disagreement: list[float] = []
+        self._versions: list[int] = []
         self._type: np.dtype | None = None
         self._size = 0
 
@@ -37,24 +38,28 @@ class EmbeddingFile:
         self._raw.close()
         self._raw_path.unlink(missing_ok=True)
 
-    def add(self, blob: str, found: Detections) -> None:
-        """Take in what was found in one image; without an embedding it is left to what is published."""
+    def add(self, blob: str, found: Detections, etag: str) -> None:
+        """Take in what was found in one image of that ETag; without an embedding it is left to what is published."""
         if found.embedding is None:
             return
         self._size, self._type = len(found.embedding), found.embedding.dtype
         self._raw.write(found.embedding.tobytes())
         self._names.append(blob)
         self._disagreement.append(np.nan if found.disagreement is None else found.disagreement)
+        self._versions.append(version_of(etag))
 
     def finish(self, images: set[str]) -> int:
         """Write the file for these images (blob names), or remove it when there are none; returns how many it has."""
         made = self._present
         if self._names:
             kind = HASH if self._type == np.uint8 else MODEL
+            present = self._present
+            if present and not present.basis.serves(len(self._names)) and set(present.names.to_pylist()) <= set(self._names):
+                self._present = None
             basis = self._present.basis if self._present else fit_basis(self._blocks(), kind)
             vectors = np.concatenate([basis.reduce(block) for block in self._blocks()])
             made = merged(Embeddings(pa.array(self._names, pa.large_string()), vectors, np.array(self._disagreement, np.float32),
-                                     self._model, basis), self._present)
+                                     self._model, basis, np.array(self._versions, np.uint32)), self._present)
         made = only(made, images) if made is not None else None
         if made is None or not len(made.names):
             self._path.unlink(missing_ok=True)
@@ -66,9 +71,3 @@ class EmbeddingFile:
         self._raw.seek(0)
         while data := self._raw.read(_BLOCK * self._size * self._type.itemsize):
             yield np.frombuffer(data, self._type).reshape(-1, self._size)
-
-
-def published_embeddings(store: LabelStore, state: State) -> Embeddings | None:
-    """Those that the state names."""
-    blob = state.live.get("embeddings")
-    return read_parquet(store.cached_file(blob)) if blob else None

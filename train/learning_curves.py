@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from utils.evaluation import AVERAGE
 from utils.files import write_beside, write_bytes
+from utils.tables import AVERAGE
 
 COLUMNS = ["strategy", "seed", "cycle", "images", "boxes", "class", "ap50", "images_of_class", "boxes_of_class"]
 RANDOM = "random"
@@ -135,4 +135,5 @@ def _below(curve: pd.DataFrame, reference: pd.DataFrame) -> str:
     worse = both[both["ap50"] < both["low_random"] - 1e-9]
     if worse.empty:
         return ""
-    return "; below random by more than its spread at " + ", ".join(f"{images:.0f}" for images in worse["images"]) + " images"
+    spread = " by more than its spread" if (reference["seeds"] > 1).all() else ""
+    return f"; below random{spread} at " + ", ".join(f"{images:.0f}" for images in worse["images"]) + " images"

@@ -35,10 +35,11 @@ class PredictionJournal:
                 if header == self._header():
                     end = len(header)
                     for line in file:
-                        entry = _parsed(line)
-                        if entry is None:
+                        try:
+                            image, etag, _ = _parsed(line)
+                        except (ValueError, KeyError, TypeError):  # cut short or damaged: what follows is made anew
                             break
-                        self.done[entry["image"]] = entry["etag"]
+                        self.done[image] = etag
                         end += len(line)
         if end == 0:
             write_bytes(self._path, self._header())
@@ -71,29 +72,26 @@ class PredictionJournal:
         with self._path.open("rb") as file:
             file.readline()
             for line in file:
-                entry = _parsed(line) or {}
-                image = entry.get("image")
-                if image in given or image is None or etags.get(image) != entry["etag"]:
-                    continue
-                given.add(image)
-                if "bad" in entry:
-                    yield image, BadImage(entry["bad"])
-                else:
-                    yield image, Detections(np.array(entry["boxes"], float).reshape(-1, 4), np.array(entry["classes"], np.int64),
-                                            np.array(entry["scores"], float), _embedding(entry), entry.get("disagreement"))
+                image, etag, found = _parsed(line)
+                if image not in given and etags.get(image) == etag:
+                    given.add(image)
+                    yield image, found
 
     def _header(self) -> bytes:
         return json.dumps({"key": self._key}).encode() + b"\n"
 
 
-def _embedding(entry: dict) -> np.ndarray | None:
+def _parsed(line: bytes) -> tuple[str, str, Found]:
+    """(image, ETag, what was found). Raises ValueError, KeyError or TypeError when it is no whole line of this class."""
+    if not line.endswith(b"\n"):
+        raise ValueError("cut short")
+    entry = json.loads(line)
+    image, etag = entry["image"], entry["etag"]
+    if not isinstance(image, str) or not isinstance(etag, str):
+        raise TypeError("no image")
+    if "bad" in entry:
+        return image, etag, BadImage(entry["bad"])
     kind, text = entry.get("embedding") or ("", "")
-    return np.frombuffer(base64.b64decode(text), kind) if text else None
-
-
-def _parsed(line: bytes) -> dict | None:
-    try:
-        entry = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) and "image" in entry and "etag" in entry else None
+    embedding = np.frombuffer(base64.b64decode(text, validate=True), kind) if text else None
+    return image, etag, Detections(np.array(entry["boxes"], float).reshape(-1, 4), np.array(entry["classes"], np.int64),
+                                   np.array(entry["scores"], float), embedding, entry.get("disagreement"))

@@ -5,6 +5,7 @@ another: a checkpoint prefix (its .index and .data-00000-of-00001 are fetched; a
 a checkpoint in it.
 """
 import dataclasses
+import glob
 from pathlib import Path
 
 import tensorflow as tf
@@ -57,6 +58,8 @@ def checkpoint_prefix(path: str) -> str:
     """The prefix of the checkpoint that a person means: a prefix, its .index file, or a folder with checkpoints (the newest)."""
     given = path.removesuffix(".index").removesuffix(_DATA)
     if Path(given + ".index").is_file():
+        if not list(Path(given).parent.glob(glob.escape(Path(given).name) + ".data-*")):
+            raise InputError(f"{given}.index: the weights are missing, {Path(given).name}{_DATA} does not lie beside it; copy it there too")
         return given
     folder = Path(given)
     if folder.is_dir():
@@ -108,6 +111,8 @@ def _load_part(prefix: str, root: str, name: str, part, variables: list, names: 
         inner = tf.train.Checkpoint(**{name: part})
         reader = tf.train.Checkpoint(model=inner) if root else inner
         reader.read(prefix).expect_partial().assert_existing_objects_matched()
+    except IndexError as error:
+        raise InputError(f"{prefix}{_DATA}: cut short ({str(error)[:100]}); copy the checkpoint anew") from None
     except (ValueError, AssertionError, tf.errors.OpError):  # other shapes, or parts of it missing
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)

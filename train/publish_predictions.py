@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from create_predictions import table_of_cycle
-from embedding_file import FILE, published_embeddings
+from embedding_file import FILE
 from publish_cycle import merged_listings, merged_predicted, models_of
 from utils.assignments import publish_totag
 from utils.class_changes import applied
 from utils.config import load_config
 from utils.cycle import read_cycle
-from utils.embeddings import merged, read_parquet, to_parquet
+from utils.embeddings import merged, published_embeddings, read_parquet, to_parquet
 from utils.errors import run_program
 from utils.label_state import Change, State, open_labels
 from utils.tables import NULL, image_set

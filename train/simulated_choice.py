@@ -10,10 +10,9 @@ from utils import tables
 from utils.config_keys import KEYS
 from utils.config_keys import STRATEGIES as ALL
 from utils.embeddings import MODEL, Embeddings, fit_basis
-from utils.evaluation import AVERAGE
 from utils.selection_context import make_context
 from utils.strategies import LEAST_SCORE, USES_EMBEDDINGS, select
-from utils.tables import NULL, blob_names, image_set, image_starts, only, without
+from utils.tables import AVERAGE, NULL, blob_names, image_set, image_starts, only, without
 
 STRATEGIES = tuple(name for name in ALL if name != "disagreement")  # which needs predictions of mirrored images
 TODAYS_RULE = "lowest_box"

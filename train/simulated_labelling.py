@@ -15,9 +15,8 @@ from trained_sets import DataSet, Outcome, TrainedSets
 
 from utils.annotated_sets import AnnotatedSet
 from utils.errors import InputError
-from utils.evaluation import AVERAGE
 from utils.splits import draw_test
-from utils.tables import image_set, only, without
+from utils.tables import AVERAGE, image_set, only, without
 
 
 @dataclasses.dataclass(frozen=True)

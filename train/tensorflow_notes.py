@@ -1,5 +1,6 @@
 """Keeping what TensorFlow remarks about drivers, instructions and passes off the terminal. Python's errors still come."""
 import contextlib
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ def silence() -> None:
     """To be called before TensorFlow is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", message="Input dict contained keys")  # mobilenet's backbone has one level more than is used
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a checkpoint that does not fit would name each variable at the end
     import absl.logging
     absl.logging.set_verbosity(absl.logging.ERROR)
 

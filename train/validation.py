@@ -6,7 +6,8 @@ from detector import Settings
 from training_input import evaluation_dataset
 
 from utils import tables
-from utils.evaluation import AVERAGE, measure
+from utils.evaluation import measure
+from utils.tables import AVERAGE
 
 _BATCH = 8
 

@@ -130,6 +130,9 @@ def _as_tables(labels: Path, pictures: Iterator[_Picture], bad: list[str]) -> An
     boxes: dict[str, list] = {column: [] for column in tables.COLUMNS["tagged"]}
     images: dict[str, list] = {column: [] for column in tables.COLUMNS["images"]}
     files: dict[str, Path] = {}
+    pictures = list(pictures)
+    if any(box[0] == tables.AVERAGE for picture in pictures for box in picture.boxes):
+        raise InputError(f"{labels}: a class is called {tables.AVERAGE}, which is the name of all classes together; rename it")
     for picture in sorted(pictures, key=lambda picture: picture.blob):
         reason = refused(picture.blob) or ("the image is listed twice" if picture.blob in files else None)
         try:

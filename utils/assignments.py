@@ -5,7 +5,7 @@ older than `reservation_hours` counts as free: its image may be handed out again
 Nothing is changed in place. Every function that returns a dict of tables returns only those that differ from what it was given.
 """
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -35,13 +35,14 @@ def held_by(tagging: pd.DataFrame, tagger: str) -> set[str]:
     return image_set(tagging[tagging["tagger"] == tagger])
 
 
-def free_rows(totag: pd.DataFrame, tagged: pd.DataFrame, tagging: pd.DataFrame, failed: pd.DataFrame, hours: float,
-              now: datetime) -> pd.DataFrame:
-    """The rows of the images that may be handed out: totag minus tagged, live reservations and failed, plus what lies in expired ones."""
+def free_rows(totag: pd.DataFrame, tagged: pd.DataFrame, tagging: pd.DataFrame, failed: pd.DataFrame, hours: float, now: datetime,
+              pretrained: Callable[[], Set[str]] = frozenset) -> pd.DataFrame:
+    """The rows of the images that may be handed out: totag minus tagged, live reservations and failed, plus what lies in expired ones.
+    `pretrained` as in `release`."""
     late = expired(tagging, hours, now)
     closed = image_set(tagged) | (image_set(tagging) - late) | image_set(failed)
     free = without(totag, closed) if closed else totag
-    returned = only(tagging, late - closed)
+    returned = _as_they_were(only(tagging, late - closed), pretrained)
     return concat("totag", free, without(returned, image_set(free))) if len(returned) else free
 
 
@@ -54,16 +55,30 @@ def reserve(tagging: pd.DataFrame, free: pd.DataFrame, images: Iterable[str], ta
     return concat("tagging", without(tagging, images), rows.assign(tagger=tagger, reserved_at=utc_text(now)))
 
 
-def release(totag: pd.DataFrame, tagging: pd.DataFrame, images: Iterable[str]) -> dict[str, pd.DataFrame]:
-    """Give reserved images back, with the boxes they were handed out with where totag (as stored) has none for them."""
+def release(totag: pd.DataFrame, tagging: pd.DataFrame, images: Iterable[str],
+            pretrained: Callable[[], Set[str]] = frozenset) -> dict[str, pd.DataFrame]:
+    """Give reserved images back, with the boxes they were handed out with where totag (as stored) has none for them.
+
+    pretrained: gives the images that only a pretrained model has seen; they are given back as unseen, since the names of a class map are
+    for those who asked for it.
+    """
     images = set(images) & image_set(tagging)
     if not images:
         return {}
     changed = {"tagging": without(tagging, images)}
-    returned = without(only(tagging, images), image_set(totag))
+    returned = _as_they_were(without(only(tagging, images), image_set(totag)), pretrained)
     if len(returned):
         changed["totag"] = concat("totag", totag, returned)
     return changed
+
+
+def _as_they_were(returned: pd.DataFrame, pretrained: Callable[[], Set[str]]) -> pd.DataFrame:
+    """The rows of totag for images that come back."""
+    unseen = only(returned, pretrained()) if len(returned) else returned
+    if not len(unseen):
+        return returned
+    first = unseen.drop_duplicates(["folder", "filename"])
+    return concat("totag", without(returned, image_set(unseen)), unseen_rows(first))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from utils import tables
 from utils.errors import InputError
 from utils.label_map import current_name, with_current_classes
 from utils.review_queue import enqueued
-from utils.tables import NULL, blob_names, image_set, without
+from utils.tables import AVERAGE, NULL, blob_names, image_set, without
 
 CHANGED_TABLES = ("totag", "tagging", "tagged", "test")
 _EXAMPLE = "--rename a=b --merge c,d=e --drop f"
@@ -48,7 +48,7 @@ def parse_change(rename: Iterable[str] = (), merge: Iterable[str] = (), drop: It
     dropped = frozenset(" ".join(name.split()) for name in drop)
     if both := sorted(set(renamed) & dropped) + sorted(set(renamed.values()) & (dropped | set(renamed))):
         raise InputError(f"{both[0]} would be both a new name and one that goes; make such changes one after the other")
-    if wrong := {NULL, ""} & ({*renamed, *renamed.values()} | dropped):
+    if wrong := {NULL, AVERAGE, ""} & ({*renamed, *renamed.values()} | dropped):
         raise InputError(f"{next(iter(wrong)) or 'an empty name'} is not a class; expected names of classes, as in {_EXAMPLE}")
     if not renamed and not dropped:
         raise InputError(f"nothing to change; say what, as in {_EXAMPLE}")

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from utils.tables import NULL
+from utils.tables import AVERAGE, NULL
 
 MODEL_NAMES = ("faster_rcnn_resnet50_fpn", "faster_rcnn_resnet18_fpn", "faster_rcnn_resnet101_fpn", "faster_rcnn_mobilenet_v2_fpn")
 STRATEGIES = ("hybrid", "entropy", "least_confidence", "coreset", "confident", "disagreement", "random", "lowest_box")
@@ -140,8 +140,9 @@ def _classes(text: str, _: Path) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     if "" in names:
         raise Reason("an empty name between two commas")
-    if NULL in names:
-        raise Reason(f"{NULL} is the mark of an image without boxes")
+    for name, use in ((NULL, "the mark of an image without boxes"), (AVERAGE, "the row of all classes together in the performance table")):
+        if name in names:
+            raise Reason(f"{name} is {use}")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise Reason(f"{', '.join(twice)} stands twice")

@@ -4,8 +4,11 @@ A program is a function main(argv) -> int | None; `run_program` turns what it ra
 InputError 2 (what a person gave is wrong), OutsideError 1 (storage, network or disk failed), Ctrl-C 130. A bug keeps its traceback.
 """
 import os
+import signal
 import sys
 from collections.abc import Callable
+
+from utils import python_check
 
 
 class InputError(Exception):
@@ -22,6 +25,8 @@ def run_program(main: Callable[[list[str]], int | None], argv: list[str] | None 
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     program = os.path.basename(sys.argv[0])
+    if signal.getsignal(signal.SIGINT) is python_check.leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         code = main(sys.argv[1:] if argv is None else argv) or 0
         sys.stdout.flush()

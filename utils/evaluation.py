@@ -17,8 +17,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from utils import tables
+from utils.tables import AVERAGE
 
-AVERAGE = "Average"
 OVERLAP = 0.5
 DECIMALS = 6  # of the figures in the table
 CORNERS = ["xmin", "ymin", "xmax", "ymax"]

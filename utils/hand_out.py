@@ -65,7 +65,7 @@ class HandOut:
             if not given:
                 return None
             return Change({"review": review_queue.given_back(self.labels.table(state, "review"), given)} if batch.review else
-                          assignments.release(self.labels.table(state, "totag"), out, given))
+                          assignments.release(self.labels.table(state, "totag"), out, given, lambda: self.labels.pretrained_only(state)))
 
         if batch is None:
             return self.labels.read()

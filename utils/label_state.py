@@ -112,9 +112,19 @@ class LabelStore:
     def totag(self, state: State, now: datetime | None = None) -> pd.DataFrame:
         """The rows of the images that may be handed out now (see assignments.free_rows)."""
         free = assignments.free_rows(self.table(state, "totag"), self.table(state, "tagged"), self.table(state, "tagging"),
-                                     self.table(state, "failed"), self.reservation_hours, now or datetime.now(UTC))
+                                     self.table(state, "failed"), self.reservation_hours, now or datetime.now(UTC),
+                                     lambda: self.pretrained_only(state))
         tables.release_memory()
         return free
+
+    def pretrained_only(self, state: State) -> set[str]:
+        """The images that a pretrained model has seen (init_totag) and no model whose predictions were published.
+
+        None in a container that was taken over: there it is not known whose predictions are in totag.
+        """
+        if state.blob("init_totag") is None or "taken_over" in state.document:
+            return set()
+        return tables.image_set(self.table(state, "init_totag")) - tables.image_set(self.table(state, "predicted"))
 
     def hand_out(self, state: State, free: pd.DataFrame, images, now: datetime | None = None, rows: pd.DataFrame | None = None) -> Change:
         """The change that reserves these images for `by`; `free` is what `totag(state)` returned. totag shrinks too while it is small.

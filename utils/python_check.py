@@ -3,13 +3,23 @@
 Runs before anything else is imported, so every Python from 2.7 on must be able to parse this file.
 """
 import os
+import signal
 import sys
 
 OLDEST = (3, 11)
 
 
+def leave(*_):
+    """Ctrl-C while packages are loaded: nothing was begun yet."""
+    sys.stderr.write("%s: interrupted\n" % os.path.basename(sys.argv[0]))
+    sys.stderr.flush()
+    os._exit(130)
+
+
 def check(root, requirements):
     """Leave with exit code 1 unless this Python is new enough and has every package named in a requirements file (a path below root)."""
+    if _is_program(root) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, leave)  # until errors.run_program: what is interrupted before that are imports
     file = os.path.join(root, *requirements.split("/"))
     if sys.version_info[:2] < OLDEST:
         found = ".".join(str(number) for number in sys.version_info[:3])
@@ -54,3 +64,11 @@ def _missing(file):
                 except PackageNotFoundError:
                     missing.append(name)
     return missing
+
+
+def _is_program(root):
+    """Was this process started as one of the programs? Not to be asked by a child that multiprocessing starts: it has work to save."""
+    if "multiprocessing.process" in sys.modules:
+        return False
+    folder = os.path.dirname(os.path.abspath(sys.argv[0]))
+    return folder in [os.path.join(root, name) for name in ("tag", "train")]

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from utils import tables
 from utils.assignments import expired, image_codes
 from utils.config import Config
-from utils.embeddings import HASH, Embeddings, read_parquet
+from utils.embeddings import HASH, Embeddings, published_embeddings
 from utils.label_map import current_name
 from utils.label_state import LabelStore, State
 from utils.selection import image_pool
@@ -57,19 +57,22 @@ def context_of_state(labels: LabelStore, state: State, rows: pd.DataFrame, confi
     """The Context for choosing among `rows` by a strategy, from the tables of a state. Only what that strategy uses is fetched.
     `batch`: images that the batch has already.
 
-    Images that only a pretrained model has seen (init_totag) are judged by what it found, whatever it calls it: without quotas.
+    Images that only a pretrained model has seen (init_totag) are judged by what it found, whatever it calls it, and where that are all,
+    without quotas.
     """
     if strategy in SIMPLE and config.max_per_burst is None:
         return make_context(rows, config, classes=classes, balance=balance)
-    if strategy not in SIMPLE and state.blob("init_totag") and rows["image_confidence"].isna().all():
-        init = tables.only(labels.table(state, "init_totag"), tables.image_set(rows))
-        rows, balance = tables.concat("totag", init, tables.without(rows, tables.image_set(init))), ()
-    published = state.live.get("embeddings") if strategy in USES_EMBEDDINGS | {"disagreement"} else None
+    unseen = rows["image_confidence"].isna()
+    if strategy not in SIMPLE and state.blob("init_totag") and unseen.any():
+        init = tables.only(labels.table(state, "init_totag"), tables.image_set(rows[unseen]))
+        rows = tables.concat("totag", init, tables.without(rows, tables.image_set(init)))
+        balance = () if unseen.all() else balance
     out = labels.table(state, "tagging")
     return make_context(rows, config, images=labels.table(state, "images"),
                         held=tables.without(out, expired(out, labels.reservation_hours, datetime.now(UTC))),
                         tagged=labels.table(state, "tagged"), classes=classes, balance=balance, ap50=ap50_of(state),
-                        embeddings=read_parquet(labels.cached_file(published)) if published else None, batch=batch)
+                        embeddings=published_embeddings(labels, state) if strategy in USES_EMBEDDINGS | {"disagreement"} else None,
+                        batch=batch)
 
 
 def why_tables(labels: LabelStore, state: State, chosen: Selection, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:

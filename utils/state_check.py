@@ -74,7 +74,7 @@ def check_blobs(store: LabelStore, state: State) -> tuple[list[Finding], dict[st
     for blob, where in sorted(named_blobs(state).items()):
         if problem := _damage(store, blob):
             bad.add(blob)
-            found.append(Finding(5, f"{where}: {problem}"))
+            found.append(Finding(5, f"{where}: {problem}", repairable=_is_help(blob)))
     for name in CHECKED:
         if state.blob(name) not in bad:
             try:
@@ -127,6 +127,19 @@ def check_step(before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataFr
     if moved:
         found.append(Finding(2, f"{len(moved)} images went from one person to another", tuple(sorted(moved))))
     return found
+
+
+def without_lost_helps(state: State, findings: Iterable[Finding], store: LabelStore) -> dict:
+    """The members live and cycles of a state without the embeddings that are gone or damaged: they are only a help, and made anew."""
+    if not any(finding.rule == 5 and finding.repairable for finding in findings):
+        return {}
+    lost = {blob for blob in named_blobs(state) if _is_help(blob) and _damage(store, blob)}
+    return {"live": {kind: blob for kind, blob in state.live.items() if blob not in lost},
+            "cycles": [{key: value for key, value in cycle.items() if key != "embeddings" or value not in lost} for cycle in state.cycles]}
+
+
+def _is_help(blob: str) -> bool:
+    return blob.startswith("embeddings_")
 
 
 def prunable(blobs: Iterable[Blob], named: Iterable[str], history: Iterable[str], now: datetime, days: float = 30) -> list[str]:
