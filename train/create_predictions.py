@@ -2,7 +2,8 @@
 
 Images that nobody has reviewed go to untagged_output, reviewed ones to tagged_predictions, the test images (from 0.01 up, whatever
 min_confidence is) to test_predictions.csv in data_dir. What cannot be decoded moves from images.csv to failed.csv.
-Images that this model has predicted before, and that have not changed since, are not predicted again. In the same pass the model's
+Images that this model has predicted before, and that have not changed since, are not predicted again; on a new machine neither are
+labelled ones, whose predictions nobody needs any more. In the same pass the model's
 embedding of every image (else a perceptual hash) goes to embeddings.parquet in data_dir, for choosing images that differ.
 """
 import _repo_root  # noqa: F401, I001
@@ -59,10 +60,14 @@ def main(argv: list[str]) -> None:
     present = None if arguments.force else published_embeddings(store, state)
     embeddings_stand = not state.live.get("embeddings") or present is not None and present.basis.serves(len(wanted))
     etags = dict(zip(tables.blob_names(wanted), wanted["etag"], strict=True))
+    done_with: set[str] = set()  # labelled images whose embeddings are published
     with PredictionJournal(journal_file, key) as journal:
         if not arguments.force and not mirror and embeddings_stand:  # how mirror images differ is not known of what was published
             seed_journal(journal, store.table(state, "totag"), store.table(state, "predicted"), key,
                          {name: number for number, name in names.items()}, config.min_confidence)
+            if present is not None and present.model == key:
+                done_with = (image_set(store.table(state, "tagged")) - test - journal.done.keys()) & present.current(etags)
+                wanted = tables.without(wanted, done_with)
         run = predict_images(config, container, wanted, model, journal,
                              lambda blob: min(EVALUATED_FROM, config.min_confidence) if blob in test else config.min_confidence,
                              arguments.batch_size, mirror)
@@ -72,7 +77,7 @@ def main(argv: list[str]) -> None:
                 outputs.add(blob, found)
                 if isinstance(found, Detections):
                     embeddings.add(blob, found, etags[blob])
-            embedded = embeddings.finish(image_set(wanted) - outputs.bad.keys() - run.gone)
+            embedded = embeddings.finish(set(etags) - outputs.bad.keys() - run.gone)
             if len(wanted) and not outputs.predicted:
                 raise InputError(f"none of {len(wanted)} images could be predicted; the first: {', '.join(outputs.examples(run.gone))}")
     unusable = outputs.bad.keys() | run.gone
@@ -96,6 +101,8 @@ def main(argv: list[str]) -> None:
     if outputs.foreign:
         print(f"{outputs.foreign} boxes of classes that are not in classes of {config.path}: left out")
     new = f"{run.predicted} predicted now" + (f" ({run.predicted / run.seconds:.1f} images/s)" if run.predicted else "")
+    if done_with:
+        print(f"{len(done_with)} labelled images were predicted on another machine: left out (--force predicts them)")
     print(f"{outputs.predicted} images, {outputs.boxes} boxes from {config.min_confidence:g} up, {new} → {config.untagged_output}")
 
 
