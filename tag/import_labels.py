@@ -102,8 +102,8 @@ def tag(labels: LabelStore, state: State, frame: pd.DataFrame, tagger: str, repl
 def reserve(labels: LabelStore, state: State, frame: pd.DataFrame, name: str) -> Taken:
     """The images of another tool's tagging_ file as handed out, as far as they are free."""
     now = datetime.now(UTC)
-    at = {table: labels.table(state, table) for table in ("images", "totag", "tagging", "tagged", "failed")}
-    free = assignments.free_rows(at["totag"], at["tagged"], at["tagging"], at["failed"], labels.reservation_hours, now)
+    at = {table: labels.table(state, table) for table in ("images", "tagging")}
+    free = labels.totag(state, now)
     frame = frame.assign(folder=frame["folder"] if labels.user_folders else "")
     frame = assignments.match_folders(at["images"], {"tagging": frame}).get("tagging", frame)
     wanted = image_set(frame)

@@ -91,7 +91,7 @@ def prune(labels: LabelStore, state: State, options: argparse.Namespace) -> int:
 def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> dict:
     """What there is to say about the state, as plain data."""
     at = {name: labels.table(state, name) for name in CHECKED}
-    free = assignments.free_rows(at["totag"], at["tagged"], at["tagging"], at["failed"], config.reservation_hours, now)
+    free = labels.totag(state, now)
     review_out = review_queue.reservations(at["review"])
     live = image_set(review_out) - assignments.expired(review_out, config.reservation_hours, now)
     boxes = at["tagged"][at["tagged"]["class"] != NULL]

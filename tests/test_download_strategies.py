@@ -198,12 +198,15 @@ def test_what_was_handed_out_by_a_class_map_comes_back_unseen_and_the_pretrained
 def test_embeddings_that_are_damaged_or_gone_stop_nobody_and_are_mended(folder_store, tmp_path, damage):
     project = Project(folder_store, tmp_path, SIX, selection_strategy="hybrid")
     look(project, [[0, 0]] * 6)
-    damage(project.labels.container.path_of("x").parent / project.labels.read().live["embeddings"])
+    blob = project.labels.read().live["embeddings"]
+    put(project, candidate={"model": "model_1.pb", "embeddings": blob}, cycles=[{"at": "2026-01-01T00:00:00Z", "embeddings": blob}])
+    damage(project.labels.container.path_of("x").parent / blob)
     output = project.run("download", 1)
     assert "gone or damaged; until it is made anew images that look alike are not told apart" in output
     assert "\n1 images, " in output and run("tag/status.py", project.config, "--check").returncode == 1
     assert "1 mended" in done("tag/status.py", project.config, "--check", "--repair")
-    assert "embeddings" not in project.labels.read().live
+    state = project.labels.read()
+    assert (state.live, state.document["candidate"], state.cycles) == ({}, {"model": "model_1.pb"}, [{"at": "2026-01-01T00:00:00Z"}])
 
 
 def test_before_any_model_images_are_spread_and_that_is_said(folder_store, tmp_path):

@@ -282,6 +282,14 @@ def test_boxes_that_cannot_be_taken_are_named_and_the_rest_goes_through(folder_s
     assert project.boxes() == ["north/1.jpg bird 0 0.1 0 0.1"]
 
 
+def test_a_box_tagged_with_the_name_of_all_classes_together_keeps_its_image_reserved(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, THREE)
+    project.run("download", 3)
+    project.save({"north/1.jpg": [region("Average", 0, 20, 0, 10)], "south/1.jpg": [region("bird", 0, 20, 0, 10)]})
+    assert "north__1.jpg: a box is tagged Average" in project.run("upload")
+    assert project.boxes() == ["south/1.jpg bird 0 0.1 0 0.1"] and "north/1.jpg" in project.names("tagging")
+
+
 def test_one_malformed_file_is_named_and_the_other_folders_go_through(folder_store, tmp_path):
     project = Project(folder_store, tmp_path, THREE)
     project.run("download", 3, "--by-folder")

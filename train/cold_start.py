@@ -32,7 +32,6 @@ _AT_ONCE = 512       # images whose hashes are under way
 _SIDE = 256          # pixels of the longer side, at least, from which a hash is made
 _BATCH = 16          # images that the backbone sees at once
 _SCRATCH = "scratch"
-_NOTHING = (np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0))  # detections
 
 
 def describe_images(config: Config, container: Container, labels: LabelStore) -> str:
@@ -69,7 +68,7 @@ def _describe(config: Config, container: Container, labels: LabelStore) -> str:
         except OutsideError as error:
             why_not = f"there are no pretrained weights: {error}"
     if not why_not:
-        return _publish_pretrained(config, container, labels, images, start) or hashed
+        return _publish_pretrained(config, container, labels, images, present, start) or hashed
     if present is not None and present.model != HASHES:
         left = len(images) - len(present.current(_etags(images)))
         return f"{left} images are not compared with others until there is a model, because {why_not}" if left else ""
@@ -96,15 +95,15 @@ def _publish_hashes(config: Config, container: Container, labels: LabelStore, im
                 progress.update()
                 if vector is not None:
                     new += 1
-                    file.add(blob, Detections(*_NOTHING, vector), etags[blob])
+                    file.add(blob, Detections.none(vector), etags[blob])
         count = file.finish(set(etags)) if new else 0
     return f"perceptual hashes of {count} images are published" if count and _publish(config, labels) else ""
 
 
-def _publish_pretrained(config: Config, container: Container, labels: LabelStore, images: pd.DataFrame, start) -> str:
+def _publish_pretrained(config: Config, container: Container, labels: LabelStore, images: pd.DataFrame, present: Embeddings | None,
+                        start) -> str:
     canvas = canvas_for(images[["height", "width"]].to_numpy(), *SIDES)
     model = hashlib.sha256(f"{config.model_name} {canvas} {weights_digest(start.prefix)}".encode()).hexdigest()[:32]
-    present = published_embeddings(labels, labels.read())
     if present is not None and (present.model != model or not present.basis.serves(len(images))):
         present = None
     etags = _etags(images)

@@ -58,14 +58,15 @@ def main(argv: list[str]) -> None:
         journal_file.unlink(missing_ok=True)
 
     present = None if arguments.force else published_embeddings(store, state)
-    embeddings_stand = not state.live.get("embeddings") or present is not None and present.basis.serves(len(wanted))
+    ours = present is not None and present.model == key
+    embeddings_stand = present.basis.serves(len(wanted)) if ours else present is not None or not state.live.get("embeddings")
     etags = dict(zip(tables.blob_names(wanted), wanted["etag"], strict=True))
     done_with: set[str] = set()  # labelled images whose embeddings are published
     with PredictionJournal(journal_file, key) as journal:
         if not arguments.force and not mirror and embeddings_stand:  # how mirror images differ is not known of what was published
             seed_journal(journal, store.table(state, "totag"), store.table(state, "predicted"), key,
                          {name: number for number, name in names.items()}, config.min_confidence)
-            if present is not None and present.model == key:
+            if ours:
                 done_with = (image_set(store.table(state, "tagged")) - test - journal.done.keys()) & present.current(etags)
                 wanted = tables.without(wanted, done_with)
         run = predict_images(config, container, wanted, model, journal,

@@ -124,6 +124,11 @@ def fit_into_canvas(images: tf.Tensor, canvas: tuple[int, int]) -> tuple[tf.Tens
     return tf.ensure_shape(padded, [*images.shape[:-3], *canvas, 3]), fitted / target
 
 
+def image_embedding(levels: dict[str, tf.Tensor]) -> tf.Tensor:
+    """(b, d): the last level of the backbone's outputs {level: (b, h, w, d)}, averaged over the picture."""
+    return tf.reduce_mean(levels[max(levels, key=int)], axis=[1, 2])
+
+
 def normalise(images: tf.Tensor) -> tf.Tensor:
     """Pixel values 0-255 (float32) to the zero mean and unit variance that the published backbones were trained with."""
     return preprocess_ops.normalize_image(images / 255.0)

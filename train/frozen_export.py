@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from detector import Settings, build_model, fit_into_canvas, make_task, normalise
+from detector import Settings, build_model, fit_into_canvas, image_embedding, make_task, normalise
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections", "image_embedding")
@@ -33,9 +33,8 @@ def serving_function(model: tf_keras.Model, settings: Settings) -> tf.types.expe
         shown = tf.tile(tf.constant([settings.canvas], tf.float32), [tf.shape(images)[0], 1])
         found = model.call(normalise(images), image_shape=shown, training=False)
         boxes = found["detection_boxes"] / tf.tile(share * tf.constant(settings.canvas, tf.float32), [2])
-        levels = found["backbone_features"]
         results = (tf.clip_by_value(boxes, 0.0, 1.0), found["detection_scores"], found["detection_classes"], found["num_detections"],
-                   tf.reduce_mean(levels[max(levels, key=int)], axis=[1, 2]))
+                   image_embedding(found["backbone_features"]))
         return {name: tf.identity(tf.cast(value, tf.float32), name=name) for name, value in zip(OUTPUTS, results, strict=True)}
 
     return serve.get_concrete_function()
@@ -71,8 +70,7 @@ def largest_difference(model: tf_keras.Model, settings: Settings, images: list[n
     for image, theirs in zip(images, frozen, strict=True):
         fitted, share = fit_into_canvas(tf.constant(image), settings.canvas)
         found = model(normalise(fitted)[None], image_shape=tf.constant([settings.canvas], tf.float32), training=False)
-        levels = found["backbone_features"]
-        embedding = tf.reduce_mean(levels[max(levels, key=int)], axis=[1, 2])[0].numpy()
+        embedding = image_embedding(found["backbone_features"])[0].numpy()
         embeddings.append(np.abs(embedding - theirs["image_embedding"]).max() / max(1e-6, np.abs(embedding).max()))
         boxes = np.clip(found["detection_boxes"][0].numpy() / np.tile(share.numpy() * settings.canvas, 2), 0, 1)
         distances += _distances(

@@ -14,7 +14,7 @@ import pandas as pd
 import pretrained_weights
 import tensorflow as tf
 import tf_keras
-from detector import Settings, build_model, make_task, model_config, normalise, without_conversion
+from detector import Settings, build_model, image_embedding, make_task, model_config, normalise, without_conversion
 from labelled_images import count
 from official.vision.ops import anchor
 from prediction import predict
@@ -53,7 +53,7 @@ class _Extractor:
         def features(images):
             both = tf.concat([images, tf.reverse(images, [2])], 0)
             outputs = backbone(normalise(tf.cast(both, tf.float32)), training=False)
-            embedding = tf.reduce_mean(outputs[max(outputs, key=int)], axis=[1, 2])
+            embedding = image_embedding(outputs)
             return {level: tf.cast(outputs[level], tf.float16) for level in wanted}, tf.cast(embedding, tf.float16)
         self._features = features
 

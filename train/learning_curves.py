@@ -13,12 +13,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from utils.files import write_beside, write_bytes
-from utils.tables import AVERAGE
+from utils.tables import AVERAGE, FORMULA
 
 COLUMNS = ["strategy", "seed", "cycle", "images", "boxes", "class", "ap50", "images_of_class", "boxes_of_class"]
 RANDOM = "random"
 _CLEARLY = 0.9
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")  # the first character of a cell
 _INCHES = (4.2, 3.4)  # one panel
 
 
@@ -82,7 +81,7 @@ def write(results: pd.DataFrame, path: Path) -> None:
     """As a CSV for people: a class whose name a spreadsheet would run as a formula has an apostrophe before it, which `read` takes away."""
     names = results["class"]
     text = io.StringIO()
-    results.assign(**{"class": names.where(~names.str.startswith(_FORMULA), "'" + names)}).round(6).to_csv(
+    results.assign(**{"class": names.where(~names.str.startswith((*FORMULA, "'")), "'" + names)}).round(6).to_csv(
         text, index=False, lineterminator="\n")
     write_bytes(path, text.getvalue().encode("utf-8"))
 

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 import numpy as np
 import pretrained_weights
 import tensorflow as tf
-from detector import Settings, build_model, make_task, normalise
+from detector import Settings, build_model, image_embedding, make_task, normalise
 
 from utils.detections import Detections
-
-_NO_BOXES = (np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0))
 
 
 class PretrainedBackbone:
@@ -26,10 +24,9 @@ class PretrainedBackbone:
 
         @tf.function(input_signature=[tf.TensorSpec([None, *canvas, 3], tf.uint8)], autograph=False)
         def embed(images):
-            levels = model.backbone(normalise(tf.cast(images, tf.float32)), training=False)
-            return tf.cast(tf.reduce_mean(levels[max(levels, key=int)], axis=[1, 2]), tf.float16)
+            return tf.cast(image_embedding(model.backbone(normalise(tf.cast(images, tf.float32)), training=False)), tf.float16)
         self._embed = embed
 
     def detect(self, images: np.ndarray, shown: Sequence[tuple[int, int]]) -> list[Detections]:
         """images (b, H, W, 3) uint8 on the canvas."""
-        return [Detections(*_NO_BOXES, embedding) for embedding in self._embed(images).numpy()]
+        return [Detections.none(embedding) for embedding in self._embed(images).numpy()]

@@ -121,8 +121,7 @@ class TrainedSets:
             found = self._trainer(rows, seed, work)
             self.trained += 1
         else:
-            nothing = Detections(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0))
-            found = Found({name: nothing for name in data.names}, np.zeros((len(data.names), 1), np.float16))
+            found = Found({name: Detections.none() for name in data.names}, np.zeros((len(data.names), 1), np.float16))
         sizes = data.images.set_axis(blob_names(data.images))
         classes = data.classes
         predictions = totag_rows(((name, int(sizes.at[name, "height"]), int(sizes.at[name, "width"]), found.detections[name])

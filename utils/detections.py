@@ -46,6 +46,11 @@ class Detections:
         if len(self) and not (self.scores.min() >= 0 and self.scores.max() <= 1):
             raise ValueError(f"scores must be in 0..1, found {self.scores.min()} to {self.scores.max()}")
 
+    @classmethod
+    def none(cls, embedding: np.ndarray | None = None) -> "Detections":
+        """No boxes."""
+        return cls(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0), embedding)
+
     def __len__(self) -> int:
         return len(self.boxes)
 

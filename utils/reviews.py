@@ -62,6 +62,10 @@ def read_reviews(batch: Batch, everything: bool = False) -> Reviews:
                 reviews.faults.append(f"{path}: {name}: its size is known nowhere; the image stays reserved. Run "
                                       "train/active_learning_initialize.sh CONFIG on the training machine, then upload again")
                 reviews.open.append(name)
+            elif tables.AVERAGE in {_class(box, batch.tags) for box in frame.boxes}:
+                reviews.faults.append(f"{path}: {name}: a box is tagged {tables.AVERAGE}, meaning all classes together; the image stays "
+                                      "reserved. Give the box another tag, then upload again")
+                reviews.open.append(name)
             else:
                 reviews.notes.extend(f"{path}: {name}: {note}" for note in frame.notes)
                 boxes = _exact(frame.boxes, item)

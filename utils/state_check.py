@@ -130,12 +130,16 @@ def check_step(before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataFr
 
 
 def without_lost_helps(state: State, findings: Iterable[Finding], store: LabelStore) -> dict:
-    """The members live and cycles of a state without the embeddings that are gone or damaged: they are only a help, and made anew."""
+    """The members live, cycles and candidate of a state without embeddings that are gone or damaged: these help only, and are made anew."""
     if not any(finding.rule == 5 and finding.repairable for finding in findings):
         return {}
     lost = {blob for blob in named_blobs(state) if _is_help(blob) and _damage(store, blob)}
-    return {"live": {kind: blob for kind, blob in state.live.items() if blob not in lost},
-            "cycles": [{key: value for key, value in cycle.items() if key != "embeddings" or value not in lost} for cycle in state.cycles]}
+
+    def rest(names: dict) -> dict:
+        return {key: value for key, value in names.items() if key != "embeddings" or value not in lost}
+
+    candidate = state.document.get("candidate")
+    return {"live": rest(state.live), "cycles": [rest(cycle) for cycle in state.cycles], "candidate": candidate and rest(candidate)}
 
 
 def _is_help(blob: str) -> bool:

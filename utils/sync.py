@@ -162,7 +162,7 @@ def failed_rows(blobs: list[Blob], reasons: list[str]) -> pd.DataFrame:
 
 def _cell(text: str) -> str:
     """A text as a cell of a CSV for people: printable ASCII, whatever the text is, and no formula for a spreadsheet to run."""
-    text = f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+    text = f"'{text}" if text.startswith(tables.FORMULA) else text
     return '"' + text.encode("unicode_escape", "surrogatepass").decode().replace('"', '""') + '"'
 
 

@@ -15,6 +15,7 @@ import pyarrow.csv
 from utils.errors import InputError
 
 NULL = "NULL"
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet runs a cell that begins with one of these
 AVERAGE = "Average"  # in the table performance the row of all classes together; no class is called so
 BOX = ["filename", "class", "xmin", "xmax", "ymin", "ymax", "height", "width", "folder"]
 PREDICTED = [*BOX, "box_confidence", "image_confidence"]

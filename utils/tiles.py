@@ -38,7 +38,7 @@ def merge_tiles(found: Sequence[tuple[Window, Detections]], height: int, width: 
         classes.append(detections.classes)
         scores.append(detections.scores)
     if not boxes:
-        return Detections(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0))
+        return Detections.none()
     kept_boxes, kept_classes, kept_scores = [], [], []
     box, kind, score, cut = (np.concatenate(part) for part in (boxes, classes, scores, cuts))
     for one in np.unique(kind):
