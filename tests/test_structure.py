@@ -158,6 +158,16 @@ def test_the_tree_in_the_readme_is_the_tree():
         assert sorted(shown) == sorted(name for name in names if not name.startswith("."))
 
 
+def test_the_modules_that_the_readme_sends_people_to_are_there():
+    rows = re.findall(r"^\| [^|]+ \| (`(?:train|utils)/\w+\.py`.*) \|$", README, re.MULTILINE)
+    assert len(rows) > 5
+    for row in rows:
+        folder = ""
+        for named, name in re.findall(r"`(?:(train|utils)/)?(\w+\.py)`", row):
+            folder = named or folder
+            assert (ROOT / folder / name).is_file(), f"{folder}/{name}"
+
+
 def test_the_columns_in_the_readme_are_the_columns():
     shown = dict(re.findall(r"^\| `(\w+)_<ms>\.csv` \| (.*) \|$", README, re.MULTILINE))
     assert {name: columns.split(",") for name, columns in shown.items()} == {name: tables.COLUMNS[name] for name in shown}

@@ -106,7 +106,7 @@ def summary(why: pd.DataFrame, pool_size: int | None) -> list[str]:
         counts = Counter(name for name in rows["class"] if name)
         because = ", ".join(f"{count} for {name}" for name, count in counts.most_common(5))
         lines.append(f"chosen by {strategy}{f' from {pool_size} images' if pool_size else ''}: {len(rows)}"
-                     + (f", worth {rows['score'].max():.3g} to {rows['score'].min():.3g}" if rows["score"].any() else "")
+                     + (f", worth {rows['score'].max():.3g} to {rows['score'].min():.3g}" if rows["score"].max() > 0 else "")
                      + (f" ({because})" if because else ""))
     if by_chance.any():
         lines.append(f"drawn at random from all{f' {pool_size}' if pool_size else ''} images: {by_chance.sum()}")
