@@ -24,7 +24,7 @@ from tqdm import tqdm
 from trained_sets import DataSet, Recipe, TrainedSets, Trainer, weights_digest
 
 from utils.annotated_sets import read_annotated
-from utils.arguments import share, whole_number
+from utils.arguments import number, share, whole_number
 from utils.canvas import canvas_for
 from utils.config_keys import MODEL_NAMES
 from utils.errors import InputError, run_program
@@ -98,7 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--test-share", type=share, default=0.3, help="share of the images that is set aside (default %(default)s)")
     parser.add_argument("--split-by", choices=("burst", "folder", "image"), default="burst",
                         help="what stays on one side (default %(default)s)")
-    parser.add_argument("--burst-seconds", type=float, default=60, help="photos of a folder this close in time are a burst")
+    parser.add_argument("--burst-seconds", type=number("time", "seconds from 0 to 1000000000", 0, 1e9), default=60,
+                        help="photos of a folder this close in time are a burst (default %(default)s)")
     parser.add_argument("--model-name", choices=MODEL_NAMES, default="faster_rcnn_mobilenet_v2_fpn", help="default %(default)s")
     parser.add_argument("--checkpoint", type=_checkpoint, default="",
                         help="as fine_tune_checkpoint in config.ini (default: the published weights)")
@@ -107,7 +108,8 @@ def _parser() -> argparse.ArgumentParser:
                         help="longer side of what the model sees, in pixels (default %(default)s)")
     parser.add_argument("--steps", type=whole_number, help="training steps of each model (default 600; 300 with --fast)")
     parser.add_argument("--batch-size", type=whole_number, default=4, help="images of a training step (default %(default)s)")
-    parser.add_argument("--threads", type=int, default=0, help="threads of TensorFlow (default: all cores)")
+    parser.add_argument("--threads", type=number("number", "a whole number from 0", 0, whole=True), default=0,
+                        help="threads of TensorFlow (default: all cores)")
     parser.add_argument("--fast", action="store_true",
                         help="calculate the frozen backbone's features once and train only what follows it, mirrored images being the only "
                              "augmentation, for half the steps: a look, several times as fast")
