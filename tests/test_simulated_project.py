@@ -10,6 +10,7 @@ from helpers_training import ROOT
 sys.path.insert(0, str(ROOT / "train"))
 
 from simulated_choice import Rules, choose, stored  # noqa: E402
+from simulated_labelling import Schedule, play  # noqa: E402
 from trained_sets import DataSet, Found, Outcome, Recipe, TrainedSets, weights_digest  # noqa: E402
 
 from utils import tables  # noqa: E402
@@ -74,12 +75,42 @@ def test_hybrid_prefers_the_class_that_the_last_model_is_bad_at(data):
         assert choose("hybrid", data, seen, {"f", "e"}, 1, PLAIN) == chosen
 
 
+def found_nothing(_rows, _seed, names: list[str], _work) -> Found:
+    """A Trainer whose models find nothing."""
+    return Found({name: Detections.none() for name in names}, np.zeros((len(names), 1)))
+
+
+def test_a_model_looks_at_the_pool_only_where_a_strategy_chooses_by_what_it_finds(data, tmp_path):
+    looked_at = []
+
+    def trainer(rows, seed, names, work):
+        looked_at.append((len(rows), len(names)))
+        return found_nothing(rows, seed, names, work)
+
+    def images(strategies: str, cycles: int) -> tuple[list[tuple], list[set]]:
+        """(labelled, looked at) images of each model that is trained for it, and the results' images."""
+        looked_at.clear()
+        steps = list(play(data, Schedule(tuple(strategies.split()), 1, 2, 1, cycles), TrainedSets(data, RECIPE, tmp_path, trainer), PLAIN))
+        return sorted(looked_at), [rows["images"].iloc[0] for _, rows in steps]
+
+    assert images("random", 1) == ([(2, 1), (3, 1)], [2, 3])
+    assert images("random lowest_box", 1) == ([(2, 7), (3, 1)], [2, 3, 2, 3])
+    assert images("random lowest_box", 9) == ([(3, 7), (4, 1), (4, 7), (5, 1), (5, 7), (6, 1)], [2, 3, 4, 5, 6] * 2)
+    assert images("random lowest_box", 9)[0] == []
+
+
+def test_chance_needs_no_predictions_of_the_pool_and_draws_the_same_with_them(data):
+    without, seen = outcome(data, predicted(t=[0.5])), outcome(data, predicted(**dict.fromkeys("abcdeft", [0.9, 0.2])))
+    rules = dataclasses.replace(PLAIN, random_share=0.1, max_per_burst=2)
+    for seed in range(5):
+        drawn, again = (choose("random", data, of, {"c"}, 3, dataclasses.replace(rules, seed=seed)) for of in (without, seen))
+        assert drawn == again and len(set(drawn) & set("abdef")) == 3
+
+
 def key_of(data: DataSet, recipe: Recipe, labelled: set[str], seed: int, folder) -> str:
     """The name of the folder in which a labelled set is kept."""
-    nothing = Detections(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0))
-    found = Found({name: nothing for name in data.names}, np.zeros((len(data.names), 1)))
     before = set(folder.glob("*"))
-    TrainedSets(data, recipe, folder, lambda *_: found).outcome(labelled, seed)
+    TrainedSets(data, recipe, folder, found_nothing).outcome(labelled, seed)
     new = set(folder.glob("*")) - before
     return new.pop().name if new else ""
 

@@ -133,8 +133,8 @@ class FeatureTrainer:
 
         self._step, self._detect = step, detect
 
-    def __call__(self, rows: pd.DataFrame, seed: int, work: Path) -> Found:
-        """Train on these labels from the initial weights; detections in all images."""
+    def __call__(self, rows: pd.DataFrame, seed: int, names: list[str], work: Path) -> Found:
+        """Train on these labels from the initial weights; detections in the images of these names."""
         tf_keras.utils.set_random_seed(seed)
         for variable, value in zip(self._variables, self._initial, strict=True):
             variable.assign(value)
@@ -143,7 +143,8 @@ class FeatureTrainer:
             loss = float(self._step(self._features.batch(places.numpy(), mirrored.numpy()), labels))
         if not np.isfinite(loss):
             raise RuntimeError(f"the loss became {loss}")
-        return Found(self._detections(), self._features.embeddings)
+        places = np.array([self._place[name] for name in names])
+        return Found(self._detections(places), self._features.embeddings[places])
 
     def _batches(self, rows: pd.DataFrame, seed: int) -> tf.data.Dataset:
         """Endless batches (places (b,) int64, mirrored (b,) int32, labels) of the labelled images."""
@@ -177,17 +178,16 @@ class FeatureTrainer:
                                  "groundtruth_classes": classes, "groundtruth_is_crowd": tf.zeros_like(classes, tf.bool)})
         return example["place"], tf.cast(mirrored, tf.int32), labels
 
-    def _detections(self) -> dict:
+    def _detections(self, places: np.ndarray) -> dict:
         height, width = self._features.settings.canvas
         found = {}
-        for first in range(0, len(self._shown), _BATCH):
-            shown = self._shown[first:first + _BATCH]
-            levels = self._features.batch(np.arange(first, first + len(shown)))
-            outputs = {name: value.numpy() for name, value in self._detect(levels).items()}
-            for place, (shown_height, shown_width) in enumerate(shown.tolist()):
-                found[self._features.names[first + place]] = from_tensorflow(
-                    outputs["detection_boxes"][place] / [height, width, height, width], outputs["detection_classes"][place],
-                    outputs["detection_scores"][place], int(outputs["num_detections"][place]), (height / shown_height, width / shown_width))
+        for first in range(0, len(places), _BATCH):
+            batch = places[first:first + _BATCH]
+            outputs = {name: value.numpy() for name, value in self._detect(self._features.batch(batch)).items()}
+            for row, (place, (shown_height, shown_width)) in enumerate(zip(batch, self._shown[batch].tolist(), strict=True)):
+                found[self._features.names[place]] = from_tensorflow(
+                    outputs["detection_boxes"][row] / [height, width, height, width], outputs["detection_classes"][row],
+                    outputs["detection_scores"][row], int(outputs["num_detections"][row]), (height / shown_height, width / shown_width))
         return found
 
 

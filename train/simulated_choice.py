@@ -32,6 +32,11 @@ class Rules:
     pick_max: bool = False
 
 
+def looks_at_the_pool(strategy: str) -> bool:
+    """Whether a strategy wants to know what the last model finds in the pool."""
+    return strategy != "random"
+
+
 def choose(strategy: str, data: DataSet, outcome: Outcome, labelled: set[str], number: int, rules: Rules) -> list[str]:
     """Blob names of `number` images of the pool that are not labelled yet.
 
@@ -41,10 +46,12 @@ def choose(strategy: str, data: DataSet, outcome: Outcome, labelled: set[str], n
     """
     if strategy == TODAYS_RULE:
         rules = dataclasses.replace(rules, random_share=0.0, max_per_burst=None, min_confidence=KEYS["min_confidence"].default)
-    rest = stored(only(outcome.predictions, image_set(data.pool) - labelled), rules.min_confidence)
+    rest = image_set(data.pool) - labelled
+    predictions = (stored(only(outcome.predictions, rest), rules.min_confidence) if looks_at_the_pool(strategy)
+                   else _without_boxes(only(data.images, rest)))
     measured = outcome.performance[outcome.performance["AP"].notna() & (outcome.performance["Class Name"] != AVERAGE)]
     ap50 = dict(zip(measured["Class Name"], measured["AP"], strict=True))
-    context = make_context(rest, rules, images=data.images, tagged=only(data.pool, labelled), ap50=ap50,
+    context = make_context(predictions, rules, images=data.images, tagged=only(data.pool, labelled), ap50=ap50,
                            embeddings=_embeddings(data, outcome) if strategy in USES_EMBEDDINGS else None)
     return select(strategy, context, number).names
 
@@ -54,10 +61,13 @@ def stored(predictions: pd.DataFrame, min_confidence: float) -> pd.DataFrame:
     boxes = predictions[predictions["box_confidence"] >= min_confidence]
     lowest = boxes.groupby(blob_names(boxes))["box_confidence"].transform("min")
     others = without(predictions, image_set(boxes))
-    empty = others.iloc[image_starts(others)]
+    return tables.concat("totag", boxes.assign(image_confidence=lowest), _without_boxes(others.iloc[image_starts(others)]))
+
+
+def _without_boxes(images: pd.DataFrame) -> pd.DataFrame:
+    """Rows of totag for images in which nothing is found; `images` has filename, folder, height and width of each."""
     nothing = dict.fromkeys(("xmin", "xmax", "ymin", "ymax", "box_confidence", "image_confidence"), 0.0)
-    rows = tables.make("totag", **{name: empty[name] for name in ("filename", "folder", "height", "width")}, class_=NULL, **nothing)
-    return tables.concat("totag", boxes.assign(image_confidence=lowest), rows)
+    return tables.make("totag", **{name: images[name] for name in ("filename", "folder", "height", "width")}, class_=NULL, **nothing)
 
 
 def _embeddings(data: DataSet, outcome: Outcome) -> Embeddings:

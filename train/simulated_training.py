@@ -33,11 +33,11 @@ class ChildTrainer:
     def __init__(self, data: DataSet, recipe: Recipe, weights: Path, threads: int):
         self._data, self._recipe, self._weights, self._threads = data, recipe, weights, threads
 
-    def __call__(self, rows: pd.DataFrame, seed: int, work: Path) -> Found:
+    def __call__(self, rows: pd.DataFrame, seed: int, names: list[str], work: Path) -> Found:
         work.mkdir(parents=True, exist_ok=True)
         (work / _ERROR).unlink(missing_ok=True)
         child = multiprocessing.get_context("spawn").Process(
-            target=_in_child, args=(self._data, self._recipe, self._weights, self._threads, rows, seed, work))
+            target=_in_child, args=(self._data, self._recipe, self._weights, self._threads, rows, seed, names, work))
         child.start()
         try:
             child.join()
@@ -75,7 +75,8 @@ def _in_child(*arguments) -> None:
         sys.exit(_WRONG_INPUT if isinstance(error, InputError) else 1)
 
 
-def _train_and_predict(data: DataSet, recipe: Recipe, weights: Path, threads: int, rows: pd.DataFrame, seed: int, work: Path) -> None:
+def _train_and_predict(data: DataSet, recipe: Recipe, weights: Path, threads: int, rows: pd.DataFrame, seed: int, names: list[str],
+                       work: Path) -> None:
     silence()
 
     import pretrained_weights
@@ -104,7 +105,7 @@ def _train_and_predict(data: DataSet, recipe: Recipe, weights: Path, threads: in
     record = training.train(run, device, work, lambda model: pretrained_weights.load(model, start))
     detector = _Network(settings, record["checkpoint"])
     found = {}
-    for name, outcome in predict(detector, ((name, data.files[name]) for name in data.names), batch_size=_BATCH,
+    for name, outcome in predict(detector, ((name, data.files[name]) for name in names), batch_size=_BATCH,
                                  largest_side=max(recipe.canvas)):
         if isinstance(outcome, (BadImage, FileNotFoundError)):
             raise OutsideError(f"{data.files[name]}: {outcome}; it was readable a moment ago")

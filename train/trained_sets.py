@@ -1,7 +1,7 @@
 """What a model trained on some of a data set's images finds in the others: calculated once for each labelled set, then read from disk.
 
     folder/<key>/predictions.parquet   columns of totag, for every image that is predicted
-                /embeddings.npy        (n, d) float16, in the order of the blob names
+                /embeddings.npy        (n, d) float16, in the order of the blob names; only where the pool is predicted too
                 /performance.csv       on the held-out images
 The key covers the labels of the set, the content of the images and of the weights, the recipe and the seed, so a simulation that is
 started again goes on where it was, and sets that several strategies share are trained once.
@@ -79,21 +79,23 @@ class DataSet:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What a model finds in images: detections by blob name, and embeddings (n, d) in the order of the sorted names."""
+    """What a model finds in images: detections by blob name, and embeddings (n, d) in the order of the names that were asked for."""
     detections: dict[str, Detections]
     embeddings: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What is known of one labelled set: `predictions` (columns of totag) and embeddings (n, d) of all images, performance on the test."""
+    """What is known of one labelled set: performance on the test images, and `predictions` (columns of totag) of these, or of all images,
+    then with embeddings (n, d)."""
     predictions: pd.DataFrame
-    embeddings: np.ndarray
+    embeddings: np.ndarray | None
     performance: pd.DataFrame
 
 
-# Trains on these rows (columns of tagged, at least one box) with a seed; may keep what it needs to go on in the folder.
-Trainer = Callable[[pd.DataFrame, int, Path], Found]
+# Trains on these rows (columns of tagged, at least one box) with a seed and looks at the images of these blob names; may keep what it
+# needs to go on in the folder.
+Trainer = Callable[[pd.DataFrame, int, list[str], Path], Found]
 
 
 class TrainedSets:
@@ -104,35 +106,40 @@ class TrainedSets:
         self._recipe = json.dumps([_FORMAT, data.digest, recipe.key], sort_keys=True)
         self.trained = 0
 
-    def outcome(self, labelled: set[str], seed: int) -> Outcome:
+    def outcome(self, labelled: set[str], seed: int, pool: bool = True) -> Outcome:
         """Train on these images of the pool, or read what was found when they were trained on before.
 
-        A set without any box teaches nothing: its model finds nothing.
+        pool: whether the model looks at the pool too, not only at the test images. A set without any box teaches nothing: its model
+        finds nothing.
         """
         folder = self._folder / self._key(labelled, seed)
-        if not folder.is_dir():
-            self._make(only(self._data.pool, labelled), seed, folder)
-        return Outcome(pd.read_parquet(folder / "predictions.parquet").astype(self._empty.dtypes), np.load(folder / "embeddings.npy"),
-                       tables.parse("performance", folder / "performance.csv"))
+        embeddings = folder / "embeddings.npy"
+        if pool and not embeddings.is_file() or not folder.is_dir():
+            self._make(only(self._data.pool, labelled), seed, pool, folder)
+        return Outcome(pd.read_parquet(folder / "predictions.parquet").astype(self._empty.dtypes),
+                       np.load(embeddings) if embeddings.is_file() else None, tables.parse("performance", folder / "performance.csv"))
 
-    def _make(self, rows: pd.DataFrame, seed: int, folder: Path) -> None:
+    def _make(self, rows: pd.DataFrame, seed: int, pool: bool, folder: Path) -> None:
         data, work = self._data, folder.with_name(f"{folder.name}.work")
+        names = data.names if pool else sorted(image_set(data.test))
         if (rows["class"] != NULL).any():
-            found = self._trainer(rows, seed, work)
+            found = self._trainer(rows, seed, names, work)
             self.trained += 1
         else:
-            found = Found({name: Detections.none() for name in data.names}, np.zeros((len(data.names), 1), np.float16))
+            found = Found({name: Detections.none() for name in names}, np.zeros((len(names), 1), np.float16))
         sizes = data.images.set_axis(blob_names(data.images))
         classes = data.classes
         predictions = totag_rows(((name, int(sizes.at[name, "height"]), int(sizes.at[name, "width"]), found.detections[name])
-                                  for name in data.names), {number: name for name, number in classes.items()})
+                                  for name in names), {number: name for name, number in classes.items()})
         performance = measure(data.test, only(predictions, image_set(data.test)), list(classes))
         ready = folder.with_name(f"{folder.name}.ready")
         shutil.rmtree(ready, ignore_errors=True)
         ready.mkdir(parents=True)
         predictions.to_parquet(ready / "predictions.parquet", compression="zstd")
-        np.save(ready / "embeddings.npy", found.embeddings.astype(np.float16))
+        if pool:
+            np.save(ready / "embeddings.npy", found.embeddings.astype(np.float16))
         write_bytes(ready / "performance.csv", tables.to_csv("performance", performance, user_folders=True))
+        shutil.rmtree(folder, ignore_errors=True)  # one that did not look at the pool
         ready.rename(folder)
         shutil.rmtree(work, ignore_errors=True)
 
