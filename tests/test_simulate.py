@@ -216,12 +216,21 @@ def test_a_simulation_that_was_killed_goes_on_and_trains_nothing_twice(photos, t
     assert pd.read_csv(tmp_path / "out/results.csv")["images"].tolist() == [8, 8, 8, 12, 12, 12]
 
 
-def test_the_real_training_runs_in_a_process_of_its_own(photos, tmp_path):
-    options = ["--start", "100", "--strategies", "lowest_box"]  # the whole pool at once
+@pytest.mark.parametrize("way", ["--fast", "--batch=99"])
+def test_disagreement_looks_at_mirror_images_on_features_and_after_a_training_in_a_process_of_its_own(photos, tmp_path, way):
+    options = ["--strategies", "disagreement", "--cycles", "1", way]
     done = simulate(photos / "tagged.csv", "--images", photos / "JPEGImages", "--out", tmp_path / "out", *TINY, *options)
-    assert "1 of them trained now" in done.stdout.splitlines()[-1]
+    assert "2 of them trained now" in done.stdout.splitlines()[-1]
     table = pd.read_csv(tmp_path / "out/results.csv")
-    assert table["ap50"].between(0, 1).all() and table["cycle"].tolist() == [0, 0, 0]
+    assert table["ap50"].between(0, 1).all() and table["cycle"].tolist() == [0, 0, 0, 1, 1, 1]
+    looked_at = [np.load(file) for file in (tmp_path / "out/models").rglob("disagreement.npy")]
+    assert [len(values) for values in looked_at] == [30] and ((looked_at[0] >= 0) & (looked_at[0] <= 1)).all() and looked_at[0].any()
+
+
+def test_boxes_in_a_mirror_image_are_told_from_the_edge_of_the_picture_not_of_the_canvas():
+    import frozen_features
+    boxes = np.array([[[10, 70, 20, 90]], [[10, 30, 20, 90]]])  # in canvases 100 pixels wide, of pictures 40 and 80 wide
+    assert frozen_features.moved_left(boxes, np.array([40, 80]), 100).tolist() == [[[10, 10, 20, 30]], [[10, 10, 20, 70]]]
 
 
 def test_what_is_wrong_with_the_options_is_said_before_anything_is_trained(photos, tmp_path):

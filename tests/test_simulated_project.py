@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT / "train"))
 
 from simulated_choice import Rules, choose, stored  # noqa: E402
 from simulated_labelling import Schedule, play  # noqa: E402
-from trained_sets import DataSet, Found, Outcome, Recipe, TrainedSets, weights_digest  # noqa: E402
+from trained_sets import DataSet, Outcome, Recipe, TrainedSets, weights_digest  # noqa: E402
 
 from utils import tables  # noqa: E402
 from utils.detections import Detections, totag_rows  # noqa: E402
@@ -41,10 +41,12 @@ def predicted(**scores: list[float]) -> pd.DataFrame:
                        for name, found in scores.items()), {1: "bird"})
 
 
-def outcome(data: DataSet, predictions: pd.DataFrame, embeddings: dict[str, list] | None = None, **ap50: float) -> Outcome:
-    """What a model is said to have found: embeddings by image, and AP50 by class."""
+def outcome(data: DataSet, predictions: pd.DataFrame, embeddings: dict[str, list] | None = None,
+            disagreement: list[float] | None = None, **ap50: float) -> Outcome:
+    """What a model is said to have found: embeddings by image, disagreement in the order of the names, and AP50 by class."""
     vectors = np.array([embeddings[name] for name in data.names] if embeddings else [[0]] * len(data.names), np.float16)
-    return Outcome(predictions, vectors, tables.make("performance", **{"Class Name": list(ap50), "AP": list(ap50.values())}))
+    performance = tables.make("performance", **{"Class Name": list(ap50), "AP": list(ap50.values())})
+    return Outcome(predictions, vectors, disagreement and np.array(disagreement, np.float32), performance)
 
 
 def test_only_boxes_from_min_confidence_up_are_stored_and_images_without_any_are_empty():
@@ -67,6 +69,11 @@ def test_coreset_takes_the_image_whose_embedding_is_furthest_from_those_that_are
     assert choose("coreset", data, seen, {"b", "c"}, 1, PLAIN) in (["e"], ["f"])
 
 
+def test_disagreement_takes_the_images_whose_mirror_images_are_seen_differently(data):
+    seen = outcome(data, predicted(**dict.fromkeys("abcdeft", [0.5])), disagreement=[0.1, 0.8, 0.2, 0.9, 0.3, 0, 1])
+    assert choose("disagreement", data, seen, {"b"}, 3, PLAIN) == ["d", "e", "c"]
+
+
 def test_hybrid_prefers_the_class_that_the_last_model_is_bad_at(data):
     both = predicted(a=[0.5], b=[0.5], c=[0.5], d=[], e=[], f=[])
     both.loc[both["filename"] == "b", "class"] = "cat"
@@ -75,17 +82,17 @@ def test_hybrid_prefers_the_class_that_the_last_model_is_bad_at(data):
         assert choose("hybrid", data, seen, {"f", "e"}, 1, PLAIN) == chosen
 
 
-def found_nothing(_rows, _seed, names: list[str], _work) -> Found:
+def found_nothing(_rows, _seed, names: list[str], _mirror, _work) -> dict[str, Detections]:
     """A Trainer whose models find nothing."""
-    return Found({name: Detections.none() for name in names}, np.zeros((len(names), 1)))
+    return dict.fromkeys(names, dataclasses.replace(Detections.none(), embedding=np.zeros(1), disagreement=0.0))
 
 
 def test_a_model_looks_at_the_pool_only_where_a_strategy_chooses_by_what_it_finds(data, tmp_path):
     looked_at = []
 
-    def trainer(rows, seed, names, work):
-        looked_at.append((len(rows), len(names)))
-        return found_nothing(rows, seed, names, work)
+    def trainer(rows, seed, names, mirror, work):
+        looked_at.append((len(rows), len(names) * (1 + mirror)))
+        return found_nothing(rows, seed, names, mirror, work)
 
     def images(strategies: str, cycles: int) -> tuple[list[tuple], list[set]]:
         """(labelled, looked at) images of each model that is trained for it, and the results' images."""
@@ -97,6 +104,7 @@ def test_a_model_looks_at_the_pool_only_where_a_strategy_chooses_by_what_it_find
     assert images("random lowest_box", 1) == ([(2, 7), (3, 1)], [2, 3, 2, 3])
     assert images("random lowest_box", 9) == ([(3, 7), (4, 1), (4, 7), (5, 1), (5, 7), (6, 1)], [2, 3, 4, 5, 6] * 2)
     assert images("random lowest_box", 9)[0] == []
+    assert images("entropy disagreement", 1) == ([(2, 14)], [2, 3, 2, 3])
 
 
 def test_chance_needs_no_predictions_of_the_pool_and_draws_the_same_with_them(data):

@@ -5,7 +5,6 @@ image, detection_scores, detection_classes (1-based floats), num_detections [bat
 and hold a constant `canvas` int32 [h, w]: fed images of exactly this size are not resized inside.
 """
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +14,12 @@ silence()
 import tensorflow as tf  # noqa: E402
 from tensorflow.core.protobuf import rewriter_config_pb2  # noqa: E402
 
-from utils.detections import Detections, from_tensorflow  # noqa: E402
+from utils.detections import EMBEDDING, Detections, from_tensorflow_batch  # noqa: E402
 from utils.errors import InputError  # noqa: E402
 from utils.fetch import stand_in  # noqa: E402
 
 INPUT = "image_tensor"
 OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
-EMBEDDING = "image_embedding"
 WANTED = f"expected a frozen detection graph (input {INPUT}, outputs {', '.join(OUTPUTS)}) or a SavedModel folder"
 _NORMALISED = 2  # boxes in fractions reach little beyond 1
 _LOADED_WITH = (1, 320, 320, 3)  # an image for the first run, in which TensorFlow optimises the graph
@@ -63,14 +61,8 @@ class FrozenDetector:
             outputs = {name: [part[name] for part in parts] for name in parts[0]}
         else:
             outputs = self._run(images)
-        height, width = images.shape[1:3]
-        shown = shown or [(height, width)] * len(images)
-        found = [from_tensorflow(boxes, classes, scores, round(float(count)), (height / shown_height, width / shown_width))
-                 for boxes, scores, classes, count, (shown_height, shown_width)
-                 in zip(*(outputs[name] for name in OUTPUTS), shown, strict=True)]
-        if not self.embeds:
-            return found
-        return [replace(image, embedding=np.asarray(vector, np.float16)) for image, vector in zip(found, outputs[EMBEDDING], strict=True)]
+        size = images.shape[1:3]
+        return from_tensorflow_batch(outputs, size, shown or [size] * len(images))
 
     def _load_frozen_graph(self, file: Path) -> None:
         definition = _graph_definition(file)

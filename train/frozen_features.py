@@ -17,14 +17,14 @@ import tf_keras
 from detector import Settings, build_model, image_embedding, make_task, model_config, normalise, without_conversion
 from labelled_images import count
 from official.vision.ops import anchor
-from prediction import predict
+from prediction import compared, predict
 from tqdm import tqdm
-from trained_sets import DataSet, Found, Recipe
+from trained_sets import DataSet, Recipe
 from training import default_learning_rate, make_optimizer
 from training_input import repeat_factors, target_parser, with_repeats
 
 from utils.canvas import fit
-from utils.detections import from_tensorflow
+from utils.detections import EMBEDDING, Detections, from_tensorflow_batch
 from utils.errors import OutsideError
 from utils.files import write_text
 from utils.tables import NULL, blob_names
@@ -133,7 +133,7 @@ class FeatureTrainer:
 
         self._step, self._detect = step, detect
 
-    def __call__(self, rows: pd.DataFrame, seed: int, names: list[str], work: Path) -> Found:
+    def __call__(self, rows: pd.DataFrame, seed: int, names: list[str], mirror: bool, work: Path) -> dict[str, Detections]:
         """Train on these labels from the initial weights; detections in the images of these names."""
         tf_keras.utils.set_random_seed(seed)
         for variable, value in zip(self._variables, self._initial, strict=True):
@@ -143,8 +143,14 @@ class FeatureTrainer:
             loss = float(self._step(self._features.batch(places.numpy(), mirrored.numpy()), labels))
         if not np.isfinite(loss):
             raise RuntimeError(f"the loss became {loss}")
-        places = np.array([self._place[name] for name in names])
-        return Found(self._detections(places), self._features.embeddings[places])
+        found: list[Detections] = []
+        for first in range(0, len(names), _BATCH):
+            places = np.array([self._place[name] for name in names[first:first + _BATCH]])
+            outcomes = self._detections(places, 0)
+            if mirror:
+                outcomes = [compared(*pair) for pair in zip(outcomes, self._detections(places, 1), strict=True)]
+            found += outcomes
+        return dict(zip(names, found, strict=True))
 
     def _batches(self, rows: pd.DataFrame, seed: int) -> tf.data.Dataset:
         """Endless batches (places (b,) int64, mirrored (b,) int32, labels) of the labelled images."""
@@ -178,17 +184,20 @@ class FeatureTrainer:
                                  "groundtruth_classes": classes, "groundtruth_is_crowd": tf.zeros_like(classes, tf.bool)})
         return example["place"], tf.cast(mirrored, tf.int32), labels
 
-    def _detections(self, places: np.ndarray) -> dict:
-        height, width = self._features.settings.canvas
-        found = {}
-        for first in range(0, len(places), _BATCH):
-            batch = places[first:first + _BATCH]
-            outputs = {name: value.numpy() for name, value in self._detect(self._features.batch(batch)).items()}
-            for row, (place, (shown_height, shown_width)) in enumerate(zip(batch, self._shown[batch].tolist(), strict=True)):
-                found[self._features.names[place]] = from_tensorflow(
-                    outputs["detection_boxes"][row] / [height, width, height, width], outputs["detection_classes"][row],
-                    outputs["detection_scores"][row], int(outputs["num_detections"][row]), (height / shown_height, width / shown_width))
-        return found
+    def _detections(self, places: np.ndarray, mirrored: int) -> list[Detections]:
+        """What is found in these images, or in their mirror images."""
+        outputs = {name: value.numpy() for name, value in self._detect(self._features.batch(places, mirrored)).items()}
+        shown, canvas = self._shown[places], self._features.settings.canvas
+        boxes = moved_left(outputs["detection_boxes"], shown[:, 1], canvas[1]) if mirrored else outputs["detection_boxes"]
+        outputs |= {"detection_boxes": boxes / np.tile(canvas, 2), EMBEDDING: self._features.embeddings[places]}
+        return from_tensorflow_batch(outputs, canvas, shown.tolist())
+
+
+def moved_left(boxes: np.ndarray, shown: np.ndarray, width: int) -> np.ndarray:
+    """Boxes (b, m, 4) ymin, xmin, ymax, xmax in pixels on mirrored canvases, moved as if the pictures, `shown` (b,) pixels wide, began on
+    the left: in a mirrored canvas of this width what is beside them does.
+    """
+    return boxes - np.array([0, 1, 0, 1]) * (width - shown)[:, None, None]
 
 
 def _calculate(extractor: _Extractor, data: DataSet, shapes: dict[str, tuple], folder: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import learning_curves
 import pandas as pd
-from simulated_choice import STRATEGIES, TODAYS_RULE, Rules
+from simulated_choice import TODAYS_RULE, Rules
 from simulated_labelling import Schedule, classes_of, divide, play
 from simulated_training import ChildTrainer, use_threads
 from tensorflow_notes import silence
@@ -26,7 +26,7 @@ from trained_sets import DataSet, Recipe, TrainedSets, Trainer, weights_digest
 from utils.annotated_sets import read_annotated
 from utils.arguments import number, share, whole_number
 from utils.canvas import canvas_for
-from utils.config_keys import MODEL_NAMES
+from utils.config_keys import MODEL_NAMES, STRATEGIES
 from utils.errors import InputError, run_program
 from utils.files import write_text
 from utils.tables import blob_names, image_set

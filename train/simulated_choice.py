@@ -8,14 +8,13 @@ from trained_sets import DataSet, Outcome
 
 from utils import tables
 from utils.config_keys import KEYS
-from utils.config_keys import STRATEGIES as ALL
 from utils.embeddings import MODEL, Embeddings, fit_basis
 from utils.selection_context import make_context
 from utils.strategies import LEAST_SCORE, USES_EMBEDDINGS, select
 from utils.tables import AVERAGE, NULL, blob_names, image_set, image_starts, only, without
 
-STRATEGIES = tuple(name for name in ALL if name != "disagreement")  # which needs predictions of mirrored images
 TODAYS_RULE = "lowest_box"
+TURNED = "disagreement"  # looks at mirror images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +51,7 @@ def choose(strategy: str, data: DataSet, outcome: Outcome, labelled: set[str], n
     measured = outcome.performance[outcome.performance["AP"].notna() & (outcome.performance["Class Name"] != AVERAGE)]
     ap50 = dict(zip(measured["Class Name"], measured["AP"], strict=True))
     context = make_context(predictions, rules, images=data.images, tagged=only(data.pool, labelled), ap50=ap50,
-                           embeddings=_embeddings(data, outcome) if strategy in USES_EMBEDDINGS else None)
+                           embeddings=_embeddings(data, outcome) if strategy in USES_EMBEDDINGS | {TURNED} else None)
     return select(strategy, context, number).names
 
 
@@ -73,5 +72,5 @@ def _without_boxes(images: pd.DataFrame) -> pd.DataFrame:
 def _embeddings(data: DataSet, outcome: Outcome) -> Embeddings:
     """Reduced as in the label container."""
     basis = fit_basis([outcome.embeddings], MODEL)
-    nothing = np.full(len(outcome.embeddings), np.nan, np.float32)
-    return Embeddings(pa.array(data.names, pa.large_string()), basis.reduce(outcome.embeddings), nothing, "", basis)
+    disagreement = np.full(len(data.names), np.nan, np.float32) if outcome.disagreement is None else outcome.disagreement
+    return Embeddings(pa.array(data.names, pa.large_string()), basis.reduce(outcome.embeddings), disagreement, "", basis)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from labelled_images import count
 from learning_curves import COLUMNS
-from simulated_choice import Rules, choose, looks_at_the_pool
+from simulated_choice import TURNED, Rules, choose, looks_at_the_pool
 from trained_sets import DataSet, Outcome, TrainedSets
 
 from utils.annotated_sets import AnnotatedSet
@@ -57,8 +57,8 @@ def play(data: DataSet, schedule: Schedule, trained: TrainedSets, rules: Rules) 
             for cycle in range(schedule.cycles + 1):
                 left = len(image_set(data.pool)) - len(labelled)
                 last = cycle == schedule.cycles or not left
-                choosers = schedule.strategies if cycle == 0 else (strategy,)
-                outcome = trained.outcome(labelled, seed, pool=not last and any(map(looks_at_the_pool, choosers)))
+                choosers = () if last else schedule.strategies if cycle == 0 else (strategy,)
+                outcome = trained.outcome(labelled, seed, pool=any(map(looks_at_the_pool, choosers)), mirror=TURNED in choosers)
                 rows = results(data, labelled, outcome).assign(strategy=strategy, seed=seed, cycle=cycle)[COLUMNS]
                 yield f"{strategy}, seed {seed}, {len(labelled)} images: AP50 {rows['ap50'].iloc[0]:.3f}", rows
                 if last:

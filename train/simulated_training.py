@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from labelled_images import Plan
 from tensorflow_notes import silence
-from trained_sets import DataSet, Found, Recipe
+from trained_sets import DataSet, Recipe
 
 from utils import tables
+from utils.detections import Detections, from_tensorflow_batch
 from utils.errors import InputError, OutsideError, one_line
 from utils.files import write_bytes, write_text
 from utils.images import BadImage
@@ -33,11 +34,11 @@ class ChildTrainer:
     def __init__(self, data: DataSet, recipe: Recipe, weights: Path, threads: int):
         self._data, self._recipe, self._weights, self._threads = data, recipe, weights, threads
 
-    def __call__(self, rows: pd.DataFrame, seed: int, names: list[str], work: Path) -> Found:
+    def __call__(self, rows: pd.DataFrame, seed: int, names: list[str], mirror: bool, work: Path) -> dict[str, Detections]:
         work.mkdir(parents=True, exist_ok=True)
         (work / _ERROR).unlink(missing_ok=True)
         child = multiprocessing.get_context("spawn").Process(
-            target=_in_child, args=(self._data, self._recipe, self._weights, self._threads, rows, seed, names, work))
+            target=_in_child, args=(self._data, self._recipe, self._weights, self._threads, rows, seed, names, mirror, work))
         child.start()
         try:
             child.join()
@@ -76,7 +77,7 @@ def _in_child(*arguments) -> None:
 
 
 def _train_and_predict(data: DataSet, recipe: Recipe, weights: Path, threads: int, rows: pd.DataFrame, seed: int, names: list[str],
-                       work: Path) -> None:
+                       mirror: bool, work: Path) -> None:
     silence()
 
     import pretrained_weights
@@ -106,34 +107,26 @@ def _train_and_predict(data: DataSet, recipe: Recipe, weights: Path, threads: in
     detector = _Network(settings, record["checkpoint"])
     found = {}
     for name, outcome in predict(detector, ((name, data.files[name]) for name in names), batch_size=_BATCH,
-                                 largest_side=max(recipe.canvas)):
+                                 largest_side=max(recipe.canvas), mirror=mirror):
         if isinstance(outcome, (BadImage, FileNotFoundError)):
             raise OutsideError(f"{data.files[name]}: {outcome}; it was readable a moment ago")
         found[name] = outcome
-    write_bytes(work / _FOUND, pickle.dumps(Found(found, np.concatenate(detector.embeddings).astype(np.float16))))
+    write_bytes(work / _FOUND, pickle.dumps(found))
 
 
 class _Network:
-    """A trained network as the detector of prediction.predict. embeddings: (b, d) of every batch so far."""
+    """A trained network as the detector of prediction.predict."""
 
     def __init__(self, settings, checkpoint: str):
         import frozen_export
         self.canvas, self.sees = settings.canvas, None
-        self.embeddings: list[np.ndarray] = []
         self._model = frozen_export.restore(settings, checkpoint)
         self._serve = frozen_export.serving_function(self._model, settings)
 
-    def detect(self, images: np.ndarray, shown: Sequence[tuple[int, int]]) -> list:
+    def detect(self, images: np.ndarray, shown: Sequence[tuple[int, int]]) -> list[Detections]:
         import tensorflow as tf
-
-        from utils.detections import from_tensorflow
-        outputs = {name: value.numpy() for name, value in self._serve(image_tensor=tf.constant(images)).items()}
-        self.embeddings.append(outputs["image_embedding"])
-        height, width = self.canvas
-        return [from_tensorflow(boxes, classes, scores, round(float(number)), (height / shown_height, width / shown_width))
-                for boxes, classes, scores, number, (shown_height, shown_width)
-                in zip(outputs["detection_boxes"], outputs["detection_classes"], outputs["detection_scores"], outputs["num_detections"],
-                       shown, strict=True)]
+        outputs = self._serve(image_tensor=tf.constant(images))
+        return from_tensorflow_batch({name: value.numpy() for name, value in outputs.items()}, self.canvas, shown)
 
 
 def _end_with_the_parent() -> None:

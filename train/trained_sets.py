@@ -2,6 +2,7 @@
 
     folder/<key>/predictions.parquet   columns of totag, for every image that is predicted
                 /embeddings.npy        (n, d) float16, in the order of the blob names; only where the pool is predicted too
+                /disagreement.npy      (n,) float32; only where a strategy goes by it
                 /performance.csv       on the held-out images
 The key covers the labels of the set, the content of the images and of the weights, the recipe and the seed, so a simulation that is
 started again goes on where it was, and sets that several strategies share are trained once.
@@ -78,24 +79,18 @@ class DataSet:
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
-    """What a model finds in images: detections by blob name, and embeddings (n, d) in the order of the names that were asked for."""
-    detections: dict[str, Detections]
-    embeddings: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
 class Outcome:
     """What is known of one labelled set: performance on the test images, and `predictions` (columns of totag) of these, or of all images,
-    then with embeddings (n, d)."""
+    then with embeddings (n, d), and disagreement (n,) where it was asked for."""
     predictions: pd.DataFrame
     embeddings: np.ndarray | None
+    disagreement: np.ndarray | None
     performance: pd.DataFrame
 
 
-# Trains on these rows (columns of tagged, at least one box) with a seed and looks at the images of these blob names; may keep what it
-# needs to go on in the folder.
-Trainer = Callable[[pd.DataFrame, int, list[str], Path], Found]
+# Trains on these rows (columns of tagged, at least one box) with a seed, and looks at the images of these blob names, and at their mirror
+# images if asked to; may keep what it needs to go on in the folder. The detections have embeddings.
+Trainer = Callable[[pd.DataFrame, int, list[str], bool, Path], dict[str, Detections]]
 
 
 class TrainedSets:
@@ -106,30 +101,32 @@ class TrainedSets:
         self._recipe = json.dumps([_FORMAT, data.digest, recipe.key], sort_keys=True)
         self.trained = 0
 
-    def outcome(self, labelled: set[str], seed: int, pool: bool = True) -> Outcome:
+    def outcome(self, labelled: set[str], seed: int, pool: bool = True, mirror: bool = False) -> Outcome:
         """Train on these images of the pool, or read what was found when they were trained on before.
 
-        pool: whether the model looks at the pool too, not only at the test images. A set without any box teaches nothing: its model
-        finds nothing.
+        pool: whether the model looks at the pool too, not only at the test images; mirror: at mirror images as well. A set without any
+        box teaches nothing: its model finds nothing.
         """
         folder = self._folder / self._key(labelled, seed)
-        embeddings = folder / "embeddings.npy"
-        if pool and not embeddings.is_file() or not folder.is_dir():
-            self._make(only(self._data.pool, labelled), seed, pool, folder)
+        embeddings, disagreement = folder / "embeddings.npy", folder / "disagreement.npy"
+        if not folder.is_dir() or pool and not embeddings.is_file() or mirror and not disagreement.is_file():
+            self._make(only(self._data.pool, labelled), seed, pool, mirror, folder)
         return Outcome(pd.read_parquet(folder / "predictions.parquet").astype(self._empty.dtypes),
-                       np.load(embeddings) if embeddings.is_file() else None, tables.parse("performance", folder / "performance.csv"))
+                       np.load(embeddings) if embeddings.is_file() else None,
+                       np.load(disagreement) if disagreement.is_file() else None, tables.parse("performance", folder / "performance.csv"))
 
-    def _make(self, rows: pd.DataFrame, seed: int, pool: bool, folder: Path) -> None:
+    def _make(self, rows: pd.DataFrame, seed: int, pool: bool, mirror: bool, folder: Path) -> None:
         data, work = self._data, folder.with_name(f"{folder.name}.work")
         names = data.names if pool else sorted(image_set(data.test))
         if (rows["class"] != NULL).any():
-            found = self._trainer(rows, seed, names, work)
+            found = self._trainer(rows, seed, names, mirror, work)
             self.trained += 1
         else:
-            found = Found({name: Detections.none() for name in names}, np.zeros((len(names), 1), np.float16))
+            nothing = dataclasses.replace(Detections.none(), embedding=np.zeros(1), disagreement=0.0)
+            found = dict.fromkeys(names, nothing)
         sizes = data.images.set_axis(blob_names(data.images))
         classes = data.classes
-        predictions = totag_rows(((name, int(sizes.at[name, "height"]), int(sizes.at[name, "width"]), found.detections[name])
+        predictions = totag_rows(((name, int(sizes.at[name, "height"]), int(sizes.at[name, "width"]), found[name])
                                   for name in names), {number: name for name, number in classes.items()})
         performance = measure(data.test, only(predictions, image_set(data.test)), list(classes))
         ready = folder.with_name(f"{folder.name}.ready")
@@ -137,9 +134,11 @@ class TrainedSets:
         ready.mkdir(parents=True)
         predictions.to_parquet(ready / "predictions.parquet", compression="zstd")
         if pool:
-            np.save(ready / "embeddings.npy", found.embeddings.astype(np.float16))
+            np.save(ready / "embeddings.npy", np.stack([found[name].embedding for name in names]).astype(np.float16))
+        if mirror:
+            np.save(ready / "disagreement.npy", np.array([found[name].disagreement for name in names], np.float32))
         write_bytes(ready / "performance.csv", tables.to_csv("performance", performance, user_folders=True))
-        shutil.rmtree(folder, ignore_errors=True)  # one that did not look at the pool
+        shutil.rmtree(folder, ignore_errors=True)  # one that did not look at as much
         ready.rename(folder)
         shutil.rmtree(work, ignore_errors=True)
 

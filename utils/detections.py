@@ -3,7 +3,7 @@
 Boxes are (n, 4) float64 arrays xmin, ymin, xmax, ymax in fractions of the upright image. (TensorFlow's ymin, xmin order is turned
 round in `from_tensorflow`, and nowhere else.)
 """
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from utils import tables
 
+EMBEDDING = "image_embedding"  # the name of this output of our graphs
 DECIMALS = 6  # of boxes and confidences in files: 0.01 pixel in an image of 10 000 pixels
 
 
@@ -83,6 +84,20 @@ def from_tensorflow(boxes: np.ndarray, classes: np.ndarray, scores: np.ndarray, 
     keep = (turned[:, :2] < turned[:, 2:]).all(axis=1) & (scores > 0)
     best_first = np.flatnonzero(keep)[np.argsort(-scores[keep], kind="stable")]
     return Detections(turned[best_first], np.rint(classes[:count][best_first]).astype(np.int64), np.clip(scores[best_first], 0, 1))
+
+
+def from_tensorflow_batch(outputs: Mapping[str, Sequence], size: tuple[int, int], shown: Sequence[tuple[int, int]]) -> list[Detections]:
+    """The outputs for a batch of images, by TensorFlow's names, with embeddings where there are any.
+
+    size: (h, w) of what the model was fed; shown: (h, w) of the part of each that shows the image, at the top left.
+    """
+    height, width = size
+    names = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
+    found = [from_tensorflow(boxes, classes, scores, round(float(count)), (height / shown_height, width / shown_width))
+             for boxes, classes, scores, count, (shown_height, shown_width) in zip(*(outputs[name] for name in names), shown, strict=True)]
+    if EMBEDDING not in outputs:
+        return found
+    return [replace(image, embedding=np.asarray(vector, np.float16)) for image, vector in zip(found, outputs[EMBEDDING], strict=True)]
 
 
 def totag_rows(predictions: Iterable[tuple[str, int, int, Detections]], names: Mapping[int, str]) -> pd.DataFrame:
