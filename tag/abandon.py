@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from utils import assignments, review_queue, tables
-from utils.arguments import number
+from utils.arguments import Parser, number
 from utils.config import load_config
 from utils.errors import InputError, run_program
 from utils.label_state import Change, LabelStore, State, open_labels
@@ -14,11 +14,11 @@ from utils.tables import image_set
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: python abandon.py ../config.ini --tagger anna@ship\n"
-               "Without a choice: all that tagger_name of CONFIG (or you, on this machine) holds.\n"
-               "Work that is uploaded later all the same is taken as long as nobody else has uploaded the image.")
+    parser = Parser(
+        __doc__,
+        "example: python abandon.py ../config.ini --tagger anna@ship\n"
+        "Without a choice: all that tagger_name of CONFIG (or you, on this machine) holds.\n"
+        "Work that is uploaded later all the same is taken as long as nobody else has uploaded the image.")
     parser.add_argument("config", help="config.ini")
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="blob name, folder/filename")
     parser.add_argument("--tagger", metavar="NAME", help="all that this person holds")

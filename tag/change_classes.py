@@ -1,8 +1,7 @@
 """Rename, merge or drop classes in everything that is labelled, predicted or out, in one commit; late work is changed as it comes in."""
 import _repo_root  # noqa: F401  I001
 
-import argparse
-
+from utils.arguments import Parser
 from utils.class_changes import CHANGED_TABLES, ClassChange, applied, current_classes, parse_change, recorded, to_review
 from utils.config import load_config
 from utils.errors import InputError, run_program
@@ -11,10 +10,10 @@ from utils.tables import image_set
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: python change_classes.py ../config.ini --rename \"sea gull=gull\" --merge raven,crow=corvid --drop boat --review\n"
-               "Each option may be given several times. The next training gives renamed classes the ids of the old ones.")
+    parser = Parser(
+        __doc__,
+        "example: python change_classes.py ../config.ini --rename \"sea gull=gull\" --merge raven,crow=corvid --drop boat --review\n"
+        "Each option may be given several times. The next training gives renamed classes the ids of the old ones.")
     parser.add_argument("config", help="config.ini")
     parser.add_argument("--rename", action="append", default=[], metavar="OLD=NEW", help="give a class another name")
     parser.add_argument("--merge", action="append", default=[], metavar="OLD,OLD=NEW", help="make one class of several")

@@ -1,11 +1,10 @@
 """Hand out the next images to tag: choose them, reserve them, fetch just these, and write a VoTT project with their pre-labels."""
 import _repo_root  # noqa: F401  I001
 
-import argparse
 from pathlib import Path
 
 from utils import review_queue, tables
-from utils.arguments import number
+from utils.arguments import Parser, number
 from utils.batch import at_work, check_place
 from utils.config import Config, load_config
 from utils.errors import InputError, run_program
@@ -17,10 +16,10 @@ from utils.vott import drawable
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: python download_vott_json.py 40 ../config.ini\n"
-               "Then open the folder Images of tagging_location in VoTT, correct the boxes, save, and run upload_vott_json.py.")
+    parser = Parser(
+        __doc__,
+        "example: python download_vott_json.py 40 ../config.ini\n"
+        "Then open the folder Images of tagging_location in VoTT, correct the boxes, save, and run upload_vott_json.py.")
     parser.add_argument("count", type=number("number of images", "a whole number from 1, then CONFIG", 1, whole=True),
                         metavar="N", help="how many images, in all")
     parser.add_argument("config", help="config.ini")

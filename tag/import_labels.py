@@ -1,7 +1,6 @@
 """Take in labels that were made elsewhere: a CSV with the columns of tagged, or a tagged_ or tagging_ file that another tool put there."""
 import _repo_root  # noqa: F401  I001
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from utils import assignments, tables
+from utils.arguments import Parser
 from utils.class_changes import applied
 from utils.config import load_config
 from utils.errors import InputError, run_program
@@ -22,12 +22,12 @@ _OUTSIDE = 0.5  # coordinates a little outside 0…1 are clipped; further out th
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: python import_labels.py labels.csv ../config.ini\n"
-               "Columns: filename,class,xmin,xmax,ymin,ymax,height,width[,folder]; coordinates are fractions of the upright image, height\n"
-               "and width its pixels; a row of class NULL with zeros says that nothing is there. Images that are labelled otherwise\n"
-               "already stay as they are, and the file's rows are set aside in conflicts, unless --replace is given.")
+    parser = Parser(
+        __doc__,
+        "example: python import_labels.py labels.csv ../config.ini\n"
+        "Columns: filename,class,xmin,xmax,ymin,ymax,height,width[,folder]; coordinates are fractions of the upright image, height\n"
+        "and width its pixels; a row of class NULL with zeros says that nothing is there. Images that are labelled otherwise\n"
+        "already stay as they are, and the file's rows are set aside in conflicts, unless --replace is given.")
     parser.add_argument("csv", metavar="CSV", help="a file here, or the name of one in the label container")
     parser.add_argument("config", help="config.ini")
     parser.add_argument("--replace", action="store_true", help="take the file's rows for images that are labelled already, too")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from utils import assignments, review_queue, tables
+from utils.arguments import Parser
 from utils.batch import read_batch
 from utils.config import Config, load_config
 from utils.errors import InputError, OutsideError, run_program
@@ -22,9 +23,9 @@ SHOWN_CYCLES = 10
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: python status.py ../config.ini --check")
+    parser = Parser(
+        __doc__,
+        "example: python status.py ../config.ini --check")
     parser.add_argument("config", help="config.ini")
     parser.add_argument("--json", action="store_true", help="the same for programs")
     parser.add_argument("--check", action="store_true",

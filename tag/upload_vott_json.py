@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from utils import assignments, review_queue, tables
+from utils.arguments import Parser
 from utils.batch import MARKER, Batch, at_work, read_batch
 from utils.class_changes import brought_up, current_classes, old_names
 from utils.config import Config, load_config
@@ -22,10 +23,10 @@ CHANGED_MEANWHILE = "looked at again, but its boxes were changed meanwhile"
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: python upload_vott_json.py ../config.ini\n"
-               "An image counts as reviewed when VoTT stepped past it or its boxes changed. A corrected batch may be uploaded again.")
+    parser = Parser(
+        __doc__,
+        "example: python upload_vott_json.py ../config.ini\n"
+        "An image counts as reviewed when VoTT stepped past it or its boxes changed. A corrected batch may be uploaded again.")
     parser.add_argument("config", help="config.ini")
     parser.add_argument("--all", action="store_true", help="every image of the batch was looked at, also those on which VoTT left no mark")
     options = parser.parse_args(argv)

@@ -1,9 +1,10 @@
-"""Numbers on a command line."""
+"""The command line of a program, and numbers on it."""
 import argparse
 
 import pytest
 
-from utils.arguments import number, share, whole_number
+from utils.arguments import Parser, number, share, whole_number
+from utils.errors import InputError
 
 
 @pytest.mark.parametrize("read, text, value", [
@@ -23,3 +24,12 @@ def test_anything_else_is_refused(read, text):
 def test_the_message_says_what_was_expected():
     with pytest.raises(argparse.ArgumentTypeError, match="^'x' is no number of hours; expected 0 or more$"):
         number("number of hours", "0 or more", 0)("x")
+
+
+def test_a_wrong_command_line_is_one_line():
+    parser = Parser("What it does.", "example: program.py 4")
+    parser.add_argument("count", type=whole_number)
+    for given, said in (([], "required: count"), (["0"], "'0' is no number; expected a whole number from 1"), (["1", "2"], "arguments: 2")):
+        with pytest.raises(InputError, match=f"{said}; --help shows what there is$"):
+            parser.parse_args(given)
+    assert "\nexample: program.py 4\n" in parser.format_help()

@@ -5,7 +5,6 @@ where publish_cycle.py --guarded finds it. What the live model found in an image
 """
 import _repo_root  # noqa: F401, I001
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +15,7 @@ from prediction_journal import PredictionJournal
 from prediction_run import model_key, predict_images, version
 from repartition_test_set import trained_images
 from utils import tables
+from utils.arguments import Parser
 from utils.class_changes import applied, current_classes
 from utils.config import Config, load_config
 from utils.cycle import update_cycle
@@ -29,8 +29,7 @@ from utils.tables import image_set
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example: python train/compare_models.py config.ini   (after evaluate_model.py)")
+    parser = Parser(__doc__, "example: python train/compare_models.py config.ini   (after evaluate_model.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     container, store = open_labels(config)

@@ -4,7 +4,6 @@ Classes are the model's ids as text; a class map gives them names when images ar
 """
 import _repo_root  # noqa: F401, I001
 
-import argparse
 from pathlib import Path
 
 from create_predictions import write_predictions
@@ -12,7 +11,7 @@ from fetch_init_model import init_model
 from prediction_journal import PredictionJournal
 from prediction_run import BATCH_SIZE, model_key, predict_images, published_key, seed_journal
 from utils import tables
-from utils.arguments import whole_number
+from utils.arguments import Parser, whole_number
 from utils.config import load_config
 from utils.errors import InputError, run_program
 from utils.images import BadImage
@@ -25,8 +24,7 @@ _IDS = {text: number for number, text in _ALL_IDS.items()}
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example: python train/create_init_predictions.py config.ini   (after fetch_init_model.py)")
+    parser = Parser(__doc__, "example: python train/create_init_predictions.py config.ini   (after fetch_init_model.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     parser.add_argument("--batch-size", type=whole_number, default=BATCH_SIZE, help="images per run of the model (default %(default)s)")
     parser.add_argument("--force", action="store_true", help="predict every image, also those that have not changed since the last time")

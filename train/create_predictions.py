@@ -8,7 +8,6 @@ embedding of every image (else a perceptual hash) goes to embeddings.parquet in 
 """
 import _repo_root  # noqa: F401, I001
 
-import argparse
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +19,7 @@ from embedding_file import FILE, EmbeddingFile
 from prediction_journal import Found, PredictionJournal
 from prediction_run import BATCH_SIZE, model_key, predict_images, published_key, seed_journal
 from utils import tables
-from utils.arguments import whole_number
+from utils.arguments import Parser, whole_number
 from utils.config import Config, load_config
 from utils.cycle import read_cycle, update_cycle
 from utils.detections import Detections, totag_rows
@@ -37,8 +36,7 @@ _IMAGES_AT_ONCE = 500  # whose rows are written together
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example: python train/create_predictions.py config.ini   (after export_model.py)")
+    parser = Parser(__doc__, "example: python train/create_predictions.py config.ini   (after export_model.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     parser.add_argument("--batch-size", type=whole_number, default=BATCH_SIZE, help="images per run of the model (default %(default)s)")
     parser.add_argument("--force", action="store_true", help="predict every image, also those that have not changed since the last time")

@@ -4,7 +4,6 @@ Says images and boxes per class for train, validation and test, and what is wron
 """
 import _repo_root  # noqa: F401, I001
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from labelled_images import PARTS, counts_table
 from tensorflow_notes import silence
 
 from utils import tables
+from utils.arguments import Parser
 from utils.config import load_config
 from utils.cycle import update_cycle
 from utils.errors import run_program
@@ -25,9 +25,8 @@ _MUCH_LARGER = 1.5
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: python train/create_tf_records.py config.ini   (after sync_images.py and repartition_test_set.py --top-up)")
+    parser = Parser(__doc__,
+                    "example: python train/create_tf_records.py config.ini   (after sync_images.py and repartition_test_set.py --top-up)")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     container, store = open_labels(config)

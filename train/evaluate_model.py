@@ -6,13 +6,13 @@ now is measured on the images that were drawn at random and labelled since (util
 """
 import _repo_root  # noqa: F401, I001
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
 from create_predictions import table_of_cycle
 from cycle_model import model_of_cycle
 from utils import tables
+from utils.arguments import Parser
 from utils.class_changes import applied, current_classes
 from utils.config import Config, load_config
 from utils.cycle import update_cycle
@@ -26,8 +26,7 @@ from utils.tables import image_set
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example: python train/evaluate_model.py config.ini   (after create_predictions.py)")
+    parser = Parser(__doc__, "example: python train/evaluate_model.py config.ini   (after create_predictions.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     test = table_of_cycle("test", config.test_output, "repartition_test_set.py --top-up")

@@ -1,7 +1,6 @@
 """Writes the trained detector as one frozen graph and checks it on real images: step 5 of a cycle."""
 import _repo_root  # noqa: F401, I001
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from tensorflow_notes import silence, without_notes
 from train_detector import TRAINING_FILE
+from utils.arguments import Parser
 from utils.config import load_config
 from utils.cycle import training_cycle, update_cycle
 from utils.errors import InputError, run_program
@@ -20,8 +20,7 @@ _TOLERANCE = 1e-3
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog="example: python train/export_model.py config.ini   (after train_detector.py)")
+    parser = Parser(__doc__, "example: python train/export_model.py config.ini   (after train_detector.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     training_file = config.train_dir / TRAINING_FILE

@@ -1,17 +1,16 @@
 """Fetches the pretrained model of the cold start (init_model_name from init_pred_tf_url) once, and unpacks it."""
 import _repo_root  # noqa: F401, I001
 
-import argparse
 from pathlib import Path
 
+from utils.arguments import Parser
 from utils.config import Config, load_config
 from utils.errors import InputError, run_program
 from utils.fetch import fetch_archive, fetch_url, is_archive, place_for, shown
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example: python train/fetch_init_model.py config.ini")
+    parser = Parser(__doc__, "example: python train/fetch_init_model.py config.ini")
     parser.add_argument("config", type=Path, help="config.ini")
     print(f"pretrained model → {init_model(load_config(parser.parse_args(argv).config))}")
 

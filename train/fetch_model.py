@@ -1,10 +1,10 @@
 """Fetches the model that pred_model_name means (None: the newest published one), for the steps that predict with it."""
 import _repo_root  # noqa: F401, I001
 
-import argparse
 from pathlib import Path
 
 from cycle_model import names_of_model
+from utils.arguments import Parser
 from utils.class_changes import current_classes
 from utils.config import load_config
 from utils.cycle import update_cycle
@@ -14,8 +14,7 @@ from utils.storage import Missing
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example: python train/fetch_model.py config.ini   (after sync_images.py)")
+    parser = Parser(__doc__, "example: python train/fetch_model.py config.ini   (after sync_images.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     _, store = open_labels(config)

@@ -4,12 +4,12 @@ For strategies that compare images it publishes what they look like to the pretr
 """
 import _repo_root  # noqa: F401, I001
 
-import argparse
 from pathlib import Path
 
 
 from cold_start import describe_images
 from utils import tables
+from utils.arguments import Parser
 from utils.assignments import add_new_images
 from utils.config import load_config
 from utils.errors import run_program
@@ -20,8 +20,7 @@ from utils.sync import bring_images, update_image_tables
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example: python train/initialize.py config.ini   (run it again whenever there are new images)")
+    parser = Parser(__doc__, "example: python train/initialize.py config.ini   (run it again whenever there are new images)")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     names = config.need("classes")

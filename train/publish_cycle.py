@@ -5,7 +5,6 @@ others took in meanwhile stay known. Stopped at any point, it is run again; what
 """
 import _repo_root  # noqa: F401, I001
 
-import argparse
 import hashlib
 import json
 import platform
@@ -20,6 +19,7 @@ from embedding_file import FILE
 from evaluate_model import cell, performance_text
 
 from utils import tables
+from utils.arguments import Parser
 from utils.assignments import merge_listing, publish_totag, utc_text
 from utils.class_changes import applied
 from utils.config import Config, load_config
@@ -34,8 +34,7 @@ FIGURES = ("AP", "coco_ap", "coco_ap50")
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example: python train/publish_cycle.py config.ini   (after evaluate_model.py)")
+    parser = Parser(__doc__, "example: python train/publish_cycle.py config.ini   (after evaluate_model.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     _, store = open_labels(config)

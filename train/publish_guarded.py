@@ -6,10 +6,10 @@ join the test set: it was not trained on them.
 """
 import _repo_root  # noqa: F401, I001
 
-import argparse
 from pathlib import Path
 
 from publish_cycle import Made, change, entry_of, merged_listings, next_test, position_of, publish, publish_files, published_text
+from utils.arguments import Parser
 from utils.assignments import add_new_images
 from utils.config import Config, load_config
 from utils.errors import InputError, OutsideError, run_program
@@ -20,8 +20,7 @@ MERGED = ("images", "failed", "test")  # whose state when the cycle began is nee
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example: python train/publish_guarded.py config.ini   (after compare_models.py)")
+    parser = Parser(__doc__, "example: python train/publish_guarded.py config.ini   (after compare_models.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     _, store = open_labels(config)

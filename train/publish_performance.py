@@ -1,7 +1,6 @@
 """Publishes how an existing model does on the test set: a performance table, named in `evaluations` of the state. Nothing else changes."""
 import _repo_root  # noqa: F401, I001
 
-import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from create_predictions import table_of_cycle
 from evaluate_model import cell
 from publish_cycle import metrics, versions
 from utils import tables
+from utils.arguments import Parser
 from utils.assignments import utc_text
 from utils.config import load_config
 from utils.cycle import read_cycle
@@ -17,8 +17,7 @@ from utils.label_state import Change, State, open_labels
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example: python train/publish_performance.py config.ini   (after evaluate_model.py)")
+    parser = Parser(__doc__, "example: python train/publish_performance.py config.ini   (after evaluate_model.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     performance = table_of_cycle("performance", config.data_dir / "performance.csv", "evaluate_model.py")

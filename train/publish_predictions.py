@@ -5,13 +5,13 @@ are of more images. Nothing else is published: no model, no performance, no cycl
 """
 import _repo_root  # noqa: F401, I001
 
-import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
 from create_predictions import table_of_cycle
 from embedding_file import FILE
 from publish_cycle import merged_listings, merged_predicted, models_of
+from utils.arguments import Parser
 from utils.assignments import publish_totag
 from utils.class_changes import applied
 from utils.config import load_config
@@ -23,8 +23,7 @@ from utils.tables import NULL, image_set
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example: python train/publish_predictions.py config.ini   (after create_predictions.py)")
+    parser = Parser(__doc__, "example: python train/publish_predictions.py config.ini   (after create_predictions.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     images, failed, predicted, predictions = (

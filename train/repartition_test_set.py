@@ -5,7 +5,6 @@ that no published model was trained on. Images that are in the test set stay in 
 """
 import _repo_root  # noqa: F401, I001
 
-import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from utils import tables
+from utils.arguments import Parser
 from utils.config import Config, load_config
 from utils.errors import InputError, run_program
 from utils.files import write_bytes
@@ -24,9 +24,7 @@ from utils.tables import NULL, image_set, only
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: bash train/repartition_test_set_script.sh config.ini --redraw")
+    parser = Parser(__doc__, "example: bash train/repartition_test_set_script.sh config.ini --redraw")
     parser.add_argument("config", type=Path, help="config.ini")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--redraw", action="store_true", help="draw anew from all reviewed images (another seed= gives another draw); "

@@ -1,7 +1,6 @@
 """The whole loop on drawn photographs of boards, with a scripted annotator, through the real scripts."""
 import _repo_root  # noqa: F401  I001
 
-import argparse
 import json
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 import demo_pictures
 from demo_annotator import Annotator
 from utils import tables
-from utils.arguments import whole_number
+from utils.arguments import Parser, whole_number
 from utils.batch import read_batch
 from utils.config import load_config
 from utils.errors import InputError, OutsideError, run_program
@@ -48,7 +47,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, epilog="example: bash train/active_learning_demo.sh demo")
+    parser = Parser(__doc__, "example: bash train/active_learning_demo.sh demo")
     parser.add_argument("folder", type=Path, help="a new folder, or one in which the demo was interrupted")
     parser.add_argument("--cycles", type=int, choices=range(1, 10), metavar="N", default=CYCLES, help="cycles of labelling and training")
     parser.add_argument("--iterations", type=whole_number, metavar="N", help="training steps of each cycle, for a short try")

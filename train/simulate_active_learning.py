@@ -24,7 +24,7 @@ from tqdm import tqdm
 from trained_sets import DataSet, Recipe, TrainedSets, Trainer, weights_digest
 
 from utils.annotated_sets import read_annotated
-from utils.arguments import number, share, whole_number
+from utils.arguments import Parser, number, share, whole_number
 from utils.canvas import canvas_for
 from utils.config_keys import MODEL_NAMES, STRATEGIES
 from utils.errors import InputError, run_program
@@ -81,8 +81,8 @@ def main(argv: list[str]) -> None:
     print(f"{len(rows)} models, {trained.trained} of them trained now → {out}/results.csv, learning_curves.png")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=_EXAMPLE)
+def _parser() -> Parser:
+    parser = Parser(__doc__, _EXAMPLE)
     parser.add_argument("labels", type=Path, help="a tagged CSV, a COCO .json, or a Pascal VOC folder; every image fully labelled")
     parser.add_argument("--images", type=Path, help="folder of the images (default: beside the labels; VOC: its JPEGImages)")
     parser.add_argument("--out", type=Path, required=True, help="folder for results and trained models")

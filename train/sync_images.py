@@ -1,11 +1,11 @@
 """Step 1 of a training cycle: brings the images here, reads the sizes of new ones, and writes the labels as they are now to data_dir."""
 import _repo_root  # noqa: F401, I001
 
-import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
 from utils import tables
+from utils.arguments import Parser
 from utils.assignments import utc_text
 from utils.config import load_config
 from utils.cycle import begin_cycle
@@ -16,8 +16,7 @@ from utils.sync import bring_images, update_image_tables
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example: python train/sync_images.py config.ini")
+    parser = Parser(__doc__, "example: python train/sync_images.py config.ini")
     parser.add_argument("config", type=Path, help="config.ini")
     parser.add_argument("--pred-dir", action="store_true", help="only the images below pred_dir, for predicting without training")
     arguments = parser.parse_args(argv)

@@ -4,13 +4,12 @@ Run again after an interruption it goes on where it was, when labels and setting
 """
 import _repo_root  # noqa: F401, I001
 
-import argparse
 import json
 from pathlib import Path
 
 from tensorflow_notes import silence
 
-from utils.arguments import whole_number
+from utils.arguments import Parser, whole_number
 from utils.config import Config, load_config
 from utils.cycle import training_cycle, update_cycle
 from utils.errors import InputError, run_program
@@ -21,9 +20,7 @@ TRAINING_FILE = "training.json"
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: python train/train_detector.py config.ini --iterations 100   (after create_tf_records.py)")
+    parser = Parser(__doc__, "example: python train/train_detector.py config.ini --iterations 100   (after create_tf_records.py)")
     parser.add_argument("config", type=Path, help="config.ini")
     parser.add_argument("--iterations", type=whole_number, help="training steps, instead of train_iterations, for a short try")
     arguments = parser.parse_args(argv)

@@ -5,10 +5,10 @@ of training. A class that comes back gets its old id.
 """
 import _repo_root  # noqa: F401, I001
 
-import argparse
 from pathlib import Path
 
 
+from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
 from utils.label_map import (
@@ -24,8 +24,7 @@ from utils.label_state import Change, State, open_labels
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example: bash train/active_learning_update_label_map.sh config.ini")
+    parser = Parser(__doc__, "example: bash train/active_learning_update_label_map.sh config.ini")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     wanted = config.need("classes")

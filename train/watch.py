@@ -7,7 +7,6 @@ notes how far it is; started again, the watcher goes on there, also after a kill
 """
 import _repo_root  # noqa: F401, I001
 
-import argparse
 import getpass
 import hashlib
 import signal
@@ -20,6 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from publish_guarded import accept
+from utils.arguments import Parser
 from utils.assignments import utc_text
 from utils.config import Config, load_config
 from utils.cycle import read_cycle, update_cycle
@@ -41,8 +41,7 @@ _SHOWN = 300  # characters of an error
 
 
 def main(argv: list[str]) -> int | None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example: bash train/active_learning_auto.sh config.ini --once   (for cron)")
+    parser = Parser(__doc__, "example: bash train/active_learning_auto.sh config.ini --once   (for cron)")
     parser.add_argument("config", type=Path, help="config.ini")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--once", action="store_true", help="look once, run a cycle if one is due, and end")

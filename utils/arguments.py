@@ -1,7 +1,20 @@
-"""Numbers on a command line, with one line that says what was expected."""
+"""The command line of a program, and the numbers on it: what is wrong is said in one line, with what was expected."""
 import argparse
 import math
 from collections.abc import Callable
+from typing import NoReturn
+
+from utils.errors import InputError
+
+
+class Parser(argparse.ArgumentParser):
+    """The command line of a program that is described by its docstring, with examples. A wrong one raises InputError."""
+
+    def __init__(self, description: str, examples: str):
+        super().__init__(description=description, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; --help shows what there is")
 
 
 def number(what: str, expected: str, least: float, most: float = math.inf, whole: bool = False) -> Callable[[str], float]:
