@@ -37,7 +37,10 @@ def main(argv: list[str]) -> int:
     _, labels = open_labels(config)
     state = labels.read()
     name, source, in_container = find(labels, options.csv)
-    kind = "tagging" if in_container and name.startswith("tagging_") else "tagged"
+    kind = "tagging" if Path(name).name.startswith("tagging_") else "tagged"
+    if kind == "tagged" and "box_confidence" in tables.header(source):
+        raise InputError(f"{name}: it has the column box_confidence, so its boxes are predictions that nobody has looked at; labels have "
+                         f"{','.join(tables.COLUMNS[kind])}")
     frame = tables.parse(kind, source, name)
     if not len(frame):
         raise InputError(f"{name}: there are no rows in it")
@@ -78,6 +81,9 @@ class Taken:
 
 def find(labels: LabelStore, given: str) -> tuple[str, Path | bytes, bool]:
     """(name, source, is it in the container) of the file that the user names. Raises InputError when there is none."""
+    lies_there = labels.container.path_of(Path(given).name)
+    if lies_there and lies_there.is_file() and Path(given).is_file() and lies_there.samefile(given):
+        return lies_there.name, lies_there, True
     if Path(given).is_file():
         return given, Path(given), False
     try:
@@ -146,7 +152,7 @@ def usable(frame: pd.DataFrame, at: Mapping[str, pd.DataFrame], user_folders: bo
                for name in names[turned & ((ratio - 1).abs() > 0.02)]}
     rows = without(frame.assign(height=sizes["height"].where(turned, frame["height"]).astype("int64"),
                                 width=sizes["width"].where(turned, frame["width"]).astype("int64")), faults)
-    return clean("tagged", rows, user_folders), [f"{name}: {why}; left out" for name, why in sorted(faults.items())]
+    return clean("tagged", rows), [f"{name}: {why}; left out" for name, why in sorted(faults.items())]
 
 
 def settled(labels: LabelStore, state: State, name: str) -> dict:

@@ -109,4 +109,24 @@ def test_a_file_that_is_nowhere_is_one_line(project, name, said):
 def test_a_csv_of_other_columns_is_one_line(project, tmp_path):
     (tmp_path / "x.csv").write_text("image,label\na,b\n")
     finished = run("tag/import_labels.py", tmp_path / "x.csv", project.config)
-    assert finished.returncode == 2 and "not a readable tagged CSV" in finished.stderr
+    assert finished.returncode == 2 and "the column filename, class, xmin" in finished.stderr
+
+
+def test_predictions_are_no_labels(project, tmp_path):
+    before = project.labels.read().document
+    with pytest.raises(InputError, match="has the column box_confidence, so its boxes are predictions"):
+        take_in(project.csv(tmp_path / "x.csv", "a/1.jpg bird 0 1 0 1 0.3 0.3", "totag"), project.config)
+    with pytest.raises(InputError, match="box_confidence"):
+        take_in(before["tables"]["totag"], project.config)
+    assert project.labels.read().document == before
+
+
+def test_another_tools_reservations_are_no_labels_however_their_file_is_named(project, monkeypatch):
+    tagging = labels("a/1.jpg bird 0 1 0 1 1 1 carl 2026-01-01T00:00:00Z", "tagging")
+    project.labels.container.write("tagging_99.csv", tables.to_csv("tagging", tagging, True))
+    project.labels.read(report_foreign=True)
+    monkeypatch.chdir(project.labels.container.path_of("tagging_99.csv").parent)
+    before = project.rows()
+    assert take_in("tagging_99.csv", project.config) == 0
+    assert project.rows() == before and "a/1.jpg" in project.names("tagging")
+    assert "tagging_99.csv" not in run("tag/status.py", project.config).stderr

@@ -60,7 +60,9 @@ def test_the_same_row_is_read_however_it_was_written(data):
     (b"", "tagged_1.csv"), (b"\x00\x01\xff", "tagged_1.csv"),
     (b"filename,class\na,b\n", "the column xmin, xmax, ymin, ymax, height, width is missing"),
     (f"{HEADER}\na,dog,0,1,0,1,10\n".encode(), "not a readable tagged CSV"), (f"{HEADER}\na,dog,zero,1,0,1,10,20,\n".encode(), "zero"),
-    (f"{HEADER}\na,dog,0,1,0,1,,20,\n".encode(), "height has an empty cell"),
+    (f"{HEADER}\na,dog,0,1,0,1,,20,\n".encode(), "height has a cell that is empty or no number"),
+    (f"{HEADER}\na,dog,0,1,0,1,nan,20,\n".encode(), "height has a cell that is empty or no number"),
+    (HEADER.replace(",", ";").encode(), "with commas between them, not semicolons"),
     (f"{HEADER}\n\xe9,dog,0,1,0,1,10,20,\n".encode("latin-1"), "tagged_1.csv")])
 def test_a_file_that_cannot_be_read_is_named_with_what_is_wrong(data, said):
     with pytest.raises(InputError, match="tagged_1.csv") as error:

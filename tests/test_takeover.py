@@ -7,7 +7,7 @@ from helpers_tables import labels
 
 from utils import tables
 from utils.errors import InputError
-from utils.label_state import LabelStore
+from utils.label_state import Change, LabelStore
 from utils.storage import FolderContainer
 from utils.tables import blob_names, image_set
 
@@ -86,6 +86,18 @@ def test_eight_columns_without_folder_are_read(tmp_path):
         put(folder, "tagged_1.csv", (tmp_path / "tagged_1.csv").read_bytes())
         store = store_in(folder, user_folders)
         assert rows(store.table(store.read(), "tagged"), "folder", "filename", "class") == [["", "a.jpg", "big dog"]]
+
+
+def test_folders_are_never_dropped_because_a_config_does_not_say_that_there_are_any(tmp_path):
+    put(tmp_path, "tagged_1.csv", TAGGED + b"a.jpg,gull,0,1,0,1,10,20,x\na.jpg,NULL,0,0,0,0,10,20,y\n")
+    with pytest.raises(InputError, match="tagged_1.csv in .* has images in folders, such as x/a.jpg; set user_folders=True in CONFIG"):
+        store_in(tmp_path, user_folders=False).read()
+    assert not (tmp_path / "label_state.json").exists()
+    state = store_in(tmp_path).read()
+    without = store_in(tmp_path, user_folders=False)
+    with pytest.raises(InputError, match="such as x/a.jpg; set user_folders=True"):
+        without.commit(lambda now: Change({"tagged": without.table(now, "tagged")}), what="test")
+    assert store_in(tmp_path).read() == state
 
 
 def test_nothing_of_the_old_container_is_changed_and_the_second_contact_reads_the_state(tmp_path, capsys):

@@ -22,14 +22,14 @@ from utils import assignments, tables
 from utils.errors import InputError, OutsideError
 from utils.files import write_bytes, write_text
 from utils.storage import Conflict, Container, Missing, open_containers
-from utils.takeover import foreign_blobs, taken_over
+from utils.takeover import foreign_blobs, refuse_folders, taken_over
 
 STATE = "label_state.json"
 FORMAT = 1
 HISTORY = 100
 SMALL_TOTAG = 20_000_000  # bytes; a hand-out rewrites totag only up to here
 _REQUIRED = {"format": int, "commit": str, "history": list, "tables": dict}
-_OPTIONAL = {"live": dict, "cycles": list, "classes": dict, "foreign": dict, "predicted_by": dict}
+_OPTIONAL = {"live": dict, "cycles": list, "classes": dict, "foreign": dict, "predicted_by": dict, "project": str}
 _RESTORE = "restore it from the blob's history or a copy"
 
 
@@ -46,6 +46,11 @@ class State:
     @property
     def commit(self) -> str:
         return self.document["commit"]
+
+    @property
+    def project(self) -> str:
+        """What tells this project from others, wherever the container lies; "" before the first commit."""
+        return self.document.get("project") or ""
 
     @property
     def live(self) -> dict:
@@ -101,13 +106,19 @@ class LabelStore:
         return state
 
     def table(self, state: State, name: str) -> pd.DataFrame:
-        """A table of that state, typed; empty when there is none. Raises InputError when its snapshot is cut short: rows would be lost."""
+        """A table of that state, typed; empty when there is none.
+
+        Raises InputError when its snapshot is cut short, as rows would be lost, and when it has folders and user_folders is False.
+        """
         blob = state.blob(name)
         if not blob:
             return tables.empty(name)
         path = self._local(blob)
         self._check_whole(blob, path)
-        return tables.parse(name, path, blob)
+        frame = tables.parse(name, path, blob)
+        if not self.user_folders:
+            refuse_folders(frame, f"{blob} in {self.container.address}")
+        return frame
 
     def totag(self, state: State, now: datetime | None = None) -> pd.DataFrame:
         """The rows of the images that may be handed out now (see assignments.free_rows)."""
@@ -224,7 +235,8 @@ class LabelStore:
         members = {name: value for name, value in change.members.items() if state.document.get(name) != value}
         if not new and not members and change.cycle is None and state.etag is not None:
             return state
-        document = {**state.document, **members, "commit": commit_id, "by": self.by, "at": assignments.utc_text(datetime.now(UTC)),
+        document = {**state.document, **members, "project": state.project or commit_id, "commit": commit_id, "by": self.by,
+                    "at": assignments.utc_text(datetime.now(UTC)),
                     "history": [*state.document["history"], commit_id][-HISTORY:], "tables": {**state.document["tables"], **new}}
         if change.cycle is not None:
             entry = change.cycle(document["tables"]) if callable(change.cycle) else change.cycle

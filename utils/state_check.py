@@ -103,7 +103,7 @@ def repaired(present: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     new = dict(at)
     for name in _BOX_TABLES:
         if bad := _impossible(at[name]):
-            new[name] = tables.concat(name, without(at[name], bad), clean(name, only(at[name], bad), True))
+            new[name] = tables.concat(name, without(at[name], bad), clean(name, only(at[name], bad)))
     new["tagging"] = without(new["tagging"], image_set(new["tagged"]) & image_set(new["tagging"]))
     if (members := image_set(at["test"])) and (_differing(new["test"], new["tagged"]) or members - image_set(new["tagged"])):
         new["test"] = only(new["tagged"], members)

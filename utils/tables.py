@@ -69,33 +69,44 @@ def parse(table: str, source: bytes | Path, name: str = "") -> pd.DataFrame:
     name = name or (str(source) if isinstance(source, Path) else f"{table} table")
     columns = COLUMNS[table]
     types = {column: _arrow_type(column) for column in columns}
+    present = header(source)
+    if required := [column for column in columns if column not in present and column not in _OPTIONAL]:
+        raise InputError(f"{name}: the column {', '.join(required)} is missing; a {table} CSV has {','.join(columns)}"
+                         + (", with commas between them, not semicolons" if ";" in "".join(present) else ""))
     try:
         read = pyarrow.csv.read_csv(
             source if isinstance(source, Path) else io.BytesIO(source),
             read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK),
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=_has_quote(source)),  # without, 1.5 times as fast
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types={**types, **{column: pa.float64() for column in _INTS}}, include_columns=_header(source, columns),
+                column_types={**types, **{column: pa.float64() for column in _INTS}},
+                include_columns=[column for column in columns if column in present],
                 null_values=[""], strings_can_be_null=False, quoted_strings_can_be_null=False))
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError(f"{name}: not a readable {table} CSV ({' '.join(str(error).split())[:200]})") from None
-    absent = [column for column in columns if column not in read.column_names]
-    required = [column for column in absent if column not in _OPTIONAL]
-    if required:
-        raise InputError(f"{name}: the column {', '.join(required)} is missing; a {table} CSV has {','.join(columns)}")
     filled = {}
     for column in columns:
-        if column in absent:
+        if column not in present:
             filled[column] = pa.array([_missing(column)] * read.num_rows, types[column])
         elif column in _INTS:
-            if read[column].null_count:
-                raise InputError(f"{name}: the column {column} has an empty cell; pixels and bytes are whole numbers")
+            if read[column].null_count or not pc.all(pc.is_finite(read[column]), min_count=0).as_py():
+                raise InputError(f"{name}: the column {column} has a cell that is empty or no number; pixels and bytes are whole numbers")
             filled[column] = pc.cast(pc.round(read[column]), pa.int64())
         else:
             filled[column] = read[column]
     table = pa.table(filled)
     del read, filled  # so that each column is given back once it is converted
     return _typed(table)
+
+
+def header(source: bytes | Path) -> list[str]:
+    """The names of a CSV file's columns."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            first = file.readline()
+    else:
+        first = source.split(b"\n", 1)[0]
+    return [cell.strip().strip('"') for cell in first.decode("utf-8-sig", "replace").split(",")]
 
 
 def to_csv(table: str, frame: pd.DataFrame, user_folders: bool) -> bytes:
@@ -179,16 +190,6 @@ def _has_quote(source: bytes | Path) -> bool:
         return b'"' in source
     with source.open("rb") as file:
         return any(b'"' in block for block in iter(lambda: file.read(1 << 20), b""))
-
-
-def _header(source: bytes | Path, wanted: list[str]) -> list[str]:
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            first = file.readline()
-    else:
-        first = source.split(b"\n", 1)[0]
-    present = [cell.strip().strip('"') for cell in first.decode("utf-8-sig").split(",")]
-    return [column for column in wanted if column in present] or ["filename"]
 
 
 def _arrow_type(column: str) -> pa.DataType:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from utils import tables
 from utils.assignments import utc_text
+from utils.errors import InputError
 from utils.storage import Blob, Container
 from utils.tables import image_set, without
 
@@ -20,7 +21,7 @@ _TABLES = ("totag", "init_totag", "tagging", "tagged", "test")
 def taken_over(container: Container, user_folders: bool, now: datetime) -> tuple[dict[str, pd.DataFrame], dict] | None:
     """The tables of an earlier generation's container, made consistent, and the members for label_state.json; None when there are none.
 
-    Nothing in the container is changed. Raises InputError naming a file that cannot be read.
+    Nothing in the container is changed. Raises InputError naming a file that cannot be read, or has folders when user_folders is False.
     """
     newest = _newest(container)
     if not any(kind in newest for kind in (*_TABLES, "model")):
@@ -30,7 +31,10 @@ def taken_over(container: Container, user_folders: bool, now: datetime) -> tuple
         if kind in newest:
             name = newest[kind].name
             path = container.path_of(name)
-            found[kind] = clean(kind, tables.parse(kind, path or container.read(name)[0], name), user_folders)
+            frame = tables.parse(kind, path or container.read(name)[0], name)
+            if not user_folders:
+                refuse_folders(frame, f"{name} in {container.address}")
+            found[kind] = clean(kind, frame)
     tagged = found.get("tagged", tables.empty("tagged"))
     if "tagging" in found:
         frame = without(found["tagging"], image_set(tagged))
@@ -52,7 +56,15 @@ def taken_over(container: Container, user_folders: bool, now: datetime) -> tuple
                    "foreign": _settled(container)}
 
 
-def clean(table: str, frame: pd.DataFrame, user_folders: bool) -> pd.DataFrame:
+def refuse_folders(frame: pd.DataFrame, where: str) -> None:
+    """Raises InputError if an image of the table lies in a folder: written without folders, images of one name would become one."""
+    inside = frame["folder"] != ""
+    if inside.any():
+        raise InputError(f"{where} has images in folders, such as {tables.blob_names(frame[inside].iloc[:1]).iloc[0]}; set "
+                         "user_folders=True in CONFIG")
+
+
+def clean(table: str, frame: pd.DataFrame) -> pd.DataFrame:
     """Rows as the contract has them: coordinates within 0…1 and min <= max, no row twice, a NULL row only where there is no box."""
     frame = frame.copy()
     for low, high in (("xmin", "xmax"), ("ymin", "ymax")):
@@ -61,7 +73,7 @@ def clean(table: str, frame: pd.DataFrame, user_folders: bool) -> pd.DataFrame:
     frame.loc[frame["class"] == "", "class"] = tables.NULL
     null = frame["class"] == tables.NULL
     frame.loc[null, ["xmin", "xmax", "ymin", "ymax"]] = 0.0
-    frame["folder"] = frame["folder"].str.replace("\\", "/").str.strip("/") if user_folders else ""
+    frame["folder"] = frame["folder"].str.replace("\\", "/").str.strip("/")
     frame = frame.drop_duplicates()
     names = tables.blob_names(frame)
     null = frame["class"] == tables.NULL
