@@ -49,6 +49,7 @@ def upload(config: Config, place: Path, options: argparse.Namespace) -> int:
         faults, own = [], True
     if batch is None:
         raise InputError(f"tagging_location={place}: no batch is there; get one with download_vott_json.py N {options.config}")
+    batch.check_project(state.project, labels.container.address)
     if batch.tagger != config.tagger_name:
         raise InputError(f"{place}: this batch was handed out to {batch.tagger}, and you are {config.tagger_name}; "
                          "upload it as that tagger (tagger_name)")
@@ -92,21 +93,26 @@ def send(labels: LabelStore, state: State, batch: Batch, reviews: Reviews, keep:
     note_sent(items, under_present_names(reviews.rows, state, batch))
     if keep and items:
         batch.write()
-    accepted = assignments.Accepted()
+    accepted, corrected = assignments.Accepted(), set()
     first = {item.blob for item in items if not item.uploaded}
     given = tables.only(handed_out_rows(batch), first) if batch.review else tables.empty("tagged")
+    settled = {item.blob for item in items if item.uploaded == digests[item.blob]}
     ours = [*sent_rows(items), given]  # until our first upload, rows are replaced that are still the ones handed out
 
     def change(state: State) -> Change | None:
-        nonlocal accepted
+        nonlocal accepted, corrected
         present = {name: labels.table(state, name) for name in ("tagged", "tagging", "test", "conflicts")}
         own: dict[str, set[str]] = {}
         for rows in ours:
             for version in (rows, under_present_names(rows, state, batch)):
                 for blob, digest in assignments.row_digests(version).items():
                     own.setdefault(blob, set()).add(digest)
-        accepted = assignments.accept_upload(**present, uploaded=under_present_names(reviews.rows, state, batch), tagger=batch.tagger,
-                                             now=datetime.now(UTC), own=own, **({"reason": CHANGED_MEANWHILE} if batch.review else {}))
+        corrected = {blob for blob, digest in assignments.row_digests(tables.only(present["tagged"], settled)).items()
+                     if digest not in own.get(blob, ())}
+        uploaded = tables.without(under_present_names(reviews.rows, state, batch), corrected)
+        accepted = assignments.accept_upload(**present, uploaded=uploaded, tagger=batch.tagger, now=datetime.now(UTC), own=own,
+                                             **({"reason": CHANGED_MEANWHILE} if batch.review else {}))
+        accepted.unchanged.update(corrected)
         changed = accepted.tables
         if batch.review:
             review = review_queue.looked_at(labels.table(state, "review"), accepted.taken | accepted.unchanged, accepted.conflicts,
@@ -117,6 +123,7 @@ def send(labels: LabelStore, state: State, batch: Batch, reviews: Reviews, keep:
     if items:
         state = labels.commit(change, what="uploading reviewed images")
         note_sent(items, under_present_names(reviews.rows, state, batch))
+        reviews.notes += [f"{blob}: uploaded before, and changed by somebody else since; that stands" for blob in sorted(corrected)]
         for item in items:
             item.uploaded = digests[item.blob]
         if keep:

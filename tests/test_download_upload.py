@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -368,6 +369,35 @@ def test_a_batch_of_another_tagger_is_not_uploaded(folder_store, tmp_path):
     project.run("download", 2)
     project.config.write_text(project.config.read_text().replace("anna", "bert"))
     assert "handed out to anna, and you are bert" in project.run("upload", "--all", code=2)
+
+
+def test_a_batch_of_another_project_is_neither_uploaded_nor_given_back_nor_thrown_away(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, THREE)
+    project.run("download", 2)
+    shutil.copytree(tmp_path / "store", tmp_path / "other/store")
+    for file in (tmp_path / "other/store/labels").rglob("*"):
+        file.unlink() if file.is_file() else None
+    settings = folder_store.settings.replace(str(tmp_path / "store"), str(tmp_path / "other/store"))
+    other = Project(replace(folder_store, settings=settings), tmp_path / "other", THREE, tagging_location=project.place)
+    before = other.labels.read().document, project.labels.read().document, project.batch
+    for program, *options in (("upload", "--all"), ("download", 2, "--discard"), ("download", 2, "--again"), ("download", 2)):
+        assert "the batch there is of another project than" in other.run(program, *options, code=2)
+    assert (other.labels.read().document, project.labels.read().document, project.batch) == before
+    assert project.last(project.run("upload", "--all")).startswith("2 images, 1 boxes")
+
+
+def test_what_was_uploaded_and_changed_by_somebody_else_since_stands_when_the_rest_of_the_batch_follows(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, THREE)
+    project.run("download", 2)
+    project.save(visited=["north/1.jpg"])
+    project.run("upload")
+    corrected = labels("north/1.jpg seal 0 1 0 1")
+    project.labels.commit(lambda state: Change({"tagged": corrected}), what="correcting")
+    project.save(visited=["north/1.jpg", "south/1.jpg"])
+    output = project.run("upload")
+    assert "north/1.jpg: uploaded before, and changed by somebody else since; that stands" in output
+    assert project.last(output).startswith("1 images, 0 boxes → tagged_") and "1 uploaded before" in project.last(output)
+    assert project.boxes() == ["north/1.jpg seal 0 1 0 1", "south/1.jpg NULL 0 0 0 0"] and project.names("conflicts") == []
 
 
 def test_what_somebody_else_uploaded_meanwhile_stands_and_ours_is_set_aside(folder_store, tmp_path):

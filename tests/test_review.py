@@ -296,8 +296,8 @@ def test_an_old_review_batch_does_not_undo_a_newer_one_that_put_the_boxes_back(p
     save(other, {"d__1.jpg": [region("bird", 20, 100, 10, 50), region("seal", 100, 180, 10, 50)]})
     call(UPLOAD, other)
     assert sorted(project.rows()) == ROWS
-    assert "its boxes were changed meanwhile" in call(UPLOAD, project.config)
-    assert sorted(project.rows()) == ROWS
+    assert "d/1.jpg: uploaded before, and changed by somebody else since; that stands" in call(UPLOAD, project.config)
+    assert sorted(project.rows()) == ROWS and project.rows("conflicts") == []
 
 
 def test_uploading_an_earlier_batch_again_takes_nothing_out_of_the_queue(project):

@@ -50,7 +50,7 @@ class Batch:
 
     `fetched`: all images and VoTT files are in place. `commit`: the state in which they are reserved, "" before. `review`: how labelled
     images were chosen that are looked at again (as in review_queue), "" for a batch of images to tag. `class_changes`: how many changes of
-    classes had been recorded by then.
+    classes had been recorded by then. `of_project`: State.project of the labels that it is reserved in, "" when not known.
     """
     place: Path
     tagger: str
@@ -61,6 +61,7 @@ class Batch:
     fetched: bool = False
     review: str = ""
     class_changes: int = 0
+    of_project: str = ""
     tags: dict[str, str] = field(default_factory=dict)
     images: dict[str, Item] = field(default_factory=dict)
 
@@ -72,6 +73,12 @@ class Batch:
     def folders(self) -> list[str]:
         """The VoTT folders, in order."""
         return list(dict.fromkeys(local.rpartition("/")[0] for local in self.images))
+
+    def check_project(self, project: str, labels: str) -> None:
+        """Raises InputError when this batch is of another project than the one whose labels lie there."""
+        if self.of_project and project and self.of_project != project:
+            raise InputError(f"{self.place}: the batch there is of another project than {labels}; use the CONFIG that it was downloaded "
+                             "with")
 
     def inside(self, folder: str) -> dict[str, Item]:
         """{file name: Item} of one VoTT folder."""

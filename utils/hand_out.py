@@ -55,7 +55,7 @@ class HandOut:
 
     def discard(self) -> State:
         """Give the images of the batch on this disk back, whatever was drawn in them. Its files go when the next batch has been chosen."""
-        batch = read_batch(self.place)
+        batch = self._batch_of(self.labels.read())
         given: set[str] = set()
 
         def give_back(state: State) -> Change | None:
@@ -78,7 +78,7 @@ class HandOut:
 
         Raises InputError when it is out: the annotator has it, and it is not uploaded.
         """
-        batch = self.old = read_batch(self.place)
+        batch = self.old = self._batch_of(state)
         if batch is None or self.request.discard:
             return None
         out = self._out(state, batch.review)
@@ -135,7 +135,8 @@ class HandOut:
             renewed = rows.assign(reserved_at=batch.reserved_at)
             return Change({"tagging": tables.concat("tagging", tables.without(tagging, mine), renewed)})
 
-        batch.commit = self.labels.commit(reserve_again, what="reserving your images once more").commit
+        state = self.labels.commit(reserve_again, what="reserving your images once more")
+        batch.commit, batch.of_project = state.commit, state.project
         return batch
 
     def new(self) -> Batch:
@@ -205,9 +206,16 @@ class HandOut:
                 raise InputError(f"nothing is left to tag: {counts['tagged']} images are tagged, {counts['tagging']} are out, "
                                  f"{counts['failed']} cannot be read; new images join with train/active_learning_initialize.sh CONFIG")
             return False
-        batch.commit = state.commit
+        batch.commit, batch.of_project = state.commit, state.project
         batch.write()
         return True
+
+    def _batch_of(self, state: State) -> Batch | None:
+        """The batch on this disk. Raises InputError when it is of another project."""
+        batch = read_batch(self.place)
+        if batch is not None:
+            batch.check_project(state.project, self.labels.container.address)
+        return batch
 
     def _out(self, state: State, review: str) -> pd.DataFrame:
         """Who has which image: of those to tag, or of labelled ones to look at again."""
