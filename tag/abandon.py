@@ -21,11 +21,11 @@ def main(argv: list[str]) -> int:
         "Work that is uploaded later all the same is taken as long as nobody else has uploaded the image.")
     parser.add_argument("config", help="config.ini")
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="blob name, folder/filename")
-    parser.add_argument("--tagger", metavar="NAME", help="all that this person holds")
+    parser.add_argument("--tagger", metavar="NAME", help="all that this person holds; \"\": those that are out to nobody who is known")
     parser.add_argument("--older-than", type=number("number of hours", "0 or more", 0, 1e6), metavar="HOURS",
                         help="all that is out for longer")
     options = parser.parse_args(argv)
-    if sum(map(bool, (options.images, options.tagger, options.older_than is not None))) > 1:
+    if sum(map(bool, (options.images, options.tagger is not None, options.older_than is not None))) > 1:
         raise InputError("give one of --tagger NAME, --older-than HOURS and IMAGE…, not several")
 
     config = load_config(options.config)
@@ -61,7 +61,7 @@ def give_back(labels: LabelStore, state: State, options: argparse.Namespace, tag
         elif options.older_than is not None:
             chosen[name] = assignments.expired(frame, options.older_than, now)
         else:
-            chosen[name] = assignments.held_by(frame, options.tagger or tagger)
+            chosen[name] = assignments.held_by(frame, tagger if options.tagger is None else options.tagger)
         rows = tables.only(frame, chosen[name])
         given |= dict(zip(tables.blob_names(rows), rows["tagger"], strict=True))
     changed = assignments.release(labels.table(state, "totag"), tagging, chosen["tagging"], lambda: labels.pretrained_only(state))

@@ -4,6 +4,7 @@ import _repo_root  # noqa: F401  I001
 from utils.arguments import Parser
 from utils.class_changes import CHANGED_TABLES, ClassChange, applied, current_classes, parse_change, recorded, to_review
 from utils.config import load_config
+from utils.config_file import quote
 from utils.errors import InputError, run_program
 from utils.label_state import Change, State, open_labels
 from utils.tables import image_set
@@ -55,7 +56,7 @@ def report(configured: tuple[str, ...], asked: ClassChange, done: dict, state: S
     """Print what is left to do by hand, and the counts last."""
     names, _ = current_classes(configured, state.classes)
     if names != tuple(configured):
-        print(f"in config.ini, on every machine, write: classes={','.join(names)}   (ideal_class_balance has a share for each)")
+        print(f"in config.ini, on every machine, write: classes={quote(','.join(names))}   (ideal_class_balance has a share for each)")
     if done["again"]:
         print(f"in use again: {', '.join(done['again'])}; a model means by it what it meant when the model was trained, so train "
               "before you predict")

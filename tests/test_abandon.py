@@ -37,6 +37,8 @@ def test_ones_own_images_go_back_with_their_boxes(store, tmp_path):
 def test_those_of_a_tagger_or_out_for_long_go_back(project):
     abandon(project.config, "--tagger", "bob")
     assert project.names("tagging") == ["c/1.jpg"]
+    abandon(project.config, "--tagger", "")
+    assert project.names("tagging") == ["c/1.jpg"]
     abandon(project.config, "--older-than", "48")
     assert project.names("tagging") == []
 

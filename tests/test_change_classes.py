@@ -7,6 +7,7 @@ from helpers_state import Project
 from helpers_tables import labels
 
 from utils.class_changes import ClassChange, applied, brought_up, current_classes, parse_change, recorded
+from utils.config import load_config
 from utils.errors import InputError
 
 NONE = {"renamed": {}, "dropped": []}
@@ -34,7 +35,7 @@ def test_options_say_what_becomes_of_each_class():
 @pytest.mark.parametrize("rename, merge, drop", [
     ([], [], []), (["a"], [], []), (["=b"], [], []), (["a="], [], []), (["a=NULL"], [], []), (["a=b", "a=c"], [], []),
     (["a=b", "b=a"], [], []), (["a=b"], [], ["a"]), (["a=b"], [], ["b"]), ([], ["=c"], []), ([], [",=c"], []), ([], [], ["NULL"]),
-    ([], [], [""])])
+    ([], [], [""]), (["a=b, c"], [], []), ([], ["a,b=c,d"], [])])
 def test_what_has_no_clear_meaning_is_one_line(rename, merge, drop):
     with pytest.raises(InputError) as error:
         parse_change(rename, merge, drop)
@@ -105,6 +106,13 @@ def test_one_commit_changes_every_table_and_is_recorded(project, capsys):
     assert "write: classes=tern " in output
     assert output.splitlines()[-1].startswith("1 classes renamed, 1 dropped: 2 boxes in 1 images of totag, 1 boxes in 1 images of tagging, "
                                               "3 boxes in 2 images of tagged, 1 boxes in 1 images of test → tagged_")
+
+
+def test_the_line_for_the_config_file_is_read_back_as_the_names_that_hold(project, capsys):
+    change(project.config, "--rename", "bird=bird #2")
+    line = next(line for line in capsys.readouterr().out.splitlines() if "write: " in line).split("write: ")[1].split("   (")[0]
+    project.config.write_text(project.config.read_text() + f"\n{line}\n")
+    assert load_config(project.config).classes == ("bird #2", "seal")
 
 
 def test_the_same_change_again_changes_nothing(project):

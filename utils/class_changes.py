@@ -38,6 +38,8 @@ def parse_change(rename: Iterable[str] = (), merge: Iterable[str] = (), drop: It
     for option, text in [*(("--rename", text) for text in rename), *(("--merge", text) for text in merge)]:
         left, sign, new = (" ".join(part.split()) for part in text.rpartition("="))
         olds = [left] if option == "--rename" else [name for part in left.split(",") if (name := part.strip())]
+        if "," in new:
+            raise InputError(f"{option} {text}: a class cannot have a comma in its name, nor become several")
         if not sign or not new or not all(olds) or not olds:
             raise InputError(f"{option} {text}: expected {'OLD=NEW' if option == '--rename' else 'OLD,OLD=NEW'}, as in {_EXAMPLE}")
         for old in olds:
