@@ -264,6 +264,25 @@ def test_no_secret_comes_out(tmp_path, capsys):
     assert "SIGNED" not in message(tmp_path, "storage_url=ftp://x/?sig=SIGNED")
 
 
+@pytest.mark.parametrize("line", [
+    "AZURE_STORAGE_ACCOUNT=DefaultEndpointsProtocol=https;AccountName=mine;AccountKey=SECRET;EndpointSuffix=core.windows.net",
+    "storage_url=DefaultEndpointsProtocol=https;AccountName=mine;AccountKey=SECRET", "tagger_name=x;accountkey=SECRET",
+    "image_container_name=https://mine.blob.core.windows.net/images?sv=1&sig=SECRET", "label_container_name=labels?sig=SECRET",
+    "AZURE_STORAGE_ACCOUNT=https://mine.blob.core.windows.net/?sig=SECRET"])
+def test_a_key_in_a_value_that_is_shown_is_one_line_without_it(tmp_path, line):
+    said = message(tmp_path, line)
+    assert said.startswith(f"config.ini: {line.split('=')[0]}=(not shown) has a key in it") and "SECRET" not in said
+    if line.startswith("AZURE"):
+        said = message(tmp_path, "", {"AZURE_STORAGE_ACCOUNT": line.partition("=")[2]})
+        assert said.startswith("AZURE_STORAGE_ACCOUNT=(not shown) of the environment has a key in it") and "SECRET" not in said
+
+
+def test_what_counts_only_in_the_environment_is_said_where_it_stands_in_the_file(tmp_path, capsys):
+    config(tmp_path, "AZURE_STORAGE_CONNECTION_STRING=AccountName=a;AccountKey=SECRET\nAZURE_STORAGE_SAS_TOKEN=sig=SECRET\n")
+    said = capsys.readouterr().err
+    assert said.count("ignored; it counts only in the environment") == 2 and "SECRET" not in said
+
+
 def test_a_connection_string_with_no_address_in_it_is_an_error(tmp_path):
     for endpoint in ("http://[bad", "x", "https://", "http://h:0"):
         said = message(tmp_path, "", {"AZURE_STORAGE_CONNECTION_STRING": f"AccountName=a;AccountKey={KEY};BlobEndpoint={endpoint}"})

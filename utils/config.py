@@ -22,6 +22,9 @@ from utils.errors import InputError
 WITHOUT_MEANING = frozenset("""tf_models_location python_file_directory optional_pipeline_url pipeline_file old_label_path old_train_path
     old_val_path old_checkpoint_path num_examples_marker num_steps_marker num_classes_marker num_classes tf_location tf_location_legacy
     tf_train_record tf_val_record pythonpath training_key prediction_key project_id""".split())
+_ENVIRONMENT = ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_SAS_TOKEN_IMAGES",
+                "AZURE_STORAGE_SAS_TOKEN_LABELS")
+_NAMES = ("azure_storage_account", "image_container_name", "label_container_name")
 QUIET = "ACTIVE_LEARNING_NOTICES_SHOWN"  # set by the runner after the first step, so that a run prints its notices once
 # The same as a file would say it, for references to keys that are not written down.
 _PLACES = {key: config_file.Entry(key, text, False, 0) for key, text in
@@ -179,6 +182,9 @@ class _Reader:
         except LookupError as error:
             shown = "(not shown)" if spec.secret else self.entries[name].text
             raise InputError(f"{self.path}: {spec.name}={shown} refers to {error.args[0]}") from None
+        if not spec.secret and _holds_a_key(key, text):
+            raise InputError(f"{self.path}: {spec.name}=(not shown) has a key in it, such as a connection string or a SAS address has; "
+                             f"{spec.allowed}. Keys may stand in AZURE_STORAGE_KEY and in the environment")
         self.written[key] = "" if spec.secret else text
         if text.lower() in ("", "none"):
             if spec.required:
@@ -204,16 +210,19 @@ def _unknown_keys(path: Path, entries: Mapping[str, config_file.Entry]) -> list[
     for key, entry in entries.items():
         if key not in known and key not in WITHOUT_MEANING:
             near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {known[near[0]]}?" if near else "config_description.md lists the keys"
+            hint = ("it counts only in the environment" if key.upper() in _ENVIRONMENT else
+                    f"did you mean {known[near[0]]}?" if near else "config_description.md lists the keys")
             notices.append(f"{path}, line {entry.line}: unknown key {entry.name}, ignored; {hint}")
     return notices
 
 
 def _credentials(path: Path, values: Mapping[str, Any], entries, environ: Mapping[str, str]) -> dict[str, str]:
     """Account and secrets: the environment wins over the file. A connection string of another account is an error."""
-    common = environ.get("AZURE_STORAGE_SAS_TOKEN", "")
+    common, account = (environ.get(name, "") for name in ("AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_ACCOUNT"))
+    if _holds_a_key("azure_storage_account", account):
+        raise InputError("AZURE_STORAGE_ACCOUNT=(not shown) of the environment has a key in it; expected the name of your storage account")
     found = {
-        "azure_storage_account": environ.get("AZURE_STORAGE_ACCOUNT") or values["azure_storage_account"],
+        "azure_storage_account": account or values["azure_storage_account"],
         "azure_storage_key": environ.get("AZURE_STORAGE_KEY") or values["azure_storage_key"],
         "connection_string": environ.get("AZURE_STORAGE_CONNECTION_STRING", ""),
         "sas_token_images": (environ.get("AZURE_STORAGE_SAS_TOKEN_IMAGES") or common).lstrip("?"),
@@ -232,6 +241,12 @@ def _credentials(path: Path, values: Mapping[str, Any], entries, environ: Mappin
                              f"environment is of the account {named}; unset the one that is wrong")
         found["azure_storage_account"] = named
     return found
+
+
+def _holds_a_key(key: str, text: str) -> bool:
+    """Is a secret in a value that is shown in messages? The query of an address is not shown, so it may stand where addresses may."""
+    return bool(re.search(r"AccountKey=|SharedAccessSignature=", text, re.IGNORECASE)
+                or key in _NAMES and re.search(r"\bsig=", text, re.IGNORECASE))
 
 
 def _account_of(endpoint: str) -> str:
