@@ -59,24 +59,32 @@ def upload(config: Config, place: Path, options: argparse.Namespace) -> int:
 
     reviews = read_reviews(batch, options.all)
     reviews.faults[:0] = faults
-    reviews.notes += deleted_meanwhile(container, labels, state, batch, reviews)
+    reviews.notes += changed_meanwhile(container, labels, state, batch, reviews)
     accepted, state = send(labels, state, batch, reviews, keep=own)
     return report(config, batch, reviews, accepted, state)
 
 
-def deleted_meanwhile(container: Container, labels: LabelStore, state: State, batch: Batch, reviews: Reviews) -> list[str]:
-    """A line for each reviewed image that is listed no more, and gone from the image container. Its boxes are taken all the same."""
-    listed, failed = (tables.image_set(labels.table(state, name)) for name in ("images", "failed"))
-    unlisted = tables.image_set(reviews.rows) - listed - failed if listed else set()
+def changed_meanwhile(container: Container, labels: LabelStore, state: State, batch: Batch, reviews: Reviews) -> list[str]:
+    """A line for each reviewed image that was deleted from the image container meanwhile, or replaced. Its boxes are taken all the same."""
+    images, failed = (labels.table(state, name) for name in ("images", "failed"))
+    reviewed = tables.image_set(reviews.rows)
+    unlisted = reviewed - tables.image_set(images) - tables.image_set(failed) if len(images) else set()
+    listed = tables.only(images, reviewed)
+    etags = dict(zip(tables.blob_names(listed), listed["etag"], strict=True))
     lines = []
     for local, item in batch.images.items():
-        if item.blob in unlisted:
-            folder, _, name = local.rpartition("/")
-            try:
-                container.info(item.blob)
-            except Missing:
-                lines.append(f"{batch.project(folder)}: {name}: the image was deleted from the image container meanwhile; its boxes are "
-                             "kept with the labels, and training does without it")
+        folder, _, name = local.rpartition("/")
+        replaced = item.etag and item.blob in etags and etags[item.blob] != item.etag
+        if not replaced and item.blob not in unlisted:
+            continue
+        try:
+            if container.info(item.blob).etag != item.etag and replaced:
+                reviews.outdated.add(item.blob)
+                lines.append(f"{batch.project(folder)}: {name}: the image was replaced in the image container meanwhile, and your boxes "
+                             "are of the one before; it is queued to be looked at again (download_vott_json.py N CONFIG --review)")
+        except Missing:
+            lines.append(f"{batch.project(folder)}: {name}: the image was deleted from the image container meanwhile; its boxes are "
+                         "kept with the labels, and training does without it")
     return lines
 
 
@@ -118,6 +126,8 @@ def send(labels: LabelStore, state: State, batch: Batch, reviews: Reviews, keep:
             review = review_queue.looked_at(labels.table(state, "review"), accepted.taken | accepted.unchanged, accepted.conflicts,
                                             first=first, tagger=batch.tagger, reserved_at=batch.reserved_at)
             changed = {**changed, "review": review}
+        if outdated := reviews.outdated & accepted.taken:
+            changed = {**changed, "review": review_queue.enqueued(changed.get("review", labels.table(state, "review")), sorted(outdated))}
         return Change(changed) if changed else None
 
     if items:

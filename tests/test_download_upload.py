@@ -567,6 +567,31 @@ def test_an_image_without_a_size_stays_reserved_and_is_named_and_the_others_go_t
     assert set(project.table("tagged")["width"]) == {200} and set(project.table("tagged")["height"]) == {100}
 
 
+def test_boxes_drawn_in_a_picture_that_was_turned_on_this_disk_are_not_taken(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, THREE)
+    project.run("download", 2)
+    project.save({"north/1.jpg": [region("bird", 0, 20, 0, 10, width=100, height=200)],
+                  "south/1.jpg": [region("bird", 0, 10, 0, 5, width=101, height=50)]})  # in a view of half the size
+    said = project.run("upload")
+    assert "north__1.jpg: its boxes were drawn in a picture of another shape than the 200 x 100 pixels that were handed out" in said
+    assert project.boxes() == ["south/1.jpg bird 0 0.099 0 0.1"] and project.names("tagging") == ["north/1.jpg"]
+
+
+def test_an_image_that_was_replaced_meanwhile_is_named_and_queued_to_be_looked_at_again(store, tmp_path):
+    project = Project(store, tmp_path, THREE)
+    project.run("download", 2)
+    for blob in ("north/1.jpg", "south/2.jpg"):
+        project.images.write(blob, picture(100, 200))
+    listed = images("north/1.jpg", "south/1.jpg").assign(etag=[project.images.info("north/1.jpg").etag, "of a listing before"])
+    project.labels.commit(lambda state: Change({"images": listed}), what="the next sync")
+    said = project.run("upload", "--all")
+    assert f"{project.place / 'Images.json'}: north__1.jpg: the image was replaced" in said and "south__1.jpg" not in said
+    assert project.names("tagged") == ["north/1.jpg", "south/1.jpg"] and project.names("review") == ["north/1.jpg"]
+    before = project.labels.read().document
+    project.run("upload", "--all")
+    assert project.labels.read().document == before
+
+
 def test_an_image_that_was_deleted_meanwhile_is_named_and_keeps_its_boxes(store, tmp_path):
     project = Project(store, tmp_path, THREE)
     project.run("download", 2)

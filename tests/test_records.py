@@ -232,6 +232,14 @@ def test_images_that_are_gone_or_broken_are_skipped_and_said(project, capsys):
     assert "warning: d.jpg: " in printed.err and "1 labelled images are not in the image container any more" in printed.out
 
 
+def test_images_that_were_turned_after_they_were_labelled_are_named(project, capsys):
+    it = project()
+    it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}\nc.jpg NULL\nd.jpg NULL", a_jpg=saved(picture(200, 100)), b_jpg=saved(picture(100, 200)),
+                c_jpg=saved(picture(300, 200)), d_jpg=saved(picture(400, 200)))
+    it.run()
+    assert "warning: 2 images have another shape now than when they were labelled (b.jpg, c.jpg)" in capsys.readouterr().err
+
+
 def test_with_no_decodable_image_nothing_can_be_trained(project):
     it = project()
     it.labelled(f"a.jpg {BOXES}", a_jpg=saved(picture())[:900])

@@ -94,6 +94,12 @@ def test_what_is_no_project_is_refused(data):
         read_project(data)
 
 
+def test_boxes_of_any_view_of_the_image_fit_and_those_of_a_turned_one_do_not():
+    view = {**REGION, "width": 1366, "height": 683}
+    frames = read({"a.jpg": [REGION, view], "b.jpg": [view], "c.jpg": [{**REGION, "width": 100, "height": 200}], "d.jpg": []}).frames
+    assert [frames[name].fits(4000, 2000) for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg")] == [False, True, False, True]
+
+
 def test_pixels_are_divided_by_the_size_that_the_region_names():
     assert read({"a.jpg": [REGION]}).frames == {"a.jpg": Frame((BIRD,))}
 

@@ -45,6 +45,9 @@ def main(argv: list[str]) -> None:
     if config.tile and (times := labelled_images.enlarged_in_tiles(plan, config.max_tile_size)) > _MUCH_LARGER:
         print(f"warning: tile=True: objects are {times:.1f} times as large in the tiles that are predicted as in the whole images that are "
               f"trained on; label pictures cut to {config.max_tile_size} pixels, or set tile=False in {config.path}", file=sys.stderr)
+    if reshaped := labelled_images.of_other_shape(plan):
+        print(f"warning: {len(reshaped)} images have another shape now than when they were labelled ({', '.join(reshaped[:3])}"
+              f"{', …' if len(reshaped) > 3 else ''}), so their boxes lie wrong; label them again", file=sys.stderr)
     write_bytes(config.validation_output, tables.to_csv("tagged", plan.parts["validation"], config.user_folders))
 
     silence()

@@ -21,6 +21,7 @@ PARTS = ("train", "validation", "test")
 FEW_BOXES = 10
 FEW_IMAGES = 20  # with fewer labelled images a validation part says nothing
 _RECORDS_FORMAT = 1
+_OTHER_SHAPE = 0.05
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,14 @@ def clean_boxes(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     empty = flat & ~images.isin(set(images[~flat])) & ~images.duplicated()
     nothing = clean[empty].assign(**{"class": NULL, "xmin": 0.0, "xmax": 0.0, "ymin": 0.0, "ymax": 0.0})
     return pd.concat([clean[~flat], nothing]).sort_index().reset_index(drop=True), int(flat.sum())
+
+
+def of_other_shape(plan: Plan) -> list[str]:
+    """The images whose proportions are others now than when they were labelled: turned or replaced since, so the boxes do not fit."""
+    labelled = pd.concat([frame.drop_duplicates(["folder", "filename"]) for frame in plan.parts.values()])
+    now = plan.sizes.loc[blob_names(labelled)]
+    ratio = labelled["width"].to_numpy() * now["height"].to_numpy() / np.maximum(labelled["height"].to_numpy() * now["width"].to_numpy(), 1)
+    return sorted(now.index[(np.abs(ratio - 1) > _OTHER_SHAPE) & (labelled["height"].to_numpy() > 0)])
 
 
 def enlarged_in_tiles(plan: Plan, side: int) -> float:

@@ -19,7 +19,8 @@ class Reviews:
     """`rows`: columns of tagged, all rows of every reviewed image. Images are named as on the annotator's disk in everything else.
 
     `open`: not reviewed. `faults`: images and files that could not be used, `notes`: boxes that were left out; one line each. `strays`:
-    what has boxes, or something unreadable, that no upload takes ("folder/name").
+    what has boxes, or something unreadable, that no upload takes ("folder/name"). `outdated`: blob names of images that are other pictures
+    now than when they were handed out.
     """
     rows: pd.DataFrame = field(default_factory=lambda: tables.empty("tagged"))
     open: list[str] = field(default_factory=list)
@@ -27,6 +28,7 @@ class Reviews:
     notes: list[str] = field(default_factory=list)
     unreadable: list[Path] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
+    outdated: set[str] = field(default_factory=set)
 
 
 def read_reviews(batch: Batch, everything: bool = False) -> Reviews:
@@ -61,6 +63,11 @@ def read_reviews(batch: Batch, everything: bool = False) -> Reviews:
             elif not (item.width and item.height):
                 reviews.faults.append(f"{path}: {name}: its size is known nowhere; the image stays reserved. Run "
                                       "train/active_learning_initialize.sh CONFIG on the training machine, then upload again")
+                reviews.open.append(name)
+            elif item.etag and not frame.fits(item.width, item.height):
+                reviews.faults.append(f"{path}: {name}: its boxes were drawn in a picture of another shape than the {item.width} x "
+                                      f"{item.height} pixels that were handed out; the image stays reserved. Turn it back, or download "
+                                      "it again, and draw them anew")
                 reviews.open.append(name)
             elif tables.AVERAGE in {_class(box, batch.tags) for box in frame.boxes}:
                 reviews.faults.append(f"{path}: {name}: a box is tagged {tables.AVERAGE}, meaning all classes together; the image stays "

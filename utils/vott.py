@@ -8,10 +8,11 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 LISTED = (".jpg", ".jpeg", ".png", ".gif")  # what VoTT shows of a folder
+_OTHER_SHAPE = 0.05  # views are whole pixels of the screen
 _SAME = 0.05  # pixels: a box that moved by less is as it was handed out
 
 
@@ -41,12 +42,18 @@ class Sheet:
 class Frame:
     """What a saved project says of one image. `displayed`: VoTT drew one of its boxes, so somebody saw it.
 
-    `notes` are boxes that were left out, and why. With `fault` the image's boxes cannot be read, and `boxes` is empty.
+    `notes` are boxes that were left out, and why. With `fault` the image's boxes cannot be read, and `boxes` is empty. `views`: the
+    (width, height) in pixels in which the boxes were drawn.
     """
     boxes: tuple[Box, ...] = ()
     displayed: bool = False
     notes: tuple[str, ...] = ()
     fault: str | None = None
+    views: frozenset[tuple[float, float]] = field(default=frozenset(), compare=False)
+
+    def fits(self, width: int, height: int) -> bool:
+        """Were all boxes drawn in views with the proportions of such an image?"""
+        return all(abs(view_width * height / (view_height * width) - 1) <= _OTHER_SHAPE for view_width, view_height in self.views)
 
 
 @dataclass(frozen=True)
@@ -185,6 +192,7 @@ def _frame(regions) -> Frame:
     if not isinstance(regions, list):
         return Frame(fault="its boxes are not a list")
     boxes: list[Box] = []
+    views: set[tuple[float, float]] = set()
     notes: list[str] = []
     for place, region in enumerate(regions, 1):
         if region == {}:  # an empty image of the earlier generation is [{}]
@@ -193,6 +201,7 @@ def _frame(regions) -> Frame:
             return Frame(fault=f"box {place} is not a VoTT region")
         try:
             sides = _fractions(region)
+            views.add((float(region["width"]), float(region["height"])))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             return Frame(fault=f"box {place} has no usable {error.args[0] if isinstance(error, KeyError) else 'coordinates'}")
         tags = region.get("tags")
@@ -206,7 +215,7 @@ def _frame(regions) -> Frame:
         else:
             boxes.extend(Box(tag, *sides) for tag in tags)
     displayed = any("points" in region or "box" in region for region in regions if isinstance(region, dict))
-    return Frame(tuple(boxes), displayed, tuple(notes))
+    return Frame(tuple(boxes), displayed, tuple(notes), views=frozenset(views))
 
 
 def _fractions(region: Mapping) -> tuple[float, float, float, float] | None:
