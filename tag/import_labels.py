@@ -10,8 +10,8 @@ import pandas as pd
 
 from utils import assignments, tables
 from utils.arguments import Parser
-from utils.class_changes import applied
-from utils.config import load_config
+from utils.class_changes import applied, current_classes
+from utils.config import Config, load_config
 from utils.errors import InputError, run_program
 from utils.label_state import Change, LabelStore, State, open_labels
 from utils.storage import Missing
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
 
     def change(now: State) -> Change | None:
         members = settled(labels, now, name) if in_container else {}
-        taken = reserve(labels, now, frame, name) if kind == "tagging" else tag(labels, now, frame, config.tagger_name, options.replace)
+        taken = reserve(labels, now, frame, name) if kind == "tagging" else tag(labels, now, frame, config, options.replace)
         done["work"] = taken
         return Change(taken.tables, members) if taken.tables or members else None
 
@@ -63,6 +63,8 @@ def main(argv: list[str]) -> int:
     if work.conflicts:
         print(f"{len(work.conflicts)} images are labelled otherwise already ({_few(sorted(work.conflicts))}); the file's rows are "
               f"set aside in {state.blob('conflicts')} (--replace takes them all the same)")
+    for line in work.notes:
+        print(line)
     print(f"{len(work.images)} images, {work.boxes} boxes, {work.unchanged} known before, {len(work.faults)} left out → "
           f"{state.blob(kind) or 'nothing'}")
     return 0 if work.images or work.unchanged or work.conflicts else 1
@@ -77,6 +79,7 @@ class Taken:
     unchanged: int = 0
     conflicts: frozenset[str] = frozenset()
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def find(labels: LabelStore, given: str) -> tuple[str, Path | bytes, bool]:
@@ -92,17 +95,27 @@ def find(labels: LabelStore, given: str) -> tuple[str, Path | bytes, bool]:
         raise InputError(f"{given}: neither a file here nor one in {labels.container.address}") from None
 
 
-def tag(labels: LabelStore, state: State, frame: pd.DataFrame, tagger: str, replace: bool) -> Taken:
+def tag(labels: LabelStore, state: State, frame: pd.DataFrame, config: Config, replace: bool) -> Taken:
     """The rows of a file as tagged ones, under the rules of an upload."""
     at = {name: labels.table(state, name) for name in ("images", "failed", "totag", "tagging", "tagged", "test", "conflicts")}
     rows, faults = usable(frame, at, labels.user_folders)
-    rows = applied("tagged", rows, state.classes)
+    given, rows = rows, applied("tagged", rows, state.classes)
     own = {image: [digest] for image, digest in assignments.row_digests(at["tagged"]).items()} if replace else {}
-    accepted = assignments.accept_upload(at["tagged"], at["tagging"], at["test"], at["conflicts"], uploaded=rows, tagger=tagger,
-                                         now=datetime.now(UTC), own=own)
+    accepted = assignments.accept_upload(at["tagged"], at["tagging"], at["test"], at["conflicts"], uploaded=rows,
+                                         tagger=config.tagger_name, now=datetime.now(UTC), own=own)
     boxes = only(rows, accepted.taken)
     return Taken(accepted.tables, frozenset(accepted.taken), int((boxes["class"] != NULL).sum()), len(accepted.unchanged),
-                 frozenset(accepted.conflicts), tuple(faults))
+                 frozenset(accepted.conflicts), tuple(faults), tuple(of_classes(given, boxes, state, config)))
+
+
+def of_classes(given: pd.DataFrame, taken: pd.DataFrame, state: State, config: Config) -> list[str]:
+    """A line for boxes of classes that were dropped, and one for classes that config.ini does not name."""
+    known, _ = current_classes(config.classes, state.classes)
+    removed = given[given["class"].isin(state.classes.get("removed", []))]["class"].value_counts()
+    unknown = taken[~taken["class"].isin([*known, NULL])]["class"].value_counts()
+    lines = [("of classes that were dropped, left out", removed),
+             (f"not in classes of {config.path.name}, kept as they are; add them to classes, or rename them (change_classes.py)", unknown)]
+    return [f"{what}: {', '.join(f'{name} ({count} boxes)' for name, count in counts.items())}" for what, counts in lines if len(counts)]
 
 
 def reserve(labels: LabelStore, state: State, frame: pd.DataFrame, name: str) -> Taken:

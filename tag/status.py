@@ -116,7 +116,10 @@ def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> 
 
 def advice(shown: Mapping, config: Config) -> str:
     """What this person, or the one at the training machine, does next."""
-    batch = read_batch(config.tagging_location) if config.tagging_location else None
+    try:
+        batch = read_batch(config.tagging_location) if config.tagging_location else None
+    except InputError as error:
+        return str(error)
     mine = sum(shown[name].get(config.tagger_name, {}).get("images", 0) for name in ("out", "review_out"))
     since = shown["tagged"] - (shown["cycles"][-1]["images_labelled"] or 0 if shown["cycles"] else 0)
     if not shown["images"] and not shown["to_tag"] and not shown["tagged"]:

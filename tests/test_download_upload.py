@@ -333,6 +333,16 @@ def test_a_batch_that_is_discarded_goes_back_and_makes_room_for_the_next(store, 
     assert "2 images" not in project.run("download", 1, "--discard") and len(project.names("tagging")) == 1
 
 
+def test_what_was_discarded_stands_in_the_way_of_nothing(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, THREE)
+    project.run("download", 2)
+    project.save({"north/1.jpg": [region("bird", 0, 20, 0, 10)]})
+    elsewhere = project.table("tagging").iloc[[0]].assign(filename="2.jpg", folder="south", reserved_at="2999-01-01T00:00:00Z")
+    project.labels.commit(lambda state: Change({"tagging": elsewhere}), what="a batch of the same person in another folder")
+    assert "fetch them here once more with --again" in project.run("download", 1, "--discard", code=2)
+    assert project.last(project.run("download", 1, "--again")).startswith("1 images") and project.names("tagging") == ["south/2.jpg"]
+
+
 def test_a_folder_of_the_users_own_is_refused_and_left_alone(folder_store, tmp_path):
     project = Project(folder_store, tmp_path, THREE)
     (project.place / "Images").mkdir(parents=True)

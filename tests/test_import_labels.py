@@ -29,7 +29,8 @@ def test_labels_enter_by_one_commit_and_twice_changes_nothing(store, tmp_path):
     project = Project(store, tmp_path)
     path = project.csv(tmp_path / "x.csv", NEW)
     before = project.labels.read()
-    assert done("tag/import_labels.py", path, project.config).startswith("2 images, 2 boxes, 0 known before, 0 left out → tagged_")
+    said = done("tag/import_labels.py", path, project.config).splitlines()[-1]
+    assert said.startswith("2 images, 2 boxes, 0 known before, 0 left out → tagged_")
     state = project.labels.read()
     assert state.document["history"] == [*before.document["history"], state.commit]
     assert project.rows()[-3:] == ["a/1.jpg gull 0.1 0.4 0.2 0.6", "a/1.jpg gull 0.5 0.9 0.2 0.6", "b/1.jpg NULL 0 0 0 0"]
@@ -79,12 +80,37 @@ def test_renamed_classes_come_in_under_their_present_name(project, tmp_path):
     assert "a/1.jpg tern 0 1 0 1" in project.rows()
 
 
+def test_classes_that_nobody_knows_and_those_that_were_dropped_are_named(project, tmp_path, capsys):
+    done("tag/change_classes.py", project.config, "--drop", "seal", "--rename", "bird=tern")
+    take_in(project.csv(tmp_path / "x.csv", "a/1.jpg birds 0 1 0 1\na/1.jpg seal 0 1 0 1\na/2.jpg bird 0 1 0 1\nb/1.jpg tern 0 1 0 1"),
+            project.config)
+    output = capsys.readouterr().out.splitlines()
+    assert "of classes that were dropped, left out: seal (1 boxes)" in output
+    assert [line for line in output if line.startswith("not in classes of config.ini") and line.endswith(": birds (1 boxes)")]
+    assert output[-1].startswith("3 images, 3 boxes")
+
+
+def test_the_tables_of_a_container_that_was_copied_without_metadata_are_not_another_tools(project, capfd):
+    container = project.labels.container
+    project.commit(tagged=project.table("tagged").iloc[1:])
+    for blob in container.list():
+        container.write(blob.name, container.read(blob.name)[0])  # without what was said of it
+    project.labels.read(report_foreign=True)
+    project.commit(tagged=project.table("tagged").iloc[1:])
+    project.labels.read(report_foreign=True)
+    assert "another tool" not in capfd.readouterr().err
+    container.write("tagged_99.csv", tables.to_csv("tagged", labels("a/1.jpg gull 0 1 0 1"), True))
+    project.labels.read(report_foreign=True)
+    assert "tagged_99.csv" in capfd.readouterr().err
+
+
 def test_another_tools_file_in_the_container_is_reported_until_it_is_taken_in(store, tmp_path):
     project = Project(store, tmp_path)
     whole = tables.concat("tagged", project.table("tagged"), labels("a/1.jpg gull 0 1 0 1"))
     project.labels.container.write("tagged_99.csv", tables.to_csv("tagged", whole, True))
     assert "tag/import_labels.py tagged_99.csv CONFIG" in run("tag/status.py", project.config).stderr
-    assert done("tag/import_labels.py", "tagged_99.csv", project.config).startswith("1 images, 1 boxes, 3 known before, 0 left out")
+    said = done("tag/import_labels.py", "tagged_99.csv", project.config).splitlines()[-1]
+    assert said.startswith("1 images, 1 boxes, 3 known before, 0 left out")
     finished = run("tag/status.py", project.config)
     assert "tagged_99.csv" not in finished.stderr + finished.stdout
     assert "a/1.jpg gull 0 1 0 1" in project.rows()

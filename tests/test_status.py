@@ -129,6 +129,24 @@ def test_a_model_that_was_live_within_30_days_stays_though_it_is_older_and_no_cy
     assert prunable(blobs, {blobs[1].name, blobs[3].name}, ["old", "new"], NOW) == []
 
 
+def test_prune_keeps_the_performance_of_models_that_were_only_evaluated(project):
+    blobs = [project.labels.publish_file("performance", ".csv", b"x", f"commit {number}") for number in range(6)]
+    project.commit({"evaluations": [{"performance": blobs[0]}]})
+    folder = project.labels.container.path_of(blobs[0]).parent
+    for path in folder.glob("*.*"):
+        os.utime(path, (1e9, 1e9))
+    done("tag/status.py", project.config, "--prune")
+    assert [(folder / blob).exists() for blob in blobs] == [True, False, False, True, True, True]
+
+
+def test_a_damaged_batch_file_does_not_hide_how_the_project_stands(project):
+    place = project.config.parent / "Tag"
+    place.mkdir()
+    (place / "batch.json").write_text("{")
+    said = done("tag/status.py", project.config)
+    assert "batch.json: not readable" in said and "bob" in said
+
+
 def test_prune_deletes_what_is_old_and_keeps_what_is_needed(project):
     folder = project.labels.container.path_of("x").parent
     first = project.labels.read().blob("tagged")

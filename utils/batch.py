@@ -50,7 +50,8 @@ class Batch:
 
     `fetched`: all images and VoTT files are in place. `commit`: the state in which they are reserved, "" before. `review`: how labelled
     images were chosen that are looked at again (as in review_queue), "" for a batch of images to tag. `class_changes`: how many changes of
-    classes had been recorded by then. `of_project`: State.project of the labels that it is reserved in, "" when not known.
+    classes had been recorded by then. `of_project`: State.project of the labels that it is reserved in, "" when not known. `discarded`:
+    its images were given back, and what was drawn is not wanted.
     """
     place: Path
     tagger: str
@@ -62,6 +63,7 @@ class Batch:
     review: str = ""
     class_changes: int = 0
     of_project: str = ""
+    discarded: bool = False
     tags: dict[str, str] = field(default_factory=dict)
     images: dict[str, Item] = field(default_factory=dict)
 

@@ -70,6 +70,8 @@ class HandOut:
         if batch is None:
             return self.labels.read()
         state = self.labels.commit(give_back, what="giving images back")
+        batch.discarded = True
+        batch.write()
         print(f"{len(given)} images of the batch of {batch.reserved_at} are given back")
         return state
 
@@ -79,7 +81,7 @@ class HandOut:
         Raises InputError when it is out: the annotator has it, and it is not uploaded.
         """
         batch = self.old = self._batch_of(state)
-        if batch is None or self.request.discard:
+        if batch is None or batch.discarded:
             return None
         out = self._out(state, batch.review)
         if not batch.fetched:

@@ -92,6 +92,8 @@ def named_blobs(state: State) -> dict[str, str]:
     for member in ("live", "candidate"):
         values = state.document.get(member) or {}
         named |= {blob: f"{member}.{kind}" for kind, blob in values.items() if isinstance(blob, str) and _OURS.fullmatch(blob)}
+    named |= {entry["performance"]: "evaluations" for entry in state.document.get("evaluations") or []
+              if isinstance(entry.get("performance"), str)}
     for number, cycle in enumerate(state.cycles, 1):
         named |= {cycle[kind]: f"cycle {number}, {kind}" for kind in _CYCLE_BLOBS if isinstance(cycle.get(kind), str)}
     return named

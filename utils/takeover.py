@@ -87,14 +87,18 @@ def foreign_blobs(container: Container, document: dict) -> dict:
     """The member `foreign` of label_state.json, brought up to date: {"checked": newest time looked at, "blobs": names, "settled": names}.
 
     Foreign is a `tagged_` or `tagging_` blob that no commit made (it lacks the metadata), no older than the newest one looked at before;
-    it stays in `blobs` until it is deleted, or moved to `settled` by whoever takes it in.
+    it stays in `blobs` until it is deleted, or moved to `settled` by whoever takes it in. In a container that was copied without metadata
+    nobody can tell; there none is foreign.
     """
     known = {"checked": "", "blobs": [], "settled": [], **(document.get("foreign") or {})}
     listed = _beside(container)
     passed = {*known["blobs"], *known["settled"], *document["tables"].values()}
-    new = [blob.name for blob in listed if _stamp(blob) >= known["checked"] and blob.name not in passed
-           and "commit" not in (blob.metadata or container.info(blob.name).metadata)]
+    new = [blob.name for blob in listed
+           if _stamp(blob) >= known["checked"] and blob.name not in passed and not _by_a_commit(container, blob)]
     present = {blob.name for blob in listed}
+    own = [blob for blob in listed if blob.name in document["tables"].values()]
+    if new and own and not any(_by_a_commit(container, blob) for blob in own):
+        return {**_settled(container), "blobs": [name for name in known["blobs"] if name in present]}
     return {**known, "checked": max([known["checked"], *map(_stamp, listed)]),
             "blobs": [name for name in known["blobs"] if name in present] + new}
 
@@ -115,6 +119,10 @@ def _settled(container: Container) -> dict:
     listed = _beside(container)
     checked = max(map(_stamp, listed), default="")
     return {"checked": checked, "blobs": [], "settled": [blob.name for blob in listed if _stamp(blob) == checked]}
+
+
+def _by_a_commit(container: Container, blob: Blob) -> bool:
+    return "commit" in (blob.metadata or container.info(blob.name).metadata)
 
 
 def _beside(container: Container) -> list[Blob]:
