@@ -2,7 +2,7 @@
 # Sets everything up and runs the tests: bash tests/run_tests.sh [PYTEST OPTION…]
 set -euo pipefail
 
-cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 bash train/set_up.sh tests/requirements.txt
 python=.venv/bin/python
 [ -x "$python" ] || python=.venv/Scripts/python.exe

@@ -156,6 +156,14 @@ def test_a_listing_made_hours_ago_keeps_what_others_added_meanwhile():
     assert image_set(assignments.merge_listing(base, present, ours)) == {"a.jpg", "found.jpg", "added.jpg"}
 
 
+def test_a_listing_made_hours_ago_gives_way_for_images_that_were_replaced_meanwhile():
+    base = images("a.jpg", "b.jpg", "c.jpg").assign(etag=["1", "1", "1"])
+    present, ours = base.assign(etag=["2", "1", "2"]), images("a.jpg", "b.jpg").assign(etag=["1", "3"])
+    merged = assignments.merge_listing(base, present, ours)
+    assert dict(zip(merged["filename"], merged["etag"], strict=True)) == {"a.jpg": "2", "b.jpg": "3", "c.jpg": "2"}
+    assert assignments.outdated(tables.make("predicted", filename=["a.jpg", "b.jpg", "x.jpg"], etag=["1", "3", "1"]), merged) == {"a.jpg"}
+
+
 def test_last_folder_components_become_full_folders_where_only_one_image_fits():
     listed = images("2019/cam1/x.jpg", "2019/cam2/x.jpg", "2018/cam3/y.jpg", "2019/cam3/y.jpg", "2019/cam4/z.jpg", "top.jpg")
     tagged = labels("cam1/x.jpg dog .1 .2 .1 .2\ncam3/y.jpg dog .1 .2 .1 .2\ntop.jpg NULL\nz.jpg NULL\ncam9/gone.jpg NULL")

@@ -81,6 +81,13 @@ def test_an_entry_point_starts_in_every_way_that_people_know(tree, entry):
         assert (done.returncode, done.stderr, calls) == (0, "", expected(entry, config)), (shell, command)
 
 
+def test_an_entry_point_starts_where_cd_looks_in_other_folders_first(tree):
+    (tree / "other/train").mkdir(parents=True)
+    for folders in (f".:{tree}/other", f"{tree}/other"):
+        done, calls = run("bash train/active_learning_train.sh config.ini", tree, tree, "bash", CDPATH=folders)
+        assert (done.returncode, done.stderr, calls) == (0, "", expected("active_learning_train.sh", "config.ini"))
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_callers_shell_stays_as_it_was(tree, shell):
     show = "set | grep -v -e ^_= -e ^PPID -e ^RANDOM -e ^SECONDS -e ^EPOCH -e BASH_ -e LINENO -e TTYIDLE -e ^PIPESTATUS -e ^pipestatus"

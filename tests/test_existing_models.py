@@ -153,6 +153,17 @@ def test_a_model_is_measured_on_a_machine_that_has_never_trained(project):
     assert said.splitlines()[-1].startswith(f"{project.state().live['model']}: average AP 1.00")
 
 
+def test_what_flatters_or_limits_the_figures_of_an_existing_model_is_said(project):
+    setting(project, "classes=red thing,green thing,blue thing")
+    project.tag(("a/0.png", "red thing"), ("a/1.png", "red thing"), ("b/0.png", "blue thing"), ("b/1.png", "blue thing"))
+    assert "test images are such" not in done(EVALUATE, project.path)
+    tagged = project.table("tagged")
+    project.store.commit(lambda state: Change({"test": tagged}, {"pretrained_next": True}), what="a redraw")
+    said = done(EVALUATE, project.path)
+    assert "2 of 4 test images are such that a published model was trained on them" in said
+    assert "not measured, as the model does not know them: blue thing (2 boxes)" in said
+
+
 def test_a_model_with_other_classes_than_the_one_trained_here_is_measured_by_its_own(project):
     labels = project.folder / "store" / "labels"
     shutil.copyfile(project.config.inference_output_dir / "frozen_inference_graph.pb", labels / "model_7.pb")

@@ -22,6 +22,7 @@ from utils.tables import image_set
 sys.path.append(str(Path(__file__).resolve().parents[1] / "train"))
 import compare_models  # noqa: E402
 import initialize  # noqa: E402
+import publish_cycle  # noqa: E402
 import publish_guarded  # noqa: E402
 import sync_images  # noqa: E402
 
@@ -249,6 +250,39 @@ def test_images_that_the_live_model_was_trained_on_do_not_count(project, capsys)
     sync_images.main([str(project.path)])
     train_poisoned(project)
     assert compared(project, capsys)["images"] == len(old)
+
+
+def test_once_a_model_that_began_afresh_is_live_images_that_only_earlier_ones_saw_count_again(project, capsys):
+    seen = image_set(project.table("tagged")) - image_set(project.table("test"))
+    drawn = tables.only(project.table("tagged"), seen)
+    project.store.commit(lambda state: Change({"test": drawn}, {"pretrained_next": True}), what="a redraw")
+    project.train()
+    project.predict()
+    verdict = compared(project, capsys)
+    assert not verdict["publish"] and verdict["why"].endswith(f"with {verdict['live']}, as earlier models were trained on all of them")
+    guarded(project)
+    done("train/active_learning_auto.sh", project.path, "--accept")
+    project.tag(("a/12.png", "red thing"))
+    project.train()
+    project.predict()
+    verdict = compared(project, capsys)
+    assert verdict["publish"] and verdict["images"] == len(seen) + 1  # the cycle has drawn one of thirteen besides
+
+
+def test_a_model_is_not_published_over_one_that_went_live_while_it_was_uploaded(project, capsys, monkeypatch):
+    project.train()
+    project.predict()
+    assert compared(project, capsys)["publish"]
+
+    def upload(*arguments):
+        project.store.commit(lambda state: Change(members={"live": {**state.live, "model": "model_1.pb"}}), what="another machine")
+        return publish_files(*arguments)
+
+    publish_files = publish_cycle.publish_files
+    monkeypatch.setattr(publish_cycle, "publish_files", upload)
+    with pytest.raises(OutsideError, match="model_1.pb is live now; compare it again"):
+        guarded(project)
+    assert project.state().live["model"] == "model_1.pb" and len(project.state().cycles) == 1
 
 
 def test_a_model_that_was_compared_with_another_than_the_live_one_is_not_published(project, capsys):

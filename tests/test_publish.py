@@ -233,6 +233,23 @@ def test_images_that_others_took_in_meanwhile_are_kept_unseen(project):
     assert new["class"].tolist() == ["NULL"] and new["box_confidence"].isna().all()
 
 
+def test_an_image_that_was_replaced_meanwhile_gets_no_predictions_of_the_picture_before(project):
+    def etags():
+        listed = project.table("images")
+        return dict(zip(tables.blob_names(listed), listed["etag"], strict=True))
+
+    project.predict()
+    old = etags()
+    project.photo("a/2.png", GREEN)
+    initialize.main([str(project.path)])
+    new = etags()
+    assert {image for image in new if new[image] != old[image]} == {"a/2.png"}
+    project.publish()
+    assert etags() == new
+    assert tables.only(project.table("totag"), {"a/2.png"})["box_confidence"].isna().all()
+    assert image_set(project.table("predicted")) == {"a/3.png", "b/2.png", "b/3.png", "b/9.png"}
+
+
 def test_an_image_found_broken_meanwhile_stays_failed(project):
     project.predict()
 
@@ -302,7 +319,7 @@ def test_an_ordinary_cycle_clears_the_wish_for_pretrained_weights(project):
     project.train()
     project.predict()
     project.publish()
-    assert project.state().document["pretrained_next"] is False
+    assert project.state().document["pretrained_next"] is False and project.state().cycles[-1]["fresh"]
 
 
 def test_test_rows_follow_corrections_made_meanwhile(project):
@@ -357,6 +374,16 @@ def test_what_a_cycle_leaves_behind_says_how_long_it_took(project):
     cycle = read_cycle(project.config)
     assert {"images": 9, "boxes": 4, "failed": 0}.items() <= cycle["predicted"].items()
     assert cycle["started_at"] <= utc_text(datetime.now(UTC))
+
+
+def test_nothing_is_published_when_a_class_name_means_another_class_than_when_the_cycle_began(project):
+    project.predict()
+    done("tag/change_classes.py", project.path, "--rename", "red thing=rose")
+    done("tag/change_classes.py", project.path, "--rename", "green thing=red thing")
+    before = project.state()
+    with pytest.raises(InputError, match="and red thing means another class now; begin it again"):
+        project.publish()
+    assert project.state() == before
 
 
 def test_predictions_of_a_model_that_knows_old_class_names_are_published_under_the_present_ones(project):

@@ -52,13 +52,23 @@ def judge(config: Config, container: Container, store: LabelStore, images: pd.Da
     live = state.live.get("model")
     if not live:
         return {"publish": True, "why": "no model is live yet", "live": None}
-    truth = tables.without(tables.only(test, image_set(images)), trained_images(store, state))
+    present = tables.only(test, image_set(images))
+    truth = tables.without(present, trained_images(store, state, lineage(state)))
     measured = tables.only(images, image_set(truth))
     of_live = live_predictions(config, container, store, state, measured) if len(measured) else tables.empty("totag")
     classes, _ = current_classes(list(read_label_map(config.inference_output_dir / "label_map.pbtxt")), state.classes)
     comparison = compare(with_current_classes(truth, state.classes["renamed"], state.classes["dropped"]),
                          *(applied("totag", frame, state.classes) for frame in (of_live, found)), classes, config.seed)
-    return verdict_of(comparison, live)
+    verdict = verdict_of(comparison, live)
+    if not comparison.measured and (present["class"] != tables.NULL).any() and not (truth["class"] != tables.NULL).any():
+        verdict["why"] += ", as earlier models were trained on all of them"
+    return verdict
+
+
+def lineage(state: State) -> list[dict]:
+    """The cycles from which the live model may have learned: after the test set was drawn anew, a cycle begins from pretrained weights."""
+    fresh = max((place for place, cycle in enumerate(state.cycles) if cycle.get("fresh")), default=0)
+    return state.cycles[fresh:]
 
 
 def verdict_of(comparison: Comparison, live: str) -> dict:

@@ -11,11 +11,12 @@ from pathlib import Path
 import pandas as pd
 from create_predictions import table_of_cycle
 from cycle_model import model_of_cycle
+from repartition_test_set import trained_images
 from utils import tables
 from utils.arguments import Parser
 from utils.class_changes import applied, current_classes
 from utils.config import Config, load_config
-from utils.cycle import update_cycle
+from utils.cycle import read_cycle, update_cycle
 from utils.errors import run_program
 from utils.evaluation import measure
 from utils.files import write_bytes
@@ -37,13 +38,19 @@ def main(argv: list[str]) -> None:
     state = labels.read()
     named = state.classes
     classes, _ = current_classes(list(model_of_cycle(config, named)[1].values()), named)
-    performance = measure(with_current_classes(truth, named["renamed"], named["dropped"]), applied("totag", predicted, named), classes,
-                          config.max_detections)
+    boxes = with_current_classes(truth, named["renamed"], named["dropped"])
+    performance = measure(boxes, applied("totag", predicted, named), classes, config.max_detections)
     path = config.data_dir / "performance.csv"
     write_bytes(path, tables.to_csv("performance", performance, config.user_folders))
 
     print(performance_text(performance))
     report_missing(test, truth, config)
+    unknown = boxes[~boxes["class"].isin([*classes, tables.NULL])]["class"].value_counts()
+    if len(unknown):
+        print("not measured, as the model does not know them: " + ", ".join(f"{name} ({count} boxes)" for name, count in unknown.items()))
+    if "model" in (cycle := read_cycle(config)) and (seen := image_set(truth) & trained_images(labels, state)):
+        print(f"{len(seen)} of {len(image_set(truth))} test images are such that a published model was trained on them, as the test set "
+              f"was drawn anew; where that is {cycle['model_blob']} or one it began from, these figures flatter it")
     share = random_share(applied("drawn", labels.table(state, "drawn"), named), labels.table(state, "tagged"), state.live.get("model"),
                          classes, config.seed)
     update_cycle(config, random_share=share.as_json() if share else None)

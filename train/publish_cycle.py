@@ -8,6 +8,7 @@ import _repo_root  # noqa: F401, I001
 import hashlib
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -20,8 +21,8 @@ from evaluate_model import cell, performance_text
 
 from utils import tables
 from utils.arguments import Parser
-from utils.assignments import merge_listing, publish_totag, utc_text
-from utils.class_changes import applied
+from utils.assignments import merge_listing, outdated, publish_totag, utc_text
+from utils.class_changes import applied, used_again
 from utils.config import Config, load_config
 from utils.cycle import training_cycle, update_cycle
 from utils.errors import InputError, run_program
@@ -41,12 +42,17 @@ def main(argv: list[str]) -> None:
     publish(config, store, Made.read(config))
 
 
-def publish(config: Config, store: LabelStore, made: "Made") -> None:
-    """Publish the cycle, unless that was done already, and say what it was."""
+def publish(config: Config, store: LabelStore, made: "Made", check: Callable[[State], object] = lambda _: None) -> None:
+    """Publish the cycle, unless that was done already, and say what it was. `check` raises for a state that it must not be published to."""
+    def checked(now: State) -> Change | None:
+        if position_of(now, made.number) is None:
+            check(now)
+        return change(now, store, made, entry)
+
     state = store.read()
     if position_of(state, made.number) is None:
         entry = entry_of(made, publish_files(config, store, made), config)
-        state = store.commit(lambda now: change(now, store, made, entry), what="publishing the cycle")
+        state = store.commit(checked, what="publishing the cycle")
     else:
         print("this cycle was published already")
     print(performance_text(made.performance))
@@ -155,7 +161,9 @@ def change(now: State, store: LabelStore, made: Made, entry: dict) -> Change | N
     present = {table: store.table(now, table) for table in ("images", "failed", "totag", "tagged", "tagging", "test", "predicted")}
     images, failed = merged_listings({table: made.base(store, table) for table in ("images", "failed")}, present, made.images, made.failed,
                                      made.cycle.get("pred_dir"))
-    predictions = applied("totag", made.predictions, now.classes)
+    check_classes(now, made.cycle)
+    stale = outdated(made.predicted, images)
+    predictions = without(applied("totag", made.predictions, now.classes), stale)
     totag = publish_totag(images, predictions, totag=present["totag"], tagged=present["tagged"], tagging=present["tagging"],
                           failed=failed, hours=store.reservation_hours, now=datetime.now(UTC))
     test, redrawn = next_test(now, store, made)
@@ -163,16 +171,24 @@ def change(now: State, store: LabelStore, made: Made, entry: dict) -> Change | N
     def finished(names: dict[str, str]) -> dict:
         """The entry with the blobs of this commit; after a redraw the cycle's own test set is in no table, and gets a blob of its own."""
         own = store.publish_file("test", ".csv", tables.to_csv("test", made.test, store.user_folders), made.number) if redrawn else None
-        return {**entry, "totag": names["totag"], "test": own or names["test"]}
+        return {**entry, "totag": names["totag"], "test": own or names["test"], **({"fresh": True} if reset else {})}
 
-    predicted = merged_predicted(made.predicted, present["predicted"], totag)
+    reset = bool(now.document.get("pretrained_next")) and not redrawn
+    predicted = merged_predicted(without(made.predicted, stale), present["predicted"], totag)
     return Change({"images": images, "failed": failed, "totag": totag, "test": test, "predicted": predicted},
                   {"predicted_by": models_of(predicted, now, made.predicted, entry["model"]),
                    "live": {**{kind: blob for kind, blob in now.live.items() if kind not in LIVE},
                             **{kind: entry[kind] for kind in LIVE if kind in entry}},
                    **({"candidate": None} if now.document.get("candidate") else {}),
-                   **({} if redrawn or "pretrained_next" not in now.document else {"pretrained_next": False})},
+                   **({"pretrained_next": False} if reset else {})},
                   cycle=finished)
+
+
+def check_classes(now: State, cycle: dict) -> None:
+    """Raises InputError when a class name means another class now than when the cycle (or run without training) began."""
+    if again := used_again(now.classes, cycle.get("class_changes", len(now.classes.get("changes", [])))):
+        raise InputError(f"classes were changed since this run began, and {', '.join(sorted(again))} means another class now; begin it "
+                         "again")
 
 
 def merged_listings(base: dict[str, pd.DataFrame], present: dict[str, pd.DataFrame], images: pd.DataFrame, failed: pd.DataFrame,

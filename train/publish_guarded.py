@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     published = position_of(state, made.number) is not None
     verdict = {} if published else verdict_of_cycle(made, state)
     if published or verdict["publish"]:
-        publish(config, store, made)
+        publish(config, store, made, lambda now: verdict_of_cycle(made, now))
     else:
         keep(config, store, made, verdict)
         print(f"kept as a candidate, not published: {verdict['why']}; train/active_learning_auto.sh CONFIG --accept publishes it")
@@ -51,7 +51,8 @@ def keep(config: Config, store: LabelStore, made: Made, verdict: dict) -> None:
     blobs = publish_files(config, store, made, TABLES)
     own = {f"made_{table}": blobs.pop(table) for table in TABLES}
     base = {f"base_{table}": made.cycle["base_tables"].get(table) for table in MERGED}
-    candidate = {**entry_of(made, blobs, config), "test": own["made_test"], **own, **base, "verdict": verdict}
+    candidate = {**entry_of(made, blobs, config), "test": own["made_test"], **own, **base, "verdict": verdict,
+                 "class_changes": made.cycle.get("class_changes", 0)}
 
     def kept(now: State) -> Change:
         present = {table: store.table(now, table) for table in ("images", "failed", "totag", "tagged", "tagging")}
@@ -72,11 +73,18 @@ def accept(store: LabelStore) -> str:
     base = {table: candidate[f"base_{table}"] for table in MERGED}
     blobs = {table: candidate[f"made_{table}"] for table in TABLES} | {"tagged": candidate["tagged"]}
     frames = {table: store.table(State({"tables": blobs}), table) for table in blobs}
-    made = Made(number=candidate["id"], cycle={"base_tables": base}, training=candidate["training"],
+    began = {"base_tables": base, **{name: candidate[name] for name in ("class_changes",) if name in candidate}}
+    made = Made(number=candidate["id"], cycle=began, training=candidate["training"],
                 predictions=frames.pop("totag"), **frames)
     entry = {name: value for name, value in candidate.items() if name != "verdict" and not name.startswith(("base_", "made_"))}
     entry["accepted"] = candidate["verdict"]["why"]
-    state = store.commit(lambda now: change(now, store, made, entry), what="accepting the candidate")
+
+    def accepted(now: State) -> Change | None:
+        if position_of(now, made.number) is None and (now.document.get("candidate") or {}).get("id") != made.number:
+            raise InputError(f"{store.container.address}: the candidate is no longer there, or another one; tag/status.py shows it")
+        return change(now, store, made, entry)
+
+    state = store.commit(accepted, what="accepting the candidate")
     return published_text(state, made.number)
 
 

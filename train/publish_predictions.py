@@ -10,16 +10,16 @@ from pathlib import Path
 
 from create_predictions import table_of_cycle
 from embedding_file import FILE
-from publish_cycle import merged_listings, merged_predicted, models_of
+from publish_cycle import check_classes, merged_listings, merged_predicted, models_of
 from utils.arguments import Parser
-from utils.assignments import publish_totag
+from utils.assignments import outdated, publish_totag
 from utils.class_changes import applied
 from utils.config import load_config
 from utils.cycle import read_cycle
 from utils.embeddings import merged, published_embeddings, read_parquet, to_parquet
 from utils.errors import run_program
 from utils.label_state import Change, State, open_labels
-from utils.tables import NULL, image_set
+from utils.tables import NULL, image_set, without
 
 
 def main(argv: list[str]) -> None:
@@ -50,11 +50,13 @@ def main(argv: list[str]) -> None:
 
     def change(now: State) -> Change:
         present = {table: store.table(now, table) for table in ("images", "failed", "totag", "tagged", "tagging", "predicted")}
+        check_classes(now, cycle)
         all_images, all_failed = merged_listings(base, present, images, failed, cycle["pred_dir"])
-        named = applied("totag", predictions, now.classes)
+        stale = outdated(predicted, all_images)
+        named = without(applied("totag", predictions, now.classes), stale)
         totag = publish_totag(all_images, named, totag=present["totag"], tagged=present["tagged"], tagging=present["tagging"],
                               failed=all_failed, hours=config.reservation_hours, now=datetime.now(UTC))
-        all_predicted = merged_predicted(predicted, present["predicted"], totag)
+        all_predicted = merged_predicted(without(predicted, stale), present["predicted"], totag)
         return Change({"images": all_images, "failed": all_failed, "totag": totag, "predicted": all_predicted},
                       {"live": embeddings(now), "predicted_by": models_of(all_predicted, now, predicted, cycle.get("model_blob"))})
 

@@ -6,6 +6,7 @@ that no published model was trained on. Images that are in the test set stay in 
 import _repo_root  # noqa: F401, I001
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,10 +81,12 @@ def draw(tagged: pd.DataFrame, test: pd.DataFrame, images: pd.DataFrame, trained
     return Draw(only(tagged, chosen), len(image_set(test)), len(labelled), config.test_percentage, tuple(sorted(lacking)), where)
 
 
-def trained_images(store: LabelStore, state: State) -> set[str]:
-    """Images that a published model or the candidate was trained on: of each cycle, what was tagged then without what was its test set."""
+def trained_images(store: LabelStore, state: State, cycles: Iterable[dict] | None = None) -> set[str]:
+    """Images that a published model or the candidate was trained on (or those of these cycles): of each cycle, what was tagged then
+    without what was its test set.
+    """
     trained: set[str] = set()
-    for cycle in [*state.cycles, state.document.get("candidate") or {}]:
+    for cycle in [*state.cycles, state.document.get("candidate") or {}] if cycles is None else cycles:
         try:
             tagged, test = (store.table(State({"tables": {name: cycle.get(name)}}), name) for name in ("tagged", "test"))
         except Missing as error:

@@ -9,7 +9,7 @@
 # The first step that fails stops the run with its exit code; --from STEP goes on from there.
 set -euo pipefail
 
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 entry=$1
 name=${entry##*/}
 shift

@@ -4,8 +4,8 @@
 # Installs requirements.txt, or requirements-gpu.txt where nvidia-smi finds a GPU, and the further files given. Does nothing when nothing has changed.
 set -euo pipefail
 
-root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-cd -- "$root"
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+CDPATH='' cd -- "$root"
 
 fail() {
     printf 'set_up.sh: %s\n' "$1" >&2

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     for name, path in outputs.items():
         write_bytes(path, tables.to_csv(name, written[name], config.user_folders))
     begin_cycle(config, base=state.commit, base_tables=state.document["tables"], started_at=utc_text(started), listed=len(listing.blobs),
-                pred_dir=pred_dir)
+                class_changes=len(state.classes.get("changes", [])), pred_dir=pred_dir)
     labelled = len(tables.image_set(written["tagged"]))
     print(f"{len(listing.blobs)} images ({result.downloaded} fetched, {len(failed)} failed), {labelled} labelled → {outputs['images']}")
     return 0 if len(images) else 1

@@ -167,9 +167,19 @@ def publish_totag(images: pd.DataFrame, predictions: pd.DataFrame, *, totag: pd.
 
 
 def merge_listing(base: pd.DataFrame, present: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
-    """`ours` (images or failed, made from `base` hours ago) with the images that others have added to the state (`present`) meanwhile."""
-    added = without(present, image_set(base) | image_set(ours))
-    return pd.concat([ours, added], ignore_index=True) if len(added) else ours
+    """`ours` (images or failed, made from `base` hours ago) with the images that others have added to the state (`present`) meanwhile, or
+    found to be replaced (other ETags).
+    """
+    of_base = dict(zip(blob_names(base), base["etag"], strict=True))
+    replaced = {image for image, etag in zip(blob_names(present), present["etag"], strict=True) if of_base.get(image, etag) != etag}
+    theirs = only(present, replaced | (image_set(present) - image_set(base) - image_set(ours)))
+    return pd.concat([without(ours, replaced), theirs], ignore_index=True) if len(theirs) else ours
+
+
+def outdated(predicted: pd.DataFrame, images: pd.DataFrame) -> set[str]:
+    """Images whose predictions are of a picture (ETag in `predicted`) that was replaced since (ETag in `images`)."""
+    etags = dict(zip(blob_names(images), images["etag"], strict=True))
+    return {image for image, etag in zip(blob_names(predicted), predicted["etag"], strict=True) if etags.get(image, etag) != etag}
 
 
 def match_folders(images: pd.DataFrame, state: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -103,6 +103,16 @@ def brought_up(table: str, frame: pd.DataFrame, classes: dict, known: int) -> pd
     return applied(table, frame, classes)
 
 
+def used_again(classes: dict, known: int) -> set[str]:
+    """Names that changes after the first `known` ones took from a class and gave to another one."""
+    gone: set[str] = set()
+    again: set[str] = set()
+    for step in classes.get("changes", [])[known:]:
+        again |= set(step["renamed"].values()) & gone
+        gone |= {*step["renamed"], *step["dropped"]}
+    return again
+
+
 def old_names(classes: dict, known: int) -> set[str]:
     """The names that `brought_up` changes or takes out."""
     steps = [*classes.get("changes", [])[known:], {**classes, "dropped": classes.get("removed", [])}]

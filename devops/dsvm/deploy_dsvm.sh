@@ -14,8 +14,8 @@ set +o posix
 set -euo pipefail
 LC_COLLATE=C # [a-z] means small letters
 
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-root=$(cd -- "$here/../.." && pwd)
+here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+root=$(CDPATH='' cd -- "$here/../.." && pwd)
 
 fail() { # EXIT-CODE MESSAGE: 2 for what the user gave, 1 for everything else
     printf 'deploy_dsvm.sh: %s\n' "$2" >&2

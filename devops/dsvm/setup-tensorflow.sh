@@ -19,7 +19,7 @@ MINIMUM_DRIVER=525 # of the CUDA 12 libraries that TensorFlow brings
 MINIMUM_DISK_GB=15
 UV=0.13.9
 
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 fail() { # EXIT-CODE MESSAGE
     printf 'setup-tensorflow.sh: %s\n' "$2" >&2
@@ -61,7 +61,7 @@ main() {
     done
     case $wait in '' | *[!0-9]*) fail 2 "--wait-for-driver $wait: expected a number of minutes" ;; esac
     [ "$(uname -s)" = Linux ] || fail 2 "this is for the Linux machine; copy the toolkit there first, as devops/README.md shows"
-    root=$(cd -- "$here/../.." && pwd)
+    root=$(CDPATH='' cd -- "$here/../.." && pwd)
     if [ ! -f "$root/train/set_up.sh" ]; then
         clone "$repository"
         exec bash "$HOME/active-learning-detect/devops/dsvm/setup-tensorflow.sh" ${given[@]+"${given[@]}"}
