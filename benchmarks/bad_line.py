@@ -19,10 +19,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers_proxy import CODES, Fault, through
-from labelling_project import Driver, findings, open_project, photo, review, store_lines, write_config, wrong_boxes
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from utils.tables import image_set
+from helpers_proxy import CODES, Fault, through  # noqa: E402
+from labelling_project import Driver, findings, open_project, photo, review, store_lines, write_config, wrong_boxes  # noqa: E402
+
+from utils.tables import image_set  # noqa: E402
 
 PEOPLE, COUNT, IMAGES = ("anna", "bert"), 5, 12
 KINDS = (*((kind, 500) for kind in ("delay", "lost request", "lost answer", "cut", "short", "lie")), *(("status", code) for code in CODES))
