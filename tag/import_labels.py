@@ -10,6 +10,7 @@ import pandas as pd
 
 from utils import assignments, tables
 from utils.arguments import Parser
+from utils.canvas import same_shape
 from utils.class_changes import applied, current_classes
 from utils.config import Config, load_config
 from utils.errors import InputError, run_program
@@ -160,9 +161,9 @@ def usable(frame: pd.DataFrame, at: Mapping[str, pd.DataFrame], user_folders: bo
     faults |= {name: "the image cannot be read" for name in set(names) & image_set(at["failed"])}
     sizes = pd.DataFrame({"height": names.map(listed["height"]), "width": names.map(listed["width"])})
     turned = (sizes["height"] > 0) & (frame["height"] > 0) & (frame["width"] > 0)
-    ratio = frame["width"] * sizes["height"] / (frame["height"] * sizes["width"]).where(turned)
+    compared = [side[turned].to_numpy() for table in (frame, sizes) for side in (table["height"], table["width"])]
     faults |= {name: "its size there has another shape than the upright image; the boxes may be those of the unturned one"
-               for name in names[turned & ((ratio - 1).abs() > 0.02)]}
+               for name in names[turned][~same_shape(*compared)]}
     rows = without(frame.assign(height=sizes["height"].where(turned, frame["height"]).astype("int64"),
                                 width=sizes["width"].where(turned, frame["width"]).astype("int64")), faults)
     return clean("tagged", rows), [f"{name}: {why}; left out" for name, why in sorted(faults.items())]

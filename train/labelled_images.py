@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from utils.assignments import row_digests
-from utils.canvas import canvas_for
+from utils.canvas import canvas_for, same_shape
 from utils.errors import InputError
 from utils.label_map import current_name, with_current_classes
 from utils.splits import split_validation
@@ -21,7 +21,6 @@ PARTS = ("train", "validation", "test")
 FEW_BOXES = 10
 FEW_IMAGES = 20  # with fewer labelled images a validation part says nothing
 _RECORDS_FORMAT = 1
-_OTHER_SHAPE = 0.05
 
 
 @dataclass(frozen=True)
@@ -111,9 +110,9 @@ def clean_boxes(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 def of_other_shape(plan: Plan) -> list[str]:
     """The images whose proportions are others now than when they were labelled: turned or replaced since, so the boxes do not fit."""
     labelled = pd.concat([frame.drop_duplicates(["folder", "filename"]) for frame in plan.parts.values()])
+    labelled = labelled[(labelled["height"] > 0) & (labelled["width"] > 0)]
     now = plan.sizes.loc[blob_names(labelled)]
-    ratio = labelled["width"].to_numpy() * now["height"].to_numpy() / np.maximum(labelled["height"].to_numpy() * now["width"].to_numpy(), 1)
-    return sorted(now.index[(np.abs(ratio - 1) > _OTHER_SHAPE) & (labelled["height"].to_numpy() > 0)])
+    return sorted(now.index[~same_shape(*(frame[side].to_numpy() for frame in (labelled, now) for side in ("height", "width")))])
 
 
 def enlarged_in_tiles(plan: Plan, side: int) -> float:

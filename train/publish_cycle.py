@@ -141,6 +141,7 @@ def entry_of(made: Made, blobs: dict[str, str], config: Config) -> dict:
     """What label_state.json says about a cycle, but for the tables that its commit makes."""
     boxes = made.tagged[made.tagged["class"] != NULL]
     return {"id": made.number, "at": utc_text(datetime.now(UTC)), "started_at": made.cycle["started_at"], "base": made.cycle["base"],
+            "class_changes": made.cycle.get("class_changes"),
             "tagged": made.cycle["base_tables"].get("tagged"), **blobs, "images_labelled": len(image_set(made.tagged)),
             "boxes_labelled": len(boxes), "metrics": metrics(made.performance), "weights": made.training.get("weights"),
             "seed": config.seed, "versions": versions(), "durations": made.cycle.get("durations", {}), "training": made.training,
@@ -186,7 +187,8 @@ def change(now: State, store: LabelStore, made: Made, entry: dict) -> Change | N
 
 def check_classes(now: State, cycle: dict) -> None:
     """Raises InputError when a class name means another class now than when the cycle (or run without training) began."""
-    if again := used_again(now.classes, cycle.get("class_changes", len(now.classes.get("changes", [])))):
+    known = cycle.get("class_changes")
+    if known is not None and (again := used_again(now.classes, known)):
         raise InputError(f"classes were changed since this run began, and {', '.join(sorted(again))} means another class now; begin it "
                          "again")
 

@@ -51,8 +51,7 @@ def keep(config: Config, store: LabelStore, made: Made, verdict: dict) -> None:
     blobs = publish_files(config, store, made, TABLES)
     own = {f"made_{table}": blobs.pop(table) for table in TABLES}
     base = {f"base_{table}": made.cycle["base_tables"].get(table) for table in MERGED}
-    candidate = {**entry_of(made, blobs, config), "test": own["made_test"], **own, **base, "verdict": verdict,
-                 "class_changes": made.cycle.get("class_changes", 0)}
+    candidate = {**entry_of(made, blobs, config), "test": own["made_test"], **own, **base, "verdict": verdict}
 
     def kept(now: State) -> Change:
         present = {table: store.table(now, table) for table in ("images", "failed", "totag", "tagged", "tagging")}
@@ -73,8 +72,8 @@ def accept(store: LabelStore) -> str:
     base = {table: candidate[f"base_{table}"] for table in MERGED}
     blobs = {table: candidate[f"made_{table}"] for table in TABLES} | {"tagged": candidate["tagged"]}
     frames = {table: store.table(State({"tables": blobs}), table) for table in blobs}
-    began = {"base_tables": base, **{name: candidate[name] for name in ("class_changes",) if name in candidate}}
-    made = Made(number=candidate["id"], cycle=began, training=candidate["training"],
+    made = Made(number=candidate["id"], cycle={"base_tables": base, "class_changes": candidate.get("class_changes")},
+                training=candidate["training"],
                 predictions=frames.pop("totag"), **frames)
     entry = {name: value for name, value in candidate.items() if name != "verdict" and not name.startswith(("base_", "made_"))}
     entry["accepted"] = candidate["verdict"]["why"]

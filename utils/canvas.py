@@ -1,6 +1,7 @@
 """The canvas: the one size (height, width) in pixels that a model sees. Images are fitted into its top left, their aspect ratio kept."""
 import numpy as np
 
+_OTHER_SHAPE = 0.05  # views on a screen are whole pixels
 _STEP = 64  # the coarsest level of the feature pyramid halves six times
 
 
@@ -27,3 +28,8 @@ def fit(height: int, width: int, canvas: tuple[int, int]) -> tuple[int, int]:
     size, target = np.array([height, width], np.float32), np.array(canvas, np.float32)
     fitted = np.clip(np.round(size * np.min(target / size)), 1, target)
     return int(fitted[0]), int(fitted[1])
+
+
+def same_shape(height, width, other_height, other_width):
+    """Have two pictures the same proportions, to within a twentieth? Numbers above 0, or arrays of them."""
+    return np.abs(np.asarray(width) * other_height / (np.asarray(height) * other_width) - 1) <= _OTHER_SHAPE

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from utils.canvas import same_shape
+
 LISTED = (".jpg", ".jpeg", ".png", ".gif")  # what VoTT shows of a folder
-_OTHER_SHAPE = 0.05  # views are whole pixels of the screen
 _SAME = 0.05  # pixels: a box that moved by less is as it was handed out
 
 
@@ -53,7 +54,7 @@ class Frame:
 
     def fits(self, width: int, height: int) -> bool:
         """Were all boxes drawn in views with the proportions of such an image?"""
-        return all(abs(view_width * height / (view_height * width) - 1) <= _OTHER_SHAPE for view_width, view_height in self.views)
+        return all(same_shape(view_height, view_width, height, width) for view_width, view_height in self.views)
 
 
 @dataclass(frozen=True)

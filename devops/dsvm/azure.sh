@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034  # variables of the files that belong together
 # Calling az: every call goes through here, so that --dry-run can show it and an error is one line.
-# Sourced by deploy_dsvm.sh, which has fail(). Works in bash 3.2, as macOS has it.
+# Sourced by deploy_dsvm.sh, which has fail() and the folder $scratch. Works in bash 3.2, as macOS has it.
 
 dry_run=no
 subscription_id=""
@@ -74,9 +74,8 @@ try_az() { # as tell_az, but only gives az's exit code when it fails
 }
 
 run_az() {
-    local code=0 errors line
-    errors=$(mktemp "${TMPDIR:-/tmp}/az-errors.XXXXXX")
-    answer=$("$az_program" "$@" </dev/null 2>"$errors") || code=$?
+    local code=0 line
+    answer=$("$az_program" "$@" </dev/null 2>"$scratch/errors") || code=$?
     answer=${answer//$'\r'/}
     az_error=""
     while IFS= read -r line; do
@@ -85,8 +84,7 @@ run_az() {
             'ERROR: '*) az_error=${line#ERROR: }; break ;;
             *) az_error=${az_error:-$line} ;;
         esac
-    done <"$errors"
-    rm -f "$errors"
+    done <"$scratch/errors"
     [ "$code" -ne 2 ] || az_error="az does not know these arguments ($az_error); bring it up to date with: az upgrade"
     return "$code"
 }

@@ -60,6 +60,8 @@ main() {
     [ -n "$config" ] || fail 2 "no settings file given; for example: bash devops/dsvm/deploy_dsvm.sh devops/dsvm/config/dsvm_config.sh"
     read_settings "$config"
     check_settings
+    scratch=$(mktemp -d "${TMPDIR:-/tmp}/deploy-dsvm.XXXXXX") || fail 1 "no folder can be made in ${TMPDIR:-/tmp}"
+    trap 'rm -rf "$scratch"' EXIT
     find_az
     [ "$delete" = yes ] || check_key
     check_login
@@ -133,8 +135,6 @@ make_machine() {
     [ -z "$VM_DNS_NAME" ] || command+=(--public-ip-address-dns-name "$VM_DNS_NAME")
     [ "$VM_SPOT" = no ] || command+=(--priority Spot --max-price "$VM_SPOT_MAX_PRICE" --eviction-policy Deallocate)
     if [ -n "$REPOSITORY" ]; then
-        scratch=$(mktemp -d "${TMPDIR:-/tmp}/deploy-dsvm.XXXXXX")
-        trap 'rm -rf "$scratch"' EXIT
         write_cloud_init >"$scratch/cloud-init.yaml"
         command+=(--custom-data "$(path_for_az "$scratch/cloud-init.yaml")")
     fi
