@@ -5,8 +5,10 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,23 @@ def desk(tmp_path):
     yield desk
     desk.azure.shutdown()
     desk.azure.server_close()
+
+
+def test_nothing_is_left_in_the_temporary_folder_however_it_ends(desk):
+    scratch = desk.folder / "scratch"
+    scratch.mkdir()
+    assert desk.deploy(TMPDIR=str(scratch)).returncode == 0 and not list(scratch.iterdir())
+    desk.stand_in("az", "echo ERROR: no >&2; exit 1")
+    assert desk.deploy(TMPDIR=str(scratch)).returncode == 1 and not list(scratch.iterdir())
+    desk.stand_in("az", "sleep 60")
+    environment = {"HOME": str(desk.folder), "PATH": f"{desk.bin}:{os.environ['PATH']}", "TMPDIR": str(scratch)}
+    running = subprocess.Popen(["bash", DSVM / "deploy_dsvm.sh", desk.config], env=environment, start_new_session=True)
+    while not list(scratch.glob("*/errors")):
+        assert running.poll() is None
+        time.sleep(0.01)
+    os.killpg(running.pid, signal.SIGINT)  # Ctrl-C while az is asked
+    assert running.wait() and not list(scratch.iterdir())
+    assert "no folder can be made" in desk.deploy(TMPDIR=str(desk.folder / "none")).stderr
 
 
 @pytest.fixture(scope="module")

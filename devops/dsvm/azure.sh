@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034  # variables of the files that belong together
+# shellcheck shell=bash disable=SC2034,SC2154  # variables of the files that belong together
 # Calling az: every call goes through here, so that --dry-run can show it and an error is one line.
 # Sourced by deploy_dsvm.sh, which has fail() and the folder $scratch. Works in bash 3.2, as macOS has it.
 
