@@ -4,9 +4,9 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers_batch import Project
 from helpers_programs import done, run
 from helpers_tables import images, labels
-from test_download_upload import Project
 
 from utils.embeddings import MODEL, Basis, Embeddings, to_parquet
 from utils.label_state import Change
