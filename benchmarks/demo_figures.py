@@ -1,9 +1,13 @@
-"""Figure 1: the demo takes at most 10 minutes after installation and 4 GB of memory, and ends with an average AP50 of at least 0.90.
+"""Figure 1: the demo takes at most 10 minutes after installation and 4 GB of memory, and ends with
+an average AP50 of at least 0.90.
 
-Run with: .venv/bin/python benchmarks/demo_figures.py [FOLDER]     (a new folder; without it, a temporary one)
+Run with: .venv/bin/python benchmarks/demo_figures.py [FOLDER]     (a new folder; without it, a
+temporary one)
 
-Memory is the sum over all processes of the demo at one moment (proportional set size where the system tells it), at its highest.
+Memory is the sum over all processes of the demo at one moment (proportional set size where the
+system tells it), at its highest.
 """
+
 import subprocess
 import sys
 import tempfile
@@ -15,7 +19,7 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from utils import tables  # noqa: E402
+from utils.labels import tables
 
 
 def main() -> int:
@@ -30,8 +34,11 @@ def main() -> int:
     minutes = (time.monotonic() - started) / 60
     performance = tables.parse("performance", folder / "data" / "performance.csv")
     average = performance.loc[performance["Class Name"] == "Average", "AP"].iloc[0]
-    figures = [("minutes", minutes, minutes <= 10, "≤ 10"), ("GB of memory", peak / 1e9, peak <= 4e9, "≤ 4"),
-               ("average AP50", average, average >= 0.9, "≥ 0.90")]
+    figures = [
+        ("minutes", minutes, minutes <= 10, "≤ 10"),
+        ("GB of memory", peak / 1e9, peak <= 4e9, "≤ 4"),
+        ("average AP50", average, average >= 0.9, "≥ 0.90"),
+    ]
     print(f"\nThe demo on {psutil.cpu_count()} cores:")
     for name, value, reached, wanted in figures:
         print(f"    {name:14} {value:6.2f}   wanted {wanted}: {'reached' if reached else 'MISSED'}")

@@ -1,7 +1,9 @@
-"""Figure 5: memory and time of initialize.py on many images (hard links to one photograph): < 1 GB for 100 000, time linear in the number.
+"""Figure 5: memory and time of initialize.py on many images (hard links to one photograph): < 1 GB
+for 100 000, time linear in the number.
 
-    python benchmarks/initialize_scale.py [NUMBER …]      default: 25000 50000 100000
+python benchmarks/initialize_scale.py [NUMBER …]      default: 25000 50000 100000
 """
+
 import os
 import subprocess
 import sys
@@ -24,22 +26,34 @@ def main(counts: list[int]) -> None:
         with tempfile.TemporaryDirectory(dir=ROOT.parent) as name:
             seconds, memory, said = measure(Path(name), count)
         measured.append((count, seconds, memory))
-        print(f"{count} images: {seconds:.1f} s of processor, {1e6 * seconds / count:.0f} µs an image, {memory / 1e6:.0f} MB at most; "
-              f"{said}",
-              flush=True)
+        print(
+            f"{count} images: {seconds:.1f} s of processor, {1e6 * seconds / count:.0f} µs an"
+            f" image, {memory / 1e6:.0f} MB at most; {said}",
+            flush=True,
+        )
     (first, first_seconds, _), (last, last_seconds, last_memory) = measured[0], measured[-1]
-    print(f"{last / first:.1f} times the images took {last_seconds / first_seconds:.1f} times the time; "
-          f"memory {last_memory / 1e9:.2f} GB (to reach for 100 000: < 1 GB)")
+    print(
+        f"{last / first:.1f} times the images took {last_seconds / first_seconds:.1f} times the"
+        f" time; memory {last_memory / 1e9:.2f} GB (to reach for 100 000: < 1 GB)"
+    )
 
 
 def measure(folder: Path, count: int) -> tuple[float, int, str]:
-    """Seconds of processor (whatever else the machine does), bytes of memory at most, last line of initialize.py on `count` images."""
+    """Seconds of processor (whatever else the machine does), bytes of memory at most, last line of
+    initialize.py on `count` images.
+    """
     make_images(folder / "store" / "images", count)
     (folder / "store" / "labels").mkdir()
     config = folder / "config.ini"
-    config.write_text("storage_url=store\nimage_container_name=images\nlabel_container_name=labels\nuser_folders=True\nfiletype=*.jpg\n"
-                      "classes=bird\n")
-    process = subprocess.Popen([sys.executable, ROOT / "train" / "initialize.py", config], stdout=subprocess.PIPE, text=True)
+    config.write_text(
+        "storage_url=store\nimage_container_name=images\nlabel_container_name=labels\nuser_folders=True\nfiletype=*.jpg\n"
+        "classes=bird\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "train" / "initialize.py", config],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     watched, memory, seconds = psutil.Process(process.pid), 0, 0.0
     while process.poll() is None:
         try:

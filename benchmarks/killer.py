@@ -1,11 +1,14 @@
-"""Kills the programs with SIGKILL at random moments. After each kill `status.py --check` is clean, and the same command run again finishes.
+"""Kills the programs with SIGKILL at random moments. After each kill `status.py --check` is clean,
+and the same command run again finishes.
 
     python benchmarks/killer.py                          # 200 kills over six programs on a folder store
     python benchmarks/killer.py --kills 40 --store azurite --seed 7
 
-Programs: download, upload, publish (train/publish_cycle.py with files as the steps before leave them), repartition, sync (initialize.py and
-sync_images.py), change_classes. A run that ended before its kill counts as no kill. Ends with exit code 1 when something was wrong.
+Programs: download, upload, publish (train/publish_cycle.py with files as the steps before leave
+them), repartition, sync (initialize.py and sync_images.py), change_classes. A run that ended before
+its kill counts as no kill. Ends with exit code 1 when something was wrong.
 """
+
 import argparse
 import random
 import subprocess
@@ -15,25 +18,48 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from labelling_project import findings, leave_cycle, open_project, photo, review, start, store_lines, write_config, wrong_boxes
+from labelling_project import (
+    findings,
+    leave_cycle,
+    open_project,
+    photo,
+    review,
+    start,
+    store_lines,
+    write_config,
+    wrong_boxes,
+)
 
-from utils.class_changes import CHANGED_TABLES
 from utils.config import load_config
-from utils.tables import image_set
+from utils.labels.class_changes import CHANGED_TABLES
+from utils.labels.tables import image_set
 
 COUNT = 5  # images of a batch
 COMMANDS = {
-    "download": ("tag/download_vott_json.py", str(COUNT)), "upload": ("tag/upload_vott_json.py",), "publish": ("train/publish_cycle.py",),
-    "repartition": ("train/repartition_test_set.py",), "sync": ("train/initialize.py",), "begin": ("train/sync_images.py",),
-    "change_classes": ("tag/change_classes.py",)}
+    "download": ("tag/download_vott_json.py", str(COUNT)),
+    "upload": ("tag/upload_vott_json.py",),
+    "publish": ("train/publish_cycle.py",),
+    "repartition": ("train/repartition_test_set.py",),
+    "sync": ("train/initialize.py",),
+    "begin": ("train/sync_images.py",),
+    "change_classes": ("tag/change_classes.py",),
+}
 
 
 class Killer:
-    """One project that programs are killed on. `wrong`: what was not as it must be; `kills` by program."""
+    """One project that programs are killed on. `wrong`: what was not as it must be; `kills` by
+    program.
+    """
 
     def __init__(self, store: str, folder: Path, seed: int):
         self.folder, self.random = folder, random.Random(seed)
-        self.config = write_config(folder / "config.ini", store, tagger_name="anna", tagging_location="Tag", train_iterations=1)
+        self.config = write_config(
+            folder / "config.ini",
+            store,
+            tagger_name="anna",
+            tagging_location="Tag",
+            train_iterations=1,
+        )
         self.loaded = load_config(self.config)
         self.container, self.labels = open_project(self.config)
         self.wrong: list[str] = []
@@ -56,12 +82,16 @@ class Killer:
             self.images += 1
 
     def once(self, name: str) -> None:
-        """Bring the project into a state in which the command has something to do, kill it, check, and run it again."""
+        """Bring the project into a state in which the command has something to do, kill it, check,
+        and run it again.
+        """
         arguments = self.prepare(name)
         began = time.monotonic()
         process = self.start(name, arguments)
         try:
-            text, _ = process.communicate(timeout=self.seconds[name] * self.random.uniform(0.2, 1.1))
+            text, _ = process.communicate(
+                timeout=self.seconds[name] * self.random.uniform(0.2, 1.1)
+            )
             killed = False
             self._learn(name, time.monotonic() - began)
         except subprocess.TimeoutExpired:
@@ -77,7 +107,9 @@ class Killer:
             self.wrong.append(f"after a kill of {name}: {text.strip()[-400:]}")
         if killed:
             self.finish(name, arguments)
-        self.wrong += [f"after {name} was run again: {finding}" for finding in findings(self.labels)]
+        self.wrong += [
+            f"after {name} was run again: {finding}" for finding in findings(self.labels)
+        ]
         self.verify(name)
 
     def prepare(self, name: str) -> list[str]:
@@ -88,7 +120,10 @@ class Killer:
             self.finish("upload")
         state = self.labels.read()
         out = self.labels.table(state, "tagging")
-        self.cycles, self.tested = len(state.cycles), len(image_set(self.labels.table(state, "test")))
+        self.cycles, self.tested = (
+            len(state.cycles),
+            len(image_set(self.labels.table(state, "test"))),
+        )
         if name == "download":
             if len(image_set(self.labels.totag(state))) < 2 * COUNT:
                 self.add_images(20)
@@ -123,8 +158,13 @@ class Killer:
         if name == "download":
             on_disk = len(list((self.folder / "Tag" / "Images").iterdir()))
             if (len(image_set(out)), on_disk) != (COUNT, COUNT):
-                self.wrong.append(f"download: {len(image_set(out))} images are reserved, {on_disk} on disk")
-        self.wrong += [f"{name}: the box of {blob} is not in tagged" for blob in wrong_boxes(tagged, self.uploaded(out), self.names)]
+                self.wrong.append(
+                    f"download: {len(image_set(out))} images are reserved, {on_disk} on disk"
+                )
+        self.wrong += [
+            f"{name}: the box of {blob} is not in tagged"
+            for blob in wrong_boxes(tagged, self.uploaded(out), self.names)
+        ]
         if name == "upload" and (left := image_set(out) & set(self.reviewed)):
             self.wrong.append(f"upload: {len(left)} reviewed images are out still")
         if name in ("sync", "begin"):
@@ -133,15 +173,27 @@ class Killer:
                 self.wrong.append(f"sync: {len(known)} of {self.images} images are known")
         if name == "publish":
             models = [cycle["model"] for cycle in state.cycles]
-            if len(models) != self.cycles + 1 or len(set(models)) != len(models) or models[-1] != state.live["model"]:
-                self.wrong.append(f"publish: {len(models) - self.cycles} cycles were added, not one with the live model")
+            if (
+                len(models) != self.cycles + 1
+                or len(set(models)) != len(models)
+                or models[-1] != state.live["model"]
+            ):
+                self.wrong.append(
+                    f"publish: {len(models) - self.cycles} cycles were added, not one with the live"
+                    " model"
+                )
         tested = len(image_set(self.labels.table(state, "test")))
         if tested < self.tested or name == "repartition" and not tested:
             self.wrong.append(f"{name}: the test set has {tested} images, {self.tested} before")
         if name == "change_classes":
-            classes = {table: set(self.labels.table(state, table)["class"]) for table in CHANGED_TABLES}
-            self.wrong += [f"change_classes: {table} has the old class still" for table, present in classes.items()
-                           if present & {"bird", "gull"} - {self.names["bird"]}]
+            classes = {
+                table: set(self.labels.table(state, table)["class"]) for table in CHANGED_TABLES
+            }
+            self.wrong += [
+                f"change_classes: {table} has the old class still"
+                for table, present in classes.items()
+                if present & {"bird", "gull"} - {self.names["bird"]}
+            ]
 
     def uploaded(self, out) -> list[str]:
         held = image_set(out)
@@ -153,9 +205,13 @@ class Killer:
         process = self.start(name, arguments)
         text, _ = process.communicate()
         self._learn(name, time.monotonic() - began)
-        done_before = name == "download" and "images of the batch of" in text and "are not uploaded" in text  # killed after its last write
+        done_before = (
+            name == "download" and "images of the batch of" in text and "are not uploaded" in text
+        )  # killed after its last write
         if process.returncode and not done_before:
-            self.wrong.append(f"{name}, run to its end: exit {process.returncode}: {text.strip()[-400:]}")
+            self.wrong.append(
+                f"{name}, run to its end: exit {process.returncode}: {text.strip()[-400:]}"
+            )
 
     def _learn(self, name: str, seconds: float) -> None:
         self.seconds[name] = 0.7 * self.seconds[name] + 0.3 * seconds
@@ -167,12 +223,19 @@ class Killer:
 
 def hunt(kind: str, kills: int, seed: int, say=print, most: int = 10) -> Killer:
     """Kill until it was done `kills` times; stops early after `most` faults."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place, store_lines(kind, Path(place)) as new:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place,
+        store_lines(kind, Path(place)) as new,
+    ):
         killer = Killer(new(), Path(place) / "project", seed)
         names = list(COMMANDS)
         while killer.kills.total() < kills and len(killer.wrong) < most:
             before = len(killer.wrong)
-            name = names[killer.number % len(names)] if killer.random.random() < 0.5 else killer.random.choice(names)
+            name = (
+                names[killer.number % len(names)]
+                if killer.random.random() < 0.5
+                else killer.random.choice(names)
+            )
             killer.once(name)
             for fault in killer.wrong[before:]:
                 say(fault)
@@ -182,7 +245,9 @@ def hunt(kind: str, kills: int, seed: int, say=print, most: int = 10) -> Killer:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--store", choices=["folder", "azurite"], default="folder")
     parser.add_argument("--seed", type=int, default=0)

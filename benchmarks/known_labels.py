@@ -1,7 +1,9 @@
-"""A data set with labels.csv as a project: its photos in a folder store, and an annotator who draws the data set's own boxes.
+"""A data set with labels.csv as a project: its photos in a folder store, and an annotator who draws
+the data set's own boxes.
 
 Everything else is done by the real programs: initialize, download, upload, repartition, train.
 """
+
 import json
 import os
 import shutil
@@ -12,24 +14,27 @@ from pathlib import Path
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "train")]
+sys.path.insert(0, str(ROOT))
 
-from demo_annotator import Work, corrected  # noqa: E402
-
-from utils import tables  # noqa: E402
-from utils.batch import read_batch  # noqa: E402
-from utils.config import load_config  # noqa: E402
-from utils.files import write_text  # noqa: E402
+from train.demo.annotator import Work, corrected
+from utils.batch.batch import read_batch
+from utils.config import load_config
+from utils.files import write_text
+from utils.labels import tables
 
 
 class Project:
-    """A project in `folder` made of data sets `name: path` (images anywhere below, labels.csv at the top); settings are config keys."""
+    """A project in `folder` made of data sets `name: path` (images anywhere below, labels.csv at
+    the top); settings are config keys.
+    """
 
     def __init__(self, folder: Path, datasets: dict[str, Path], **settings):
         self.folder, self.config_file = folder, folder / "config.ini"
         self.truth: dict[str, list[tuple[str, tuple]]] = {}
         for name, path in datasets.items():
-            labels = pd.read_csv(path / "labels.csv", dtype={"filename": str}, keep_default_na=False)
+            labels = pd.read_csv(
+                path / "labels.csv", dtype={"filename": str}, keep_default_na=False
+            )
             for filename, rows in labels.groupby("filename"):
                 source = next(path.rglob(filename.replace("[", "[[]")))
                 target = folder / "store" / "images" / name / filename
@@ -37,21 +42,37 @@ class Project:
                 if not target.exists():
                     _link(source, target)
                 boxes = rows[["xmin", "ymin", "xmax", "ymax"]].astype(float).to_numpy()
-                self.truth[f"{name}/{filename}"] = list(zip(rows["class"], map(tuple, boxes), strict=True))
+                self.truth[f"{name}/{filename}"] = list(
+                    zip(rows["class"], map(tuple, boxes), strict=True)
+                )
         (folder / "store" / "labels").mkdir(parents=True, exist_ok=True)
         self.classes = sorted({name for boxes in self.truth.values() for name, _ in boxes})
-        self.settings = {"storage_url": "store", "image_container_name": "images", "label_container_name": "labels", "user_folders": True,
-                         "filetype": "*.jpg", "classes": ",".join(self.classes), "tagging_location": "to_review", "data_dir": "data",
-                         "tagger_name": "benchmark", "split_by": "image", **settings}
+        self.settings = {
+            "storage_url": "store",
+            "image_container_name": "images",
+            "label_container_name": "labels",
+            "user_folders": True,
+            "filetype": "*.jpg",
+            "classes": ",".join(self.classes),
+            "tagging_location": "to_review",
+            "data_dir": "data",
+            "tagger_name": "benchmark",
+            "split_by": "image",
+            **settings,
+        }
         self.configure()
 
     def configure(self, **settings) -> None:
         """Write the config file, with these settings changed."""
         self.settings |= settings
-        write_text(self.config_file, "".join(f"{key}={value}\n" for key, value in self.settings.items()))
+        write_text(
+            self.config_file, "".join(f"{key}={value}\n" for key, value in self.settings.items())
+        )
 
     def label_everything(self) -> None:
-        """Initialize, download all images as one batch, draw the known boxes, upload, draw the test set."""
+        """Initialize, download all images as one batch, draw the known boxes, upload, draw the test
+        set.
+        """
         self.run(["bash", "train/active_learning_initialize.sh"])
         self.run([sys.executable, "tag/download_vott_json.py", str(len(self.truth))])
         place = self.folder / "to_review"
@@ -62,7 +83,9 @@ class Project:
         for local, item in batch.images.items():
             width, height = item.width, item.height
             known = [(name, _inside(box, width, height)) for name, box in self.truth[item.blob]]
-            drawn = [(name, box) for name, box in known if box[2] - box[0] > 1 and box[3] - box[1] > 1]
+            drawn = [
+                (name, box) for name, box in known if box[2] - box[0] > 1 and box[3] - box[1] > 1
+            ]
             project["frames"][local] = corrected([], drawn, width, height, work)
         project["visitedFrames"] = sorted(batch.images)
         write_text(path, json.dumps(project))
@@ -73,7 +96,9 @@ class Project:
     def train(self) -> pd.Series:
         """One training cycle; the row Average of its performance table."""
         self.run(["bash", "train/active_learning_train.sh"])
-        table = tables.parse("performance", load_config(self.config_file).data_dir / "performance.csv")
+        table = tables.parse(
+            "performance", load_config(self.config_file).data_dir / "performance.csv"
+        )
         print(table.to_string(index=False), flush=True)
         return table[table["Class Name"] == "Average"].iloc[0]
 

@@ -1,4 +1,7 @@
-"""What the programs share that strain a project: small photographs that say their names, annotators, and checks."""
+"""What the programs share that strain a project: small photographs that say their names,
+annotators, and checks.
+"""
+
 import io
 import json
 import os
@@ -18,45 +21,65 @@ ROOT = Path(__file__).resolve().parent.parent
 for folder in (ROOT, ROOT / "tests"):
     sys.path.insert(0, str(folder))
 
-from utils import assignments, tables  # noqa: E402
-from utils.config import Config, load_config  # noqa: E402
-from utils.files import write_bytes  # noqa: E402
-from utils.label_map import write_label_map  # noqa: E402
-from utils.label_state import LabelStore, open_labels  # noqa: E402
-from utils.state_check import Finding, check_blobs, check_tables  # noqa: E402
+from utils.config import Config, load_config
+from utils.files import write_bytes
+from utils.labels import (
+    assignments,
+    tables,
+)
+from utils.labels.check import Finding, check_blobs, check_tables
+from utils.labels.label_map import write_label_map
+from utils.labels.store import LabelStore, open_labels
 
 WIDTH, HEIGHT = 200, 100
 
 
 @contextmanager
 def store_lines(kind: str, folder: Path) -> Iterator[callable]:
-    """A function that makes two new, empty containers and returns the lines of a config that name them."""
+    """A function that makes two new, empty containers and returns the lines of a config that name
+    them.
+    """
     if kind == "folder":
+
         def new() -> str:
             number = uuid.uuid4().hex[:8]
             for name in ("images", "labels"):
                 (folder / "store" / f"{name}-{number}").mkdir(parents=True)
             return f"storage_url={folder / 'store'}\nimage_container_name=images-{number}\nlabel_container_name=labels-{number}\n"
+
         yield new
         return
     import azurite
     from azure.storage.blob import BlobServiceClient
 
     with azurite.running() as url, BlobServiceClient(url, credential=azurite.KEY) as service:
+
         def new() -> str:
             number = uuid.uuid4().hex[:8]
             for name in ("images", "labels"):
                 service.create_container(f"{name}-{number}")
-            return (f"storage_url={url}\nAZURE_STORAGE_ACCOUNT={azurite.ACCOUNT}\nAZURE_STORAGE_KEY={azurite.KEY}\n"
-                    f"image_container_name=images-{number}\nlabel_container_name=labels-{number}\n")
+            return (
+                f"storage_url={url}\nAZURE_STORAGE_ACCOUNT={azurite.ACCOUNT}\nAZURE_STORAGE_KEY={azurite.KEY}\n"
+                f"image_container_name=images-{number}\nlabel_container_name=labels-{number}\n"
+            )
+
         yield new
 
 
 def write_config(path: Path, store: str, **settings) -> Path:
     """A config file; every user and machine has one, with its own tagger_name and folders."""
-    chosen = {"user_folders": True, "classes": "bird,seal", "filetype": "*.jpg", "split_by": "image", "test_percentage": 0.2, **settings}
+    chosen = {
+        "user_folders": True,
+        "classes": "bird,seal",
+        "filetype": "*.jpg",
+        "split_by": "image",
+        "test_percentage": 0.2,
+        **settings,
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(store + "".join(f"{key}={value}\n" for key, value in chosen.items()), encoding="utf-8")
+    path.write_text(
+        store + "".join(f"{key}={value}\n" for key, value in chosen.items()), encoding="utf-8"
+    )
     return path
 
 
@@ -65,28 +88,52 @@ def open_project(config: Path) -> tuple[object, LabelStore]:
 
 
 def photo(blob: str) -> bytes:
-    """A small JPEG with its own name inside, so that an annotator can tell what the file on disk really is."""
+    """A small JPEG with its own name inside, so that an annotator can tell what the file on disk
+    really is.
+    """
     buffer = io.BytesIO()
-    Image.fromarray(np.full((HEIGHT, WIDTH, 3), 90, np.uint8)).save(buffer, "JPEG", comment=blob.encode())
+    Image.fromarray(np.full((HEIGHT, WIDTH, 3), 90, np.uint8)).save(
+        buffer, "JPEG", comment=blob.encode()
+    )
     return buffer.getvalue()
 
 
 def truth(blob: str) -> tuple[str, float, float, float, float]:
     """The box that a person draws in this image: class, x1, x2, y1, y2 in pixels."""
     number = sum(blob.encode())
-    return ("bird", "seal")[number % 2], 10 + number % 50, 100 + number % 70, 5 + number % 30, 60 + number % 40
+    return (
+        ("bird", "seal")[number % 2],
+        10 + number % 50,
+        100 + number % 70,
+        5 + number % 30,
+        60 + number % 40,
+    )
 
 
 def review(place: Path) -> list[str]:
-    """Draw the true box in every image of the batch, as VoTT saves; the blob names that the files on disk say they are."""
+    """Draw the true box in every image of the batch, as VoTT saves; the blob names that the files
+    on disk say they are.
+    """
     project = json.loads((place / "Images.json").read_text(encoding="utf-8"))
     seen = []
     for file in sorted((place / "Images").iterdir()):
         with Image.open(file) as image:
             blob = image.info["comment"].decode()
         name, x1, x2, y1, y2 = truth(blob)
-        project["frames"][file.name] = [{"x1": x1, "x2": x2, "y1": y1, "y2": y2, "width": WIDTH, "height": HEIGHT, "tags": [name],
-                                         "type": "Rectangle", "UID": uuid.uuid4().hex[:8], "points": []}]
+        project["frames"][file.name] = [
+            {
+                "x1": x1,
+                "x2": x2,
+                "y1": y1,
+                "y2": y2,
+                "width": WIDTH,
+                "height": HEIGHT,
+                "tags": [name],
+                "type": "Rectangle",
+                "UID": uuid.uuid4().hex[:8],
+                "points": [],
+            }
+        ]
         seen.append(blob)
     project["visitedFrames"] = [file.name for file in sorted((place / "Images").iterdir())]
     (place / "Images.json").write_text(json.dumps(project), encoding="utf-8")
@@ -94,34 +141,72 @@ def review(place: Path) -> list[str]:
 
 
 def leave_cycle(config: Config, number: int) -> None:
-    """After sync_images.py: the files that steps 2 to 7 of the training cycle leave behind, without the training. Other numbers give
-    other predictions and another model."""
+    """After sync_images.py: the files that steps 2 to 7 of the training cycle leave behind, without
+    the training. Other numbers give other predictions and another model.
+    """
     images = tables.parse("images", config.data_dir / "images.csv")
     tagged = tables.parse("tagged", config.tagged_output)
     predictions = assignments.unseen_rows(tables.without(images, tables.image_set(tagged)))
     x = np.full(len(predictions), 0.1 + number % 50 / 100)
-    predictions = predictions.assign(**{"class": "bird", "xmin": x, "xmax": x + 0.3, "ymin": 0.1, "ymax": 0.5, "box_confidence": 0.6,
-                                        "image_confidence": 0.6})
-    seen = tables.make("predicted", filename=predictions["filename"], folder=predictions["folder"], model="killer").drop_duplicates()
-    performance = tables.make("performance", **{"Class Name": ["Average", "bird"], "AP": [0.5, 0.5], "images": [1.0, 1.0],
-                                                "boxes": [1.0, 1.0]})
-    for table, path, frame in (("totag", config.untagged_output, predictions), ("predicted", config.data_dir / "predicted.csv", seen),
-                               ("performance", config.data_dir / "performance.csv", performance)):
+    predictions = predictions.assign(
+        **{
+            "class": "bird",
+            "xmin": x,
+            "xmax": x + 0.3,
+            "ymin": 0.1,
+            "ymax": 0.5,
+            "box_confidence": 0.6,
+            "image_confidence": 0.6,
+        }
+    )
+    seen = tables.make(
+        "predicted", filename=predictions["filename"], folder=predictions["folder"], model="killer"
+    ).drop_duplicates()
+    performance = tables.make(
+        "performance",
+        **{
+            "Class Name": ["Average", "bird"],
+            "AP": [0.5, 0.5],
+            "images": [1.0, 1.0],
+            "boxes": [1.0, 1.0],
+        },
+    )
+    for table, path, frame in (
+        ("totag", config.untagged_output, predictions),
+        ("predicted", config.data_dir / "predicted.csv", seen),
+        ("performance", config.data_dir / "performance.csv", performance),
+    ):
         write_bytes(path, tables.to_csv(table, frame, True))
-    write_bytes(config.inference_output_dir / "frozen_inference_graph.pb", b"graph" * 20_000 + str(number).encode())
+    write_bytes(
+        config.inference_output_dir / "frozen_inference_graph.pb",
+        b"graph" * 20_000 + str(number).encode(),
+    )
     write_label_map(config.inference_output_dir / "label_map.pbtxt", {"bird": 1, "seal": 2})
-    write_bytes(config.train_dir / "training.json", json.dumps({"weights": "scratch", "steps": 1}).encode())
+    write_bytes(
+        config.train_dir / "training.json", json.dumps({"weights": "scratch", "steps": 1}).encode()
+    )
 
 
-def wrong_boxes(tagged, seen: list[str], names: Mapping[str, str] = MappingProxyType({})) -> list[str]:
-    """Those of the reviewed images that are not in `tagged` with exactly the box that was drawn. `names`: classes that have another name
-    by now."""
+def wrong_boxes(
+    tagged, seen: list[str], names: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
+    """Those of the reviewed images that are not in `tagged` with exactly the box that was drawn.
+    `names`: classes that have another name by now.
+    """
     rows = {}
     for image, row in zip(tables.blob_names(tagged), tagged.to_dict("records"), strict=True):
-        sides = [row["xmin"] * WIDTH, row["xmax"] * WIDTH, row["ymin"] * HEIGHT, row["ymax"] * HEIGHT]
+        sides = [
+            row["xmin"] * WIDTH,
+            row["xmax"] * WIDTH,
+            row["ymin"] * HEIGHT,
+            row["ymax"] * HEIGHT,
+        ]
         rows.setdefault(image, []).append((row["class"], *(round(side, 3) for side in sides)))
     drawn = {image: truth(image) for image in seen}
-    expected = {image: [(names.get(name, name), *(round(side, 3) for side in sides))] for image, (name, *sides) in drawn.items()}
+    expected = {
+        image: [(names.get(name, name), *(round(side, 3) for side in sides))]
+        for image, (name, *sides) in drawn.items()
+    }
     return [image for image in seen if rows.get(image) != expected[image]]
 
 
@@ -131,7 +216,8 @@ def findings(labels: LabelStore) -> list[Finding]:
     return found + check_tables(read)
 
 
-# Programs one after the other in one process, because most of their time would be spent on loading the same packages.
+# Programs one after the other in one process, because most of their time would be spent on loading
+# the same packages.
 _DRIVER = """if True:
     import json, os, runpy, sys
     for line in sys.stdin:
@@ -145,17 +231,27 @@ _DRIVER = """if True:
 
 
 class Driver:
-    """Runs programs of this repository in one child process, which starts at the first of them. Use as a context manager, or close it."""
+    """Runs programs of this repository in one child process, which starts at the first of them. Use
+    as a context manager, or close it.
+    """
 
     def __init__(self, environment: dict[str, str]):
         self._environment = environment
         self._process: subprocess.Popen | None = None
 
     def run(self, program: str, *arguments) -> tuple[str, int]:
-        """What it printed on both streams, and its exit code; a traceback ends the process, and is in what it printed."""
+        """What it printed on both streams, and its exit code; a traceback ends the process, and is
+        in what it printed.
+        """
         if self._process is None:
-            self._process = subprocess.Popen([sys.executable, "-c", _DRIVER], env=self._environment, stdin=subprocess.PIPE,
-                                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _DRIVER],
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+            )
         self._process.stdin.write(json.dumps([str(ROOT / program), *map(str, arguments)]) + "\n")
         self._process.stdin.flush()
         said = []
@@ -182,7 +278,14 @@ class Driver:
 
 
 def start(program: str, *arguments, cache: Path) -> subprocess.Popen:
-    """Start a program of this repository; what it says is in .stdout. `cache`: where this person's machine keeps snapshots."""
+    """Start a program of this repository; what it says is in .stdout. `cache`: where this person's
+    machine keeps snapshots.
+    """
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen([sys.executable, str(ROOT / program), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            encoding="utf-8", env=environment)
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / program), *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        env=environment,
+    )

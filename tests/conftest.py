@@ -1,23 +1,25 @@
-"""What tests of several subjects need: the repository on sys.path, shared material, both kinds of store."""
+"""What tests of several subjects need: the repository on sys.path, shared material, both kinds of
+store.
+"""
+
 import os
 import signal
-import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+import azurite
 import pytest
 
+from utils.config import load_config
+from utils.storage.container import Container
+from utils.storage.opening import open_containers
+
 ROOT = Path(__file__).resolve().parent.parent
-for folder in (ROOT, ROOT / "tests"):
-    sys.path.insert(0, str(folder))
 
-import azurite  # noqa: E402
 
-from utils.config import load_config  # noqa: E402
-from utils.storage import Container, open_containers  # noqa: E402
-
-# Started in the background, a shell makes us ignore Ctrl-C, and so would the programs that tests interrupt.
+# Started in the background, a shell makes us ignore Ctrl-C, and so would the programs that tests
+# interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = ("test_watch.py", "test_loop.py", "test_race.py", "test_simulate.py")
@@ -34,6 +36,7 @@ def pytest_collection_modifyitems(items):
 @dataclass(frozen=True)
 class Store:
     """An image and a label container, empty, and the lines of a config file that name them."""
+
     kind: str  # "folder" or "azurite"
     images: Container
     labels: Container
@@ -41,13 +44,21 @@ class Store:
 
     def config_text(self, **settings) -> str:
         """A whole config file for this store; keyword arguments are further keys."""
-        chosen = {"user_folders": "True", "classes": "bird,seal", "filetype": "*.jpg", "tagging_location": "Tag", **settings}
+        chosen = {
+            "user_folders": "True",
+            "classes": "bird,seal",
+            "filetype": "*.jpg",
+            "tagging_location": "Tag",
+            **settings,
+        }
         return self.settings + "".join(f"{key}={value}\n" for key, value in chosen.items())
 
 
 @pytest.fixture
 def shared() -> Path:
-    """Real photographs, models and files of the earlier generation, where they lie beside the repository."""
+    """Real photographs, models and files of the earlier generation, where they lie beside the
+    repository.
+    """
     folder = ROOT.parent / "shared"
     if not folder.is_dir():
         pytest.skip("needs the folder ../shared with real photographs and files")
@@ -66,7 +77,11 @@ def folder_store(tmp_path) -> Store:
     """A new folder store."""
     for name in ("images", "labels"):
         (tmp_path / "store" / name).mkdir(parents=True)
-    return _opened("folder", f"storage_url={tmp_path / 'store'}\nimage_container_name=images\nlabel_container_name=labels\n", tmp_path)
+    return _opened(
+        "folder",
+        f"storage_url={tmp_path / 'store'}\nimage_container_name=images\nlabel_container_name=labels\n",
+        tmp_path,
+    )
 
 
 @pytest.fixture
@@ -78,8 +93,12 @@ def azurite_store(azurite_url, tmp_path) -> Store:
     with BlobServiceClient(azurite_url, credential=azurite.KEY) as service:
         for name in (f"images-{number}", f"labels-{number}"):
             service.create_container(name)
-    return _opened("azurite", f"storage_url={azurite_url}\nAZURE_STORAGE_ACCOUNT={azurite.ACCOUNT}\nAZURE_STORAGE_KEY={azurite.KEY}\n"
-                   f"image_container_name=images-{number}\nlabel_container_name=labels-{number}\n", tmp_path)
+    return _opened(
+        "azurite",
+        f"storage_url={azurite_url}\nAZURE_STORAGE_ACCOUNT={azurite.ACCOUNT}\nAZURE_STORAGE_KEY={azurite.KEY}\n"
+        f"image_container_name=images-{number}\nlabel_container_name=labels-{number}\n",
+        tmp_path,
+    )
 
 
 @pytest.fixture(params=["folder", "azurite"])
@@ -90,6 +109,8 @@ def store(request) -> Store:
 
 def _opened(kind: str, settings: str, folder: Path) -> Store:
     file = folder / "store.ini"
-    file.write_text(settings + "classes=bird\nuser_folders=True\nfiletype=*.jpg\n", encoding="utf-8")
+    file.write_text(
+        settings + "classes=bird\nuser_folders=True\nfiletype=*.jpg\n", encoding="utf-8"
+    )
     images, labels = open_containers(load_config(file))
     return Store(kind, images, labels, settings)

@@ -1,4 +1,5 @@
 """A project of an annotator: a store with images and predictions, a config, and VoTT files to save."""
+
 import io
 import json
 import os
@@ -11,8 +12,8 @@ from helpers_tables import labels
 from PIL import Image
 
 from utils.config import load_config
-from utils.label_state import Change, open_labels
-from utils.tables import blob_names, image_set, split_name
+from utils.labels.store import Change, open_labels
+from utils.labels.tables import blob_names, image_set, split_name
 
 TAG = Path(__file__).resolve().parent.parent / "tag"
 ORANGE, BLUE = (255, 128, 0), (0, 0, 255)
@@ -21,7 +22,7 @@ ORANGE, BLUE = (255, 128, 0), (0, 0, 255)
 def picture(width=200, height=100, form="JPEG", orientation=1, mode="RGB") -> bytes:
     """An image that is orange at the left and blue at the right, as its pixels are stored."""
     pixels = np.full((height, width, 3), BLUE, np.uint8)
-    pixels[:, :width // 2] = ORANGE
+    pixels[:, : width // 2] = ORANGE
     image = Image.fromarray(pixels).convert(mode)
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -36,7 +37,10 @@ class Project:
     def __init__(self, store, folder: Path, totag: str, **settings):
         self.store, self.folder, self.place = store, folder, folder / "Tag"
         self.config = folder / "config.ini"
-        self.config.write_text(store.config_text(**{"tagger_name": "anna", "classes": "bird,seal", **settings}), encoding="utf-8")
+        self.config.write_text(
+            store.config_text(**{"tagger_name": "anna", "classes": "bird,seal", **settings}),
+            encoding="utf-8",
+        )
         self.images, self.labels = open_labels(load_config(self.config))
         self.seed(labels(totag, "totag"))
 
@@ -50,8 +54,15 @@ class Project:
     def run(self, program, *arguments, code=0, cwd=None) -> str:
         """Run a program to its end; its output. `CONFIG` and the name of the program are added."""
         config = self.config if cwd is None else os.path.relpath(self.config, cwd)
-        command = [sys.executable, str(TAG / f"{program}_vott_json.py"), *map(str, arguments), str(config)]
-        done = subprocess.run(command, cwd=cwd or self.folder, capture_output=True, encoding="utf-8", timeout=300)
+        command = [
+            sys.executable,
+            str(TAG / f"{program}_vott_json.py"),
+            *map(str, arguments),
+            str(config),
+        ]
+        done = subprocess.run(
+            command, cwd=cwd or self.folder, capture_output=True, encoding="utf-8", timeout=300
+        )
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         if code == 2:
@@ -68,8 +79,12 @@ class Project:
         """`image class xmin xmax ymin ymax`, coordinates to the third decimal."""
         frame = self.table(table)
         sides = frame[["xmin", "xmax", "ymin", "ymax"]].round(3)
-        return sorted(f"{blob} {name} {' '.join(f'{value:g}' for value in row)}"
-                      for blob, name, row in zip(blob_names(frame), frame["class"], sides.to_numpy(), strict=True))
+        return sorted(
+            f"{blob} {name} {' '.join(f'{value:g}' for value in row)}"
+            for blob, name, row in zip(
+                blob_names(frame), frame["class"], sides.to_numpy(), strict=True
+            )
+        )
 
     @property
     def batch(self) -> dict:
@@ -77,16 +92,23 @@ class Project:
 
     def local(self, blob) -> str:
         """The local name of an image."""
-        return next(name.rpartition("/")[2] for name, item in self.batch["images"].items()
-                    if (item["folder"], item["filename"]) == split_name(blob))
+        return next(
+            name.rpartition("/")[2]
+            for name, item in self.batch["images"].items()
+            if (item["folder"], item["filename"]) == split_name(blob)
+        )
 
     def vott(self, name="Images") -> dict:
         return json.loads((self.place / f"{name}.json").read_text(encoding="utf-8"))
 
     def save(self, frames=None, visited=(), name="Images"):
-        """Save as VoTT does: `frames` replaces regions by image (blob name), `visited` are images stepped past."""
+        """Save as VoTT does: `frames` replaces regions by image (blob name), `visited` are images
+        stepped past.
+        """
         project = self.vott(name)
-        project["frames"].update({self.local(blob): regions for blob, regions in (frames or {}).items()})
+        project["frames"].update(
+            {self.local(blob): regions for blob, regions in (frames or {}).items()}
+        )
         project["visitedFrames"] = [self.local(blob) for blob in visited]
         (self.place / f"{name}.json").write_text(json.dumps(project), encoding="utf-8")
 
@@ -97,7 +119,17 @@ class Project:
 
 def region(tag, x1, x2, y1, y2, width=200, height=100, **members):
     """A VoTT region, in pixels."""
-    return {"x1": x1, "x2": x2, "y1": y1, "y2": y2, "width": width, "height": height, "tags": [tag], "type": "Rectangle", **members}
+    return {
+        "x1": x1,
+        "x2": x2,
+        "y1": y1,
+        "y2": y2,
+        "width": width,
+        "height": height,
+        "tags": [tag],
+        "type": "Rectangle",
+        **members,
+    }
 
 
 THREE = """

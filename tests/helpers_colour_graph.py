@@ -1,18 +1,22 @@
-"""A real frozen graph of the classic signature that finds coloured rectangles: class 1 = red (score 0.9), class 2 = green (0.3).
+"""A real frozen graph of the classic signature that finds coloured rectangles: class 1 = red (score
+0.9), class 2 = green (0.3).
 
-Small, exact, and quick: what the tests of prediction need of a model. With `canvas` it holds the constant that our own exports hold.
+Small, exact, and quick: what the tests of prediction need of a model. With `canvas` it holds the
+constant that our own exports hold.
 """
+
 import os
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-import tensorflow as tf  # noqa: E402
+import tensorflow as tf
 
 SCORES = (0.9, 0.3)
 
 
 def detect_colours(images, classes=(1, 2)):
-    """The outputs of the graph, for images uint8 (b, h, w, 3): two rows each, with score 0 for a colour that is not there.
+    """The outputs of the graph, for images uint8 (b, h, w, 3): two rows each, with score 0 for a
+    colour that is not there.
 
     classes: the numbers of red and green.
     """
@@ -25,13 +29,24 @@ def detect_colours(images, classes=(1, 2)):
         boxes.append(tf.stack([ymin, xmin, ymax, xmax], axis=1))
         scores.append(score * tf.cast(tf.reduce_any(shown, axis=[1, 2]), tf.float32))
     scores = tf.stack(scores, axis=1)
-    return {"detection_boxes": tf.stack(boxes, axis=1), "detection_scores": scores,
-            "detection_classes": tf.ones_like(scores) * tf.cast(classes, tf.float32), "num_detections": 2 * tf.ones_like(scores[:, 0])}
+    return {
+        "detection_boxes": tf.stack(boxes, axis=1),
+        "detection_scores": scores,
+        "detection_classes": tf.ones_like(scores) * tf.cast(classes, tf.float32),
+        "num_detections": 2 * tf.ones_like(scores[:, 0]),
+    }
 
 
-def write_frozen_graph(path: Path, canvas: tuple[int, int] | None = None, without: tuple[str, ...] = (), embedding: bool = False,
-                       classes: tuple[int, int] = (1, 2)) -> Path:
-    """Write it as a frozen graph; `without` leaves outputs out, `embedding` gives the mean colour of each image as its embedding."""
+def write_frozen_graph(
+    path: Path,
+    canvas: tuple[int, int] | None = None,
+    without: tuple[str, ...] = (),
+    embedding: bool = False,
+    classes: tuple[int, int] = (1, 2),
+) -> Path:
+    """Write it as a frozen graph; `without` leaves outputs out, `embedding` gives the mean colour
+    of each image as its embedding.
+    """
     with tf.Graph().as_default() as graph:
         images = tf.compat.v1.placeholder(tf.uint8, [None, None, None, 3], "image_tensor")
         for name, value in detect_colours(images, classes).items():
@@ -46,11 +61,17 @@ def write_frozen_graph(path: Path, canvas: tuple[int, int] | None = None, withou
     return path
 
 
-def write_saved_model(folder: Path, batch: int | None = 1, size: tuple[int | None, int | None] = (None, None)) -> Path:
-    """Write it as a SavedModel folder; the TF2 zoo's take one image at a time. `size` = the (h, w) of all images that it takes."""
+def write_saved_model(
+    folder: Path, batch: int | None = 1, size: tuple[int | None, int | None] = (None, None)
+) -> Path:
+    """Write it as a SavedModel folder; the TF2 zoo's take one image at a time. `size` = the (h, w)
+    of all images that it takes.
+    """
     module = tf.Module()
-    module.call = tf.function(lambda input_tensor: detect_colours(input_tensor),
-                              [tf.TensorSpec([batch, *size, 3], tf.uint8, "input_tensor")])
+    module.call = tf.function(
+        lambda input_tensor: detect_colours(input_tensor),
+        [tf.TensorSpec([batch, *size, 3], tf.uint8, "input_tensor")],
+    )
     tf.saved_model.save(module, str(folder), signatures=module.call)
     return folder
 

@@ -1,4 +1,5 @@
 """A web server of this machine, for what is fetched."""
+
 import functools
 import http.server
 import threading
@@ -10,7 +11,9 @@ from pathlib import Path
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Serve the files of a folder; yields the address of the folder, without a / at its end."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=folder)) as server:
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(_Quiet, directory=folder)
+    ) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

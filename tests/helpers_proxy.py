@@ -1,4 +1,7 @@
-"""An unreliable network: a proxy on this machine between the storage client and the emulator that does what a test tells it to."""
+"""An unreliable network: a proxy on this machine between the storage client and the emulator that
+does what a test tells it to.
+"""
+
 import http.client
 import threading
 import time
@@ -9,18 +12,29 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
-_ERROR = '<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>as the test wants it</Message></Error>'
-CODES = {403: "AuthorizationFailure", 412: "ConditionNotMet", 500: "InternalError", 503: "ServerBusy"}
+_ERROR = (
+    '<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>as the test wants'
+    " it</Message></Error>"
+)
+CODES = {
+    403: "AuthorizationFailure",
+    412: "ConditionNotMet",
+    500: "InternalError",
+    503: "ServerBusy",
+}
 
 
 @dataclass
 class Fault:
-    """What the proxy does to `times` of the requests that `meets(method, path with query)`, after the first `skip` of them.
+    """What the proxy does to `times` of the requests that `meets(method, path with query)`, after
+    the first `skip` of them.
 
-    kind: "delay" (`seconds`, then all is well), "status" (answers `status` and asks nobody), "lost request" (the connection ends before
-    the emulator was asked), "lost answer" (it ends afterwards: what was written stands), "cut" (it ends in the middle of the body), "short"
-    (half of the body, under a Content-Length that fits it), "lie" (the same, and Content-Range says that this is all).
+    kind: "delay" (`seconds`, then all is well), "status" (answers `status` and asks nobody), "lost
+    request" (the connection ends before the emulator was asked), "lost answer" (it ends afterwards:
+    what was written stands), "cut" (it ends in the middle of the body), "short" (half of the body,
+    under a Content-Length that fits it), "lie" (the same, and Content-Range says that this is all).
     """
+
     kind: str
     meets: Callable[[str, str], bool] = lambda method, path: True
     times: int = 1
@@ -31,7 +45,9 @@ class Fault:
 
 
 class Proxy(ThreadingHTTPServer):
-    """`url`: the account as seen through the proxy. `faults` are tried in order for each request; `seen` holds (method, path) of all."""
+    """`url`: the account as seen through the proxy. `faults` are tried in order for each request;
+    `seen` holds (method, path) of all.
+    """
 
     daemon_threads = True
 
@@ -62,7 +78,9 @@ class Proxy(ThreadingHTTPServer):
 def through(target: str) -> Iterator[Proxy]:
     """A running proxy in front of the account at `target`."""
     proxy = Proxy(target)
-    threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    threading.Thread(
+        target=proxy.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+    ).start()
     try:
         yield proxy
     finally:
@@ -94,7 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         upstream = http.client.HTTPConnection(self.server.upstream, timeout=60)
-        headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+        headers = {
+            name: value for name, value in self.headers.items() if name.lower() != "connection"
+        }
         upstream.request(self.command, self.path, body or None, headers)
         answer = upstream.getresponse()
         found = answer.status, answer.getheaders(), answer.read()
@@ -105,7 +125,9 @@ class _Handler(BaseHTTPRequestHandler):
         half = len(body) // 2
         sent = body[:half] if kind in ("cut", "short", "lie") else body
         announced = {name.lower(): value for name, value in headers}.get("content-length", "0")
-        told = announced if self.command == "HEAD" else str(len(body) if kind == "cut" else len(sent))
+        told = (
+            announced if self.command == "HEAD" else str(len(body) if kind == "cut" else len(sent))
+        )
         self.send_response(status)
         for name, value in headers:
             if kind == "lie" and name.lower() == "content-range":

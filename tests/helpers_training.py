@@ -1,4 +1,5 @@
 """A small labelled project on a folder store, and the steps of a training cycle as real processes."""
+
 import os
 import random
 import subprocess
@@ -7,17 +8,27 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from utils import tables
 from utils.config import Config, load_config
-from utils.label_state import Change, open_labels
+from utils.labels import tables
+from utils.labels.store import Change, open_labels
+from utils.reserved import NULL
 
 ROOT = Path(__file__).resolve().parent.parent
-SMALL = {"model_name": "faster_rcnn_resnet18_fpn", "fine_tune_checkpoint": "scratch", "min_tile_size": 64, "max_tile_size": 64,
-         "train_iterations": 3, "batch_size": 2, "test_percentage": 0.1}
+SMALL = {
+    "model_name": "faster_rcnn_resnet18_fpn",
+    "fine_tune_checkpoint": "scratch",
+    "min_tile_size": 64,
+    "max_tile_size": 64,
+    "train_iterations": 3,
+    "batch_size": 2,
+    "test_percentage": 0.1,
+}
 
 
 def make_project(folder: Path, photos: int = 24, **settings) -> Path:
-    """A config file, and a store with labelled photos of discs and squares (96 x 64 pixels, every third one empty)."""
+    """A config file, and a store with labelled photos of discs and squares (96 x 64 pixels, every
+    third one empty).
+    """
     (folder / "store" / "labels").mkdir(parents=True)
     (folder / "store" / "images").mkdir()
     chosen = random.Random(0)
@@ -25,19 +36,31 @@ def make_project(folder: Path, photos: int = 24, **settings) -> Path:
     for number in range(photos):
         picture = Image.new("RGB", (96, 64), (90, 100, 110))
         name = f"IMG_{number:04d}.jpg"
-        kind = (tables.NULL, "disc", "square")[number % 3]
+        kind = (NULL, "disc", "square")[number % 3]
         left, top = chosen.randint(0, 60), chosen.randint(0, 30)
-        if kind != tables.NULL:
+        if kind != NULL:
             pen = ImageDraw.Draw(picture)
-            (pen.ellipse if kind == "disc" else pen.rectangle)([left, top, left + 30, top + 30], fill=(220, 40, 40))
+            (pen.ellipse if kind == "disc" else pen.rectangle)(
+                [left, top, left + 30, top + 30], fill=(220, 40, 40)
+            )
         picture.save(folder / "store" / "images" / name)
-        box = (0, 0, 0, 0) if kind == tables.NULL else (left / 96, (left + 30) / 96, top / 64, (top + 30) / 64)
+        box = (
+            (0, 0, 0, 0)
+            if kind == NULL
+            else (left / 96, (left + 30) / 96, top / 64, (top + 30) / 64)
+        )
         rows.append((name, kind, *map(float, box)))
     config_file = folder / "config.ini"
     write_config(config_file, **settings)
     names, kinds, *corners = zip(*rows, strict=True)
-    tagged = tables.make("tagged", filename=names, class_=kinds, **dict(zip(("xmin", "xmax", "ymin", "ymax"), corners, strict=True)),
-                         height=[64] * photos, width=[96] * photos)
+    tagged = tables.make(
+        "tagged",
+        filename=names,
+        class_=kinds,
+        **dict(zip(("xmin", "xmax", "ymin", "ymax"), corners, strict=True)),
+        height=[64] * photos,
+        width=[96] * photos,
+    )
     _, store = open_labels(load_config(config_file))
     store.commit(lambda _: Change(tables={"tagged": tagged}), what="labels for a test")
     return config_file
@@ -45,26 +68,49 @@ def make_project(folder: Path, photos: int = 24, **settings) -> Path:
 
 def write_config(file: Path, **settings) -> Config:
     """Write the config of the project again, with other settings."""
-    lines = {"storage_url": file.parent / "store", "image_container_name": "images", "label_container_name": "labels",
-             "user_folders": "False", "classes": "disc,square", "filetype": "*.jpg", "split_by": "image", **SMALL, **settings}
+    lines = {
+        "storage_url": file.parent / "store",
+        "image_container_name": "images",
+        "label_container_name": "labels",
+        "user_folders": "False",
+        "classes": "disc,square",
+        "filetype": "*.jpg",
+        "split_by": "image",
+        **SMALL,
+        **settings,
+    }
     file.write_text("".join(f"{key}={value}\n" for key, value in lines.items()), encoding="utf-8")
     return load_config(file)
 
 
-def step(program: str, config_file: Path, *options: str, check: bool = True, change: str = "") -> subprocess.CompletedProcess:
+def step(
+    program: str, config_file: Path, *options: str, check: bool = True, change: str = ""
+) -> subprocess.CompletedProcess:
     """Run one step of the cycle to its end."""
-    done = subprocess.run(command(program, config_file, *options, change=change), capture_output=True, text=True, env=environment())
+    done = subprocess.run(
+        command(program, config_file, *options, change=change),
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
     assert not check or done.returncode == 0, done.stderr
     return done
 
 
 def command(program: str, config_file: Path, *options: str, change: str = "") -> list[str]:
-    """The command line of a step. `change`: Python that runs first in its process, for what cannot be had otherwise on a small machine."""
+    """The command line of a step. `change`: Python that runs first in its process, for what cannot
+    be had otherwise on a small machine.
+    """
     how = [str(ROOT / "train" / program)]
     if change:
         name = program.removesuffix(".py")
-        how = ["-c", f"import sys; sys.path.insert(0, {str(ROOT / 'train')!r})\nimport {name}\n{change}\n"
-                     f"from utils.errors import run_program\nrun_program({name}.main)"]
+        how = [
+            "-c",
+            (
+                f"import sys; sys.path.insert(0, {str(ROOT / 'train')!r})\nimport"
+                f" {name}\n{change}\nfrom utils.errors import run_program\nrun_program({name}.main)"
+            ),
+        ]
     return [sys.executable, *how, *options, str(config_file)]
 
 

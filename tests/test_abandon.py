@@ -1,4 +1,5 @@
 """abandon.py gives reserved images back, with their boxes."""
+
 import json
 
 import pytest
@@ -6,12 +7,13 @@ from helpers_programs import done, run
 from helpers_state import Project
 from helpers_tables import labels
 
-from utils import tables
 from utils.errors import InputError
+from utils.labels import tables
 
 
 def abandon(*arguments):
     import abandon
+
     return abandon.main([str(argument) for argument in arguments])
 
 
@@ -30,7 +32,9 @@ def test_ones_own_images_go_back_with_their_boxes(store, tmp_path):
     project = Project(store, tmp_path)
     output = done("tag/abandon.py", project.config)
     assert output.startswith("1 images given back, 1 of anna → totag_")
-    assert project.names("tagging") == ["c/2.jpg"] and "c/1.jpg bird 0.1 0.2 0.1 0.2 0.6 0.6" in project.rows("totag")
+    assert project.names("tagging") == [
+        "c/2.jpg"
+    ] and "c/1.jpg bird 0.1 0.2 0.1 0.2 0.6 0.6" in project.rows("totag")
     assert list(project.table("totag").columns) == tables.COLUMNS["totag"]
 
 
@@ -59,12 +63,20 @@ def test_an_image_that_totag_still_lists_is_not_there_twice(project):
 
 def test_an_image_under_review_stays_tagged_and_is_queued_if_it_was(project):
     time = "2026-01-01T00:00:00Z"
-    review = tables.make("review", filename=["1.jpg", "1.jpg", "2.jpg", "3.jpg"], folder="d", tagger=["", "anna", "anna", "bob"],
-                         reserved_at=["", time, time, time])
+    review = tables.make(
+        "review",
+        filename=["1.jpg", "1.jpg", "2.jpg", "3.jpg"],
+        folder="d",
+        tagger=["", "anna", "anna", "bob"],
+        reserved_at=["", time, time, time],
+    )
     project.commit(review=review)
     abandon(project.config)
     rows = project.table("review")
-    assert list(zip(rows["filename"], rows["tagger"], strict=True)) == [("1.jpg", ""), ("3.jpg", "bob")]
+    assert list(zip(rows["filename"], rows["tagger"], strict=True)) == [
+        ("1.jpg", ""),
+        ("3.jpg", "bob"),
+    ]
     assert "d/1.jpg" in project.names("tagged")
 
 
@@ -79,12 +91,17 @@ def test_work_that_is_uploaded_all_the_same_is_taken(project):
     done("tag/status.py", project.config, "--check")
 
 
-def test_of_two_who_had_an_image_one_after_the_other_the_first_upload_stands_and_the_other_is_set_aside(project, capsys):
+def test_of_two_who_had_an_image_one_after_the_other_the_first_upload_stands_and_the_other_is_set_aside(
+    project, capsys
+):
     import download_vott_json
     import upload_vott_json
+
     (project.config.parent / "bob").mkdir()
     bob = project.config.parent / "bob" / "config.ini"
-    bob.write_text(project.config.read_text(encoding="utf-8").replace("anna", "bob"), encoding="utf-8")
+    bob.write_text(
+        project.config.read_text(encoding="utf-8").replace("anna", "bob"), encoding="utf-8"
+    )
     abandon(project.config)
     download_vott_json.main(["1", str(project.config)])
     held = tables.only(project.table("tagging"), set(project.names("tagging")) - {"c/2.jpg"})
@@ -95,20 +112,36 @@ def test_of_two_who_had_an_image_one_after_the_other_the_first_upload_stands_and
 
     place = bob.parent / "Tag" / "Images.json"
     vott = json.loads(place.read_text(encoding="utf-8"))
-    box = {"x1": 0, "x2": 20, "y1": 0, "y2": 10, "width": 200, "height": 100, "tags": ["seal"], "type": "Rectangle"}
+    box = {
+        "x1": 0,
+        "x2": 20,
+        "y1": 0,
+        "y2": 10,
+        "width": 200,
+        "height": 100,
+        "tags": ["seal"],
+        "type": "Rectangle",
+    }
     vott["frames"][image.replace("/", "__")] = [box]
     place.write_text(json.dumps(vott), encoding="utf-8")
     assert upload_vott_json.main([str(project.config), "--all"]) == 0
     annas = [row for row in project.rows() if row.startswith(image)]
     assert annas and "seal" not in annas[0]
     assert upload_vott_json.main([str(bob), "--all"]) == 0
-    assert f"{image}: somebody else has uploaded it meanwhile; your boxes are set aside in conflicts_" in capsys.readouterr().out
+    assert (
+        f"{image}: somebody else has uploaded it meanwhile; your boxes are set aside in conflicts_"
+        in capsys.readouterr().out
+    )
     assert [row for row in project.rows() if row.startswith(image)] == annas
-    assert project.names("conflicts") == [image] and set(project.table("conflicts")["tagger"]) == {"bob"}
+    assert project.names("conflicts") == [image] and set(project.table("conflicts")["tagger"]) == {
+        "bob"
+    }
     assert project.names("tagging") == []
 
 
-@pytest.mark.parametrize("arguments", [("--older-than", "soon"), ("--older-than", "-1"), ("--older-than", "nan")])
+@pytest.mark.parametrize(
+    "arguments", [("--older-than", "soon"), ("--older-than", "-1"), ("--older-than", "nan")]
+)
 def test_hours_that_are_none_are_refused(project, arguments):
     finished = run("tag/abandon.py", project.config, *arguments)
     assert finished.returncode == 2 and "no number of hours" in finished.stderr

@@ -1,6 +1,6 @@
 import numpy as np
 
-from utils.canvas import canvas_for, fit
+from utils.images.canvas import canvas_for, fit
 
 
 def test_no_images_have_the_square_canvas():
@@ -38,4 +38,8 @@ def test_no_fitted_image_is_larger_than_its_canvas():
     for height in range(1, 3000, 37):
         for width in (1, 333, 777, 1999):
             new_height, new_width = fit(height, width, (320, 512))
-            assert 1 <= new_height <= 320 and 1 <= new_width <= 512 and (new_height == 320 or new_width == 512)
+            assert (
+                1 <= new_height <= 320
+                and 1 <= new_width <= 512
+                and (new_height == 320 or new_width == 512)
+            )

@@ -1,45 +1,73 @@
-"""Clocks that differ, stand still or go back: what counts is the order of commits, which no clock decides."""
+"""Clocks that differ, stand still or go back: what counts is the order of commits, which no clock
+decides.
+"""
+
 import os
-import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import labelling_project as project
 import libfaketime
 import pytest
 from helpers_tables import labels
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
-
-import labelling_project as project  # noqa: E402
-
-from utils.config import load_config  # noqa: E402
-from utils.label_state import Change, LabelStore  # noqa: E402
-from utils.tables import image_set  # noqa: E402
+from utils.config import load_config
+from utils.labels.store import Change, LabelStore
+from utils.labels.tables import image_set
 
 FAKER = Path(libfaketime.__file__).parent / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"
 BLOBS = [f"cam{number % 2}/img{number}.jpg" for number in range(12)]
 
 
 def driver(home: Path, shift: str) -> project.Driver:
-    """A machine whose clock is off by `shift`, e.g. "-1h" (files keep the times that their disk gives them)."""
-    return project.Driver({**os.environ, "LD_PRELOAD": str(FAKER), "FAKETIME": shift, "NO_FAKE_STAT": "1", "DONT_FAKE_MONOTONIC": "1",
-                           "XDG_CACHE_HOME": str(home / "cache")})
+    """A machine whose clock is off by `shift`, e.g. "-1h" (files keep the times that their disk
+    gives them).
+    """
+    return project.Driver(
+        {
+            **os.environ,
+            "LD_PRELOAD": str(FAKER),
+            "FAKETIME": shift,
+            "NO_FAKE_STAT": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+            "XDG_CACHE_HOME": str(home / "cache"),
+        }
+    )
 
 
 @pytest.mark.skipif(not FAKER.exists(), reason="libfaketime is not built for this system")
-def test_machines_whose_clocks_are_hours_apart_get_different_images_and_lose_nothing(store, tmp_path):
+def test_machines_whose_clocks_are_hours_apart_get_different_images_and_lose_nothing(
+    store, tmp_path
+):
     for blob in BLOBS:
         store.images.write(blob, project.photo(blob))
-    configs = {name: project.write_config(tmp_path / name / "config.ini", store.settings, tagger_name=name, tagging_location="Tag",
-                                          data_dir="data", reservation_hours=3, train_iterations=1) for name in ("early", "late", "right")}
+    configs = {
+        name: project.write_config(
+            tmp_path / name / "config.ini",
+            store.settings,
+            tagger_name=name,
+            tagging_location="Tag",
+            data_dir="data",
+            reservation_hours=3,
+            train_iterations=1,
+        )
+        for name in ("early", "late", "right")
+    }
     shifts = {"early": "-1h", "late": "+1h", "right": "+0"}
-    with driver(tmp_path / "early", shifts["early"]) as early, driver(tmp_path / "late", shifts["late"]) as late, \
-            driver(tmp_path / "right", shifts["right"]) as right:
+    with (
+        driver(tmp_path / "early", shifts["early"]) as early,
+        driver(tmp_path / "late", shifts["late"]) as late,
+        driver(tmp_path / "right", shifts["right"]) as right,
+    ):
         machines = {"early": early, "late": late, "right": right}
 
         def run(machine: str, program: str, *arguments: str) -> str:
-            ordered = [*arguments, configs[machine]] if "download" in program else [configs[machine], *arguments]
+            ordered = (
+                [*arguments, configs[machine]]
+                if "download" in program
+                else [configs[machine], *arguments]
+            )
             said, code = machines[machine].run(program, *ordered)
             assert code == 0 and "another tool" not in said, said
             return said
@@ -60,7 +88,9 @@ def test_machines_whose_clocks_are_hours_apart_get_different_images_and_lose_not
         run("right", "train/publish_cycle.py")
         run("early", "tag/download_vott_json.py", "2")
         run("late", "tag/download_vott_json.py", "2")
-        seen["again"] = project.review(tmp_path / "early" / "Tag") + project.review(tmp_path / "late" / "Tag")
+        seen["again"] = project.review(tmp_path / "early" / "Tag") + project.review(
+            tmp_path / "late" / "Tag"
+        )
         assert len({*seen["again"], *seen["late"], *seen["early"]}) == 10
         run("late", "tag/upload_vott_json.py")
         run("early", "tag/upload_vott_json.py")
@@ -69,7 +99,10 @@ def test_machines_whose_clocks_are_hours_apart_get_different_images_and_lose_not
     _, store_of_labels = project.open_project(configs["right"])
     state = store_of_labels.read(report_foreign=True)
     everything = [blob for each in seen.values() for blob in each]
-    assert project.wrong_boxes(store_of_labels.table(state, "tagged"), everything) == [] and project.findings(store_of_labels) == []
+    assert (
+        project.wrong_boxes(store_of_labels.table(state, "tagged"), everything) == []
+        and project.findings(store_of_labels) == []
+    )
     assert state.document["by"] == "early" and len(state.document["history"]) == 11
 
 
@@ -77,12 +110,21 @@ def test_commits_in_the_same_millisecond_both_stand(store, monkeypatch, capsys):
     monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
     anna, bob = (LabelStore(store.labels, by=name, user_folders=True) for name in ("anna", "bob"))
     anna.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")
-    state = bob.commit(lambda state: Change({"tagged": labels("a.jpg NULL\nb.jpg NULL")}), what="test")
+    state = bob.commit(
+        lambda state: Change({"tagged": labels("a.jpg NULL\nb.jpg NULL")}), what="test"
+    )
     out = labels("c.jpg NULL 0 0 0 0 0 0 anna 2026-01-01T00:00:00Z", "tagging")
     state = anna.commit(lambda state: Change({"tagging": out}), what="test")
-    assert image_set(bob.table(bob.read(report_foreign=True), "tagged")) == {"a.jpg", "b.jpg"} and len(state.document["history"]) == 3
-    assert {blob.name for blob in store.labels.list()} == {"tagged_1700000000000.csv", "tagged_1700000000001.csv",
-                                                           "tagging_1700000000000.csv", "label_state.json"}
+    assert (
+        image_set(bob.table(bob.read(report_foreign=True), "tagged")) == {"a.jpg", "b.jpg"}
+        and len(state.document["history"]) == 3
+    )
+    assert {blob.name for blob in store.labels.list()} == {
+        "tagged_1700000000000.csv",
+        "tagged_1700000000001.csv",
+        "tagging_1700000000000.csv",
+        "label_state.json",
+    }
     assert capsys.readouterr().err == ""
 
 
@@ -90,9 +132,13 @@ def test_what_another_tool_wrote_in_the_same_second_as_we_did_is_noticed(folder_
     store = LabelStore(folder_store.labels, by="anna", user_folders=True)
     state = store.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")
     store.read(report_foreign=True)
-    store.commit(lambda state: Change(members={"note": 1}), what="test")  # the time of the newest blob is in the state now
+    store.commit(
+        lambda state: Change(members={"note": 1}), what="test"
+    )  # the time of the newest blob is in the state now
     foreign = folder_store.labels.path_of("tagged_1.csv")
-    foreign.write_bytes(b"filename,class,xmin,xmax,ymin,ymax,height,width\nb.jpg,NULL,0,0,0,0,1,1\n")
+    foreign.write_bytes(
+        b"filename,class,xmin,xmax,ymin,ymax,height,width\nb.jpg,NULL,0,0,0,0,1,1\n"
+    )
     stamp = folder_store.labels.path_of(state.blob("tagged")).stat().st_mtime_ns
     os.utime(foreign, ns=(stamp, stamp))
     store.read(report_foreign=True)

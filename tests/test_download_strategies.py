@@ -1,4 +1,5 @@
 """download_vott_json.py with strategies: what it chooses from the state, and how it says why."""
+
 import json
 
 import numpy as np
@@ -8,9 +9,9 @@ from helpers_batch import Project
 from helpers_programs import done, run
 from helpers_tables import images, labels
 
-from utils.embeddings import MODEL, Basis, Embeddings, to_parquet
-from utils.label_state import Change
-from utils.tables import make, split_name
+from utils.labels.store import Change
+from utils.labels.tables import make, split_name
+from utils.selection.embeddings import MODEL, Basis, Embeddings, to_parquet
 
 SIX = """
 a/1.jpg bird 0.1 0.5 0.2 0.8 0.5 0.5
@@ -27,26 +28,48 @@ def put(project, **members):
 
 
 def predict(project, *blobs, model="model_1.pb"):
-    """Say that the rows of these images (all, if none are named) are by that model, which is live then."""
+    """Say that the rows of these images (all, if none are named) are by that model, which is live
+    then.
+    """
     blobs = blobs or project.names("totag")
     folders, filenames = zip(*map(split_name, blobs), strict=True)
     predicted = make("predicted", filename=filenames, folder=folders, etag="e", model="its key")
     members = {"live": {"model": model}, "predicted_by": {"its key": model}}
-    project.labels.commit(lambda state: Change({"predicted": predicted, "images": images(*blobs)}, members), what="test")
+    project.labels.commit(
+        lambda state: Change({"predicted": predicted, "images": images(*blobs)}, members),
+        what="test",
+    )
 
 
 def look(project, vectors, *others, disagreement=np.nan):
     """Publish embeddings: of the images to tag in their order, then of others."""
     names = pa.array([*project.names("totag"), *others], pa.large_string())
     basis = Basis(MODEL, np.zeros(2, np.float32), np.eye(2, dtype=np.float32))
-    embeddings = Embeddings(names, np.array(vectors, np.float16), np.full(len(names), disagreement, np.float32), "m", basis)
-    put(project, live={"embeddings": project.labels.publish_file("embeddings", ".parquet", to_parquet(embeddings))})
+    embeddings = Embeddings(
+        names,
+        np.array(vectors, np.float16),
+        np.full(len(names), disagreement, np.float32),
+        "m",
+        basis,
+    )
+    put(
+        project,
+        live={
+            "embeddings": project.labels.publish_file(
+                "embeddings", ".parquet", to_parquet(embeddings)
+            )
+        },
+    )
 
 
 def why(project) -> dict[str, list]:
     frame = project.table("selection")
-    return {f"{folder}/{name}": cells for folder, name, *cells in
-            frame[["folder", "filename", "strategy", "class", "random"]].itertuples(index=False)}
+    return {
+        f"{folder}/{name}": cells
+        for folder, name, *cells in frame[
+            ["folder", "filename", "strategy", "class", "random"]
+        ].itertuples(index=False)
+    }
 
 
 def test_hybrid_hands_out_what_is_unsure_and_says_why(store, tmp_path):
@@ -59,7 +82,11 @@ def test_hybrid_hands_out_what_is_unsure_and_says_why(store, tmp_path):
 
     project.run("upload", "--all")
     project.run("download", 1)
-    assert sorted(why(project)) == ["a/1.jpg", "a/2.jpg", "b/1.jpg"]  # tagged ones are still told of
+    assert sorted(why(project)) == [
+        "a/1.jpg",
+        "a/2.jpg",
+        "b/1.jpg",
+    ]  # tagged ones are still told of
     assert project.table("drawn").empty
 
 
@@ -84,7 +111,9 @@ def test_what_is_drawn_at_random_is_marked_and_its_predictions_are_kept(store, t
     output = project.run("download", 4)
     by_chance = sorted(image for image, (_, _, drawn) in why(project).items() if drawn == "1")
     assert len(by_chance) == 2 and "drawn at random from all 6 images: 2" in output
-    assert project.names("drawn") == by_chance and set(project.table("drawn")["model"]) == {"model_1.pb"}
+    assert project.names("drawn") == by_chance and set(project.table("drawn")["model"]) == {
+        "model_1.pb"
+    }
     project.run("upload", "--all")
     project.run("download", 2)
     assert set(by_chance) <= set(project.names("drawn"))
@@ -102,35 +131,56 @@ def test_only_images_with_a_box_in_the_band_are_handed_out(folder_store, tmp_pat
 def test_a_band_without_images_is_one_line_that_says_so(folder_store, tmp_path):
     project = Project(folder_store, tmp_path, SIX)
     said = project.run("download", 2, "--score-between", 0.61, 0.62, code=2)
-    assert "--score-between 0.61 0.62: none of the 6 images to tag has a box with such a score" in said
-    assert "--score-between 0.9 0.2: expected the lower score first" in project.run("download", 2, "--score-between", 0.9, 0.2, code=2)
+    assert (
+        "--score-between 0.61 0.62: none of the 6 images to tag has a box with such a score" in said
+    )
+    assert "--score-between 0.9 0.2: expected the lower score first" in project.run(
+        "download", 2, "--score-between", 0.9, 0.2, code=2
+    )
 
 
-def test_what_takes_the_place_of_a_broken_image_keeps_the_limit_per_burst_and_the_summary_is_of_the_whole_batch(folder_store, tmp_path):
+def test_what_takes_the_place_of_a_broken_image_keeps_the_limit_per_burst_and_the_summary_is_of_the_whole_batch(
+    folder_store, tmp_path
+):
     names = ["a/0.jpg", "a/1.jpg", "b/0.jpg", "b/1.jpg"]
-    rows = "\n".join(f"{name} bird 0.1 0.5 0.2 0.8 0.{5 + place} 0.5" for place, name in enumerate(names))
+    rows = "\n".join(
+        f"{name} bird 0.1 0.5 0.2 0.8 0.{5 + place} 0.5" for place, name in enumerate(names)
+    )
     project = Project(folder_store, tmp_path, rows, selection_strategy="entropy", max_per_burst="1")
     taken = [f"2026-05-01T{hour}:00:00Z" for hour in (10, 10, 11, 12)]
-    project.labels.commit(lambda state: Change({"images": images(*names).assign(taken_at=taken)}), what="test")
+    project.labels.commit(
+        lambda state: Change({"images": images(*names).assign(taken_at=taken)}), what="test"
+    )
     project.images.write("b/0.jpg", b"no picture")
     output = project.run("download", 2)
     assert project.names("tagging") == ["a/0.jpg", "b/1.jpg"]
     assert "chosen by entropy from 4 images: 2, worth 1 to 0.722 (2 for bird)\n" in output
 
 
-def test_the_summary_is_of_the_whole_batch_when_there_are_no_more_images_or_it_is_gone_on_with(folder_store, tmp_path):
+def test_the_summary_is_of_the_whole_batch_when_there_are_no_more_images_or_it_is_gone_on_with(
+    folder_store, tmp_path
+):
     project = Project(folder_store, tmp_path, SIX, selection_strategy="entropy")
-    assert "chosen by entropy from 6 images: 6, worth 1 to 0 (3 for bird, 1 for seal)\n" in project.run("download", 9)
+    assert (
+        "chosen by entropy from 6 images: 6, worth 1 to 0 (3 for bird, 1 for seal)\n"
+        in project.run("download", 9)
+    )
     (project.place / "Images" / "a__1.jpg").unlink()
-    assert "chosen by entropy: 6, worth 1 to 0 (3 for bird, 1 for seal)\n" in project.run("download", 9, "--again")
+    assert "chosen by entropy: 6, worth 1 to 0 (3 for bird, 1 for seal)\n" in project.run(
+        "download", 9, "--again"
+    )
 
 
 def test_bursts_share_their_limit_by_the_times_of_the_images_table(folder_store, tmp_path):
     names = [f"a/{number}.jpg" for number in range(4)]
-    rows = "\n".join(f"{name} bird 0.1 0.5 0.2 0.8 0.{5 + place} 0.5" for place, name in enumerate(names))
+    rows = "\n".join(
+        f"{name} bird 0.1 0.5 0.2 0.8 0.{5 + place} 0.5" for place, name in enumerate(names)
+    )
     project = Project(folder_store, tmp_path, rows, selection_strategy="entropy", max_per_burst="1")
     taken = [f"2026-05-01T10:00:{second:02}Z" for second in (0, 10, 20)] + ["2026-05-01T12:00:00Z"]
-    project.labels.commit(lambda state: Change({"images": images(*names).assign(taken_at=taken)}), what="test")
+    project.labels.commit(
+        lambda state: Change({"images": images(*names).assign(taken_at=taken)}), what="test"
+    )
     project.run("download", 2)
     assert project.names("tagging") == ["a/0.jpg", "a/3.jpg"]
 
@@ -139,49 +189,106 @@ def test_published_embeddings_make_the_batch_differ_from_labelled_images(store, 
     rows = "\n".join(f"{number}.jpg bird 0.1 0.5 0.2 0.8 0.5 0.5" for number in range(4))
     project = Project(store, tmp_path, rows, selection_strategy="hybrid", user_folders="True")
     look(project, [[0, 0], [0, 1], [8, 0], [0, 9], [0, 0.5]], "old.jpg")
-    project.labels.commit(lambda state: Change({"tagged": labels("old.jpg bird 0.1 0.5 0.1 0.5")}), what="test")
+    project.labels.commit(
+        lambda state: Change({"tagged": labels("old.jpg bird 0.1 0.5 0.1 0.5")}), what="test"
+    )
     project.run("download", 2)
     assert project.names("tagging") == ["2.jpg", "3.jpg"]
 
 
-def test_disagreement_goes_by_the_mirror_images_and_where_there_are_none_by_entropy_which_is_said(folder_store, tmp_path):
+def test_disagreement_goes_by_the_mirror_images_and_where_there_are_none_by_entropy_which_is_said(
+    folder_store, tmp_path
+):
     project = Project(folder_store, tmp_path, SIX, selection_strategy="disagreement")
-    said = "no image was predicted with its mirror image yet (selection_strategy=disagreement in a training cycle): chosen by entropy"
+    said = (
+        "no image was predicted with its mirror image yet (selection_strategy=disagreement in a"
+        " training cycle): chosen by entropy"
+    )
     look(project, [[0, 0]] * 6)
     output = project.run("download", 1)
-    assert said in output and project.names("tagging") == ["a/1.jpg"] and "6 images: 1, worth 1 to 1 (1 for bird)" in output
-    look(project, [[0, 0]] * 5, disagreement=[0.1, 0.2, 0.4, 0.9, 0.3])  # without a/1.jpg, which is out: b/2.jpg is the fourth
+    assert (
+        said in output
+        and project.names("tagging") == ["a/1.jpg"]
+        and "6 images: 1, worth 1 to 1 (1 for bird)" in output
+    )
+    look(
+        project, [[0, 0]] * 5, disagreement=[0.1, 0.2, 0.4, 0.9, 0.3]
+    )  # without a/1.jpg, which is out: b/2.jpg is the fourth
     output = project.run("download", 1, "--discard")
-    assert said not in output and project.names("tagging") == ["b/2.jpg"] and "chosen by disagreement from 6 images: 1" in output
+    assert (
+        said not in output
+        and project.names("tagging") == ["b/2.jpg"]
+        and "chosen by disagreement from 6 images: 1" in output
+    )
 
 
-def test_boxes_below_prelabel_confidence_by_default_below_min_confidence_are_not_drawn(folder_store, tmp_path):
+def test_boxes_below_prelabel_confidence_by_default_below_min_confidence_are_not_drawn(
+    folder_store, tmp_path
+):
     project = Project(folder_store, tmp_path, SIX, min_confidence="0.55")
     project.run("download", 6)
-    drawn = {name: [box["tags"] for box in boxes] for name, boxes in project.vott()["frames"].items()}
-    assert drawn == {"a__2.jpg": [["seal"]], "a__3.jpg": [["bird"]], "b__1.jpg": [["bird"]]}  # not a/1.jpg, 0.5
-    project.config.write_text(project.config.read_text(encoding="utf-8") + "prelabel_confidence=0.95\n", encoding="utf-8")
+    drawn = {
+        name: [box["tags"] for box in boxes] for name, boxes in project.vott()["frames"].items()
+    }
+    assert drawn == {
+        "a__2.jpg": [["seal"]],
+        "a__3.jpg": [["bird"]],
+        "b__1.jpg": [["bird"]],
+    }  # not a/1.jpg, 0.5
+    project.config.write_text(
+        project.config.read_text(encoding="utf-8") + "prelabel_confidence=0.95\n", encoding="utf-8"
+    )
     assert project.last(project.run("download", 6, "--discard")).startswith("6 images, 1 boxes")
 
 
-def test_before_there_is_a_model_images_come_from_what_a_pretrained_one_found(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "1.jpg NULL\n2.jpg NULL\n3.jpg NULL", selection_strategy="hybrid", user_folders="True",
-                      ideal_class_balance="0.5,0.3,0.2")
-    found = labels("1.jpg NULL 0 0 0 0 0 0\n2.jpg 16 0.1 0.5 0.2 0.8 0.5 0.5\n3.jpg NULL 0 0 0 0 0 0", "init_totag")
+def test_before_there_is_a_model_images_come_from_what_a_pretrained_one_found(
+    folder_store, tmp_path
+):
+    project = Project(
+        folder_store,
+        tmp_path,
+        "1.jpg NULL\n2.jpg NULL\n3.jpg NULL",
+        selection_strategy="hybrid",
+        user_folders="True",
+        ideal_class_balance="0.5,0.3,0.2",
+    )
+    found = labels(
+        "1.jpg NULL 0 0 0 0 0 0\n2.jpg 16 0.1 0.5 0.2 0.8 0.5 0.5\n3.jpg NULL 0 0 0 0 0 0",
+        "init_totag",
+    )
     project.labels.commit(lambda state: Change({"init_totag": found}), what="test")
     output = project.run("download", 1)
-    assert project.names("tagging") == ["2.jpg"] and project.last(output).startswith("1 images, 0 boxes")
+    assert project.names("tagging") == ["2.jpg"] and project.last(output).startswith(
+        "1 images, 0 boxes"
+    )
 
 
 @pytest.mark.parametrize("way", ["discard", "abandon", "expire"])
-def test_what_was_handed_out_by_a_class_map_comes_back_unseen_and_the_pretrained_finds_go_on_to_count(folder_store, tmp_path, way):
-    project = Project(folder_store, tmp_path, "1.jpg NULL\n2.jpg NULL\n3.jpg NULL", selection_strategy="hybrid")
-    found = labels("1.jpg NULL 0 0 0 0 0 0\n2.jpg 16 0.1 0.5 0.2 0.8 0.9 0.9\n3.jpg 7 0.1 0.5 0.2 0.8 0.5 0.5", "init_totag")
+def test_what_was_handed_out_by_a_class_map_comes_back_unseen_and_the_pretrained_finds_go_on_to_count(
+    folder_store, tmp_path, way
+):
+    project = Project(
+        folder_store, tmp_path, "1.jpg NULL\n2.jpg NULL\n3.jpg NULL", selection_strategy="hybrid"
+    )
+    found = labels(
+        "1.jpg NULL 0 0 0 0 0 0\n2.jpg 16 0.1 0.5 0.2 0.8 0.9 0.9\n3.jpg 7 0.1 0.5 0.2 0.8 0.5 0.5",
+        "init_totag",
+    )
     project.labels.commit(lambda state: Change({"init_totag": found}), what="test")
-    (tmp_path / "map.json").write_text(json.dumps({"classmap": [{"initclass": "16", "map": "bird", "balance": 1}], "unmapclass": [],
-                                                   "default_class": "seal"}), encoding="utf-8")
+    (tmp_path / "map.json").write_text(
+        json.dumps(
+            {
+                "classmap": [{"initclass": "16", "map": "bird", "balance": 1}],
+                "unmapclass": [],
+                "default_class": "seal",
+            }
+        ),
+        encoding="utf-8",
+    )
     done("tag/download_vott_json.py", 1, project.config, tmp_path / "map.json")
-    assert project.names("tagging") == ["2.jpg"] and set(project.table("tagging")["class"]) == {"bird"}
+    assert project.names("tagging") == ["2.jpg"] and set(project.table("tagging")["class"]) == {
+        "bird"
+    }
     if way == "abandon":
         done("tag/abandon.py", project.config, "2.jpg")
     elif way == "expire":
@@ -194,19 +301,35 @@ def test_what_was_handed_out_by_a_class_map_comes_back_unseen_and_the_pretrained
     assert set(back["class"]) == {"NULL"} and back["image_confidence"].isna().all()
 
 
-@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:100]), lambda path: path.unlink()])
-def test_embeddings_that_are_damaged_or_gone_stop_nobody_and_are_mended(folder_store, tmp_path, damage):
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.write_bytes(path.read_bytes()[:100]), lambda path: path.unlink()]
+)
+def test_embeddings_that_are_damaged_or_gone_stop_nobody_and_are_mended(
+    folder_store, tmp_path, damage
+):
     project = Project(folder_store, tmp_path, SIX, selection_strategy="hybrid")
     look(project, [[0, 0]] * 6)
     blob = project.labels.read().live["embeddings"]
-    put(project, candidate={"model": "model_1.pb", "embeddings": blob}, cycles=[{"at": "2026-01-01T00:00:00Z", "embeddings": blob}])
+    put(
+        project,
+        candidate={"model": "model_1.pb", "embeddings": blob},
+        cycles=[{"at": "2026-01-01T00:00:00Z", "embeddings": blob}],
+    )
     damage(project.labels.container.path_of("x").parent / blob)
     output = project.run("download", 1)
-    assert "gone or damaged; until it is made anew images that look alike are not told apart" in output
-    assert "\n1 images, " in output and run("tag/status.py", project.config, "--check").returncode == 1
+    assert (
+        "gone or damaged; until it is made anew images that look alike are not told apart" in output
+    )
+    assert (
+        "\n1 images, " in output and run("tag/status.py", project.config, "--check").returncode == 1
+    )
     assert "1 mended" in done("tag/status.py", project.config, "--check", "--repair")
     state = project.labels.read()
-    assert (state.live, state.document["candidate"], state.cycles) == ({}, {"model": "model_1.pb"}, [{"at": "2026-01-01T00:00:00Z"}])
+    assert (state.live, state.document["candidate"], state.cycles) == (
+        {},
+        {"model": "model_1.pb"},
+        [{"at": "2026-01-01T00:00:00Z"}],
+    )
 
 
 def test_before_any_model_images_are_spread_and_that_is_said(folder_store, tmp_path):

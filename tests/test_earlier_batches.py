@@ -1,12 +1,15 @@
-"""Batches of the earlier generation, which have no batch.json, are uploaded by what their VoTT files say."""
+"""Batches of the earlier generation, which have no batch.json, are uploaded by what their VoTT
+files say.
+"""
+
 import json
 import shutil
 
 from helpers_batch import Project, region
 from helpers_tables import images, labels
 
-from utils import tables
-from utils.label_state import Change
+from utils.labels import tables
+from utils.labels.store import Change
 
 
 def test_a_batch_without_our_marker_is_uploaded_by_its_keys(folder_store, shared, tmp_path):
@@ -18,11 +21,17 @@ def test_a_batch_without_our_marker_is_uploaded_by_its_keys(folder_store, shared
     shutil.copy(shared / "legacy" / "vott" / "Images_source.json", project.place)
     shutil.copytree(shared / "legacy" / "vott" / "images", project.place / "Images_source")
     assert project.last(project.run("upload")).startswith("4 images, 10 boxes → tagged_")
-    assert project.names("tagged") == [f"board_images_png/st{n}.png" for n in (1026, 1578, 1611, 1840)]
-    assert project.last(project.run("upload")).startswith("0 images, 0 boxes") and "holds files" in project.run("download", 1, code=2)
+    assert project.names("tagged") == [
+        f"board_images_png/st{n}.png" for n in (1026, 1578, 1611, 1840)
+    ]
+    assert project.last(project.run("upload")).startswith(
+        "0 images, 0 boxes"
+    ) and "holds files" in project.run("download", 1, code=2)
 
 
-def test_a_file_name_of_several_folders_is_told_by_the_name_of_the_vott_file(folder_store, tmp_path):
+def test_a_file_name_of_several_folders_is_told_by_the_name_of_the_vott_file(
+    folder_store, tmp_path
+):
     project = Project(folder_store, tmp_path, "9.jpg NULL")
     out = labels("a/north/1.jpg NULL 0 0 0 0 0 0\nb/south/1.jpg NULL 0 0 0 0 0 0", "tagging")
     project.labels.commit(lambda state: Change({"tagging": out}), what="seeding")
@@ -35,15 +44,26 @@ def test_a_file_name_of_several_folders_is_told_by_the_name_of_the_vott_file(fol
     assert project.boxes() == ["b/south/1.jpg bird 0 0.1 0 0.1"]
 
 
-def test_an_image_without_a_size_stays_reserved_and_is_named_and_the_others_go_through(folder_store, tmp_path):
+def test_an_image_without_a_size_stays_reserved_and_is_named_and_the_others_go_through(
+    folder_store, tmp_path
+):
     project = Project(folder_store, tmp_path, "9.jpg NULL")
-    out = labels("1.jpg NULL 0 0 0 0 0 0\n2.jpg NULL 0 0 0 0 0 0\n3.jpg NULL 0 0 0 0 0 0", "tagging")
-    nowhere = out.assign(**{side: out[side].where(out["filename"] == "1.jpg", 0) for side in ("height", "width")})
-    project.labels.commit(lambda state: Change({"tagging": nowhere, "images": images("3.jpg", "9.jpg")}), what="seeding")
+    out = labels(
+        "1.jpg NULL 0 0 0 0 0 0\n2.jpg NULL 0 0 0 0 0 0\n3.jpg NULL 0 0 0 0 0 0", "tagging"
+    )
+    nowhere = out.assign(
+        **{side: out[side].where(out["filename"] == "1.jpg", 0) for side in ("height", "width")}
+    )
+    project.labels.commit(
+        lambda state: Change({"tagging": nowhere, "images": images("3.jpg", "9.jpg")}),
+        what="seeding",
+    )
     project.place.mkdir()
     frames = {f"{number}.jpg": [region("bird", 0, 20, 0, 10)] for number in (1, 2, 3)}
     (project.place / "Images.json").write_text(json.dumps({"frames": frames, "inputTags": "bird"}))
     said = project.run("upload")
     assert f"{project.place / 'Images.json'}: 2.jpg: its size is known nowhere" in said
     assert project.names("tagged") == ["1.jpg", "3.jpg"] and project.names("tagging") == ["2.jpg"]
-    assert set(project.table("tagged")["width"]) == {200} and set(project.table("tagged")["height"]) == {100}
+    assert set(project.table("tagged")["width"]) == {200} and set(
+        project.table("tagged")["height"]
+    ) == {100}

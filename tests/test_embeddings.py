@@ -1,6 +1,4 @@
 """Image embeddings: from the model's output to the published file and back."""
-import sys
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -8,24 +6,40 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.detections import Detections
-from utils.embeddings import HASH, MODEL, Basis, Embeddings, fit_basis, merged, only, read_parquet, to_parquet
+from train.prediction.embedding_file import EmbeddingFile
+from train.prediction.perceptual_hash import perceptual_hash
+from utils.boxes.detections import Detections
 from utils.errors import InputError
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "train"))
-from embedding_file import EmbeddingFile  # noqa: E402
-from perceptual_hash import perceptual_hash  # noqa: E402
+from utils.selection.embeddings import (
+    HASH,
+    MODEL,
+    Basis,
+    Embeddings,
+    fit_basis,
+    merged,
+    only,
+    read_parquet,
+    to_parquet,
+)
 
 BASIS = Basis(MODEL, np.zeros(2, np.float32), np.eye(2, dtype=np.float32))
 
 
 def made(names, vectors, model="m", basis=BASIS):
     vectors = np.array(vectors, np.float16).reshape(len(names), -1 if len(names) else 2)
-    return Embeddings(pa.array(names, pa.large_string()), vectors, np.full(len(names), np.nan, np.float32), model, basis)
+    return Embeddings(
+        pa.array(names, pa.large_string()),
+        vectors,
+        np.full(len(names), np.nan, np.float32),
+        model,
+        basis,
+    )
 
 
 def found(vector, disagreement=None):
-    return Detections(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0), np.array(vector), disagreement)
+    return Detections(
+        np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0), np.array(vector), disagreement
+    )
 
 
 def test_embeddings_come_back_from_the_file_and_take_at_most_128_bytes_an_image():
@@ -33,13 +47,15 @@ def test_embeddings_come_back_from_the_file_and_take_at_most_128_bytes_an_image(
     basis = fit_basis([draw.normal(size=(200, 300))], MODEL)
     vectors = basis.reduce(draw.normal(size=(1000, 300)))
     assert vectors.nbytes <= 128 * 1000
-    before = made([f"a b/{n}, \"x\".jpg" for n in range(1000)], vectors, basis=basis)
+    before = made([f'a b/{n}, "x".jpg' for n in range(1000)], vectors, basis=basis)
     data = to_parquet(before)
     after = read_parquet(data)
     assert after.names.equals(before.names) and after.model == "m" and after.basis.kind == MODEL
     np.testing.assert_array_equal(after.vectors, before.vectors)
     np.testing.assert_array_equal(after.basis.components, basis.components)
-    assert len(data) < 128 * 1000 + basis.components.nbytes * 2.4 + 30_000  # the basis stands there twice, once as text
+    assert (
+        len(data) < 128 * 1000 + basis.components.nbytes * 2.4 + 30_000
+    )  # the basis stands there twice, once as text
 
 
 def test_no_embeddings_are_a_file_too_and_something_else_is_one_line(tmp_path):
@@ -56,7 +72,9 @@ def test_the_basis_keeps_the_distances_of_what_varies_in_few_directions():
     unit = raw / np.linalg.norm(raw, axis=1, keepdims=True)
     reduced = basis.reduce(raw).astype(np.float32)
     for one, other in draw.integers(0, 500, (50, 2)):
-        assert np.linalg.norm(reduced[one] - reduced[other]) == pytest.approx(np.linalg.norm(unit[one] - unit[other]), abs=0.01)
+        assert np.linalg.norm(reduced[one] - reduced[other]) == pytest.approx(
+            np.linalg.norm(unit[one] - unit[other]), abs=0.01
+        )
 
 
 def test_an_image_that_is_not_there_has_a_row_of_nan():
@@ -137,7 +155,13 @@ def test_perceptual_hashes_stay_as_they_are_and_near_copies_are_near(tmp_path):
 
 
 @settings(max_examples=30)
-@given(st.lists(st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1), unique=True, max_size=6))
+@given(
+    st.lists(
+        st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1),
+        unique=True,
+        max_size=6,
+    )
+)
 def test_any_names_come_back(names):
     names = [name for name in names if not name.startswith("/")]
     after = read_parquet(to_parquet(made(names, np.arange(2 * len(names)))))

@@ -1,7 +1,10 @@
-"""The shell files that people start: from everywhere, in every way they know, without a trace in their shell.
+"""The shell files that people start: from everywhere, in every way they know, without a trace in
+their shell.
 
-The shell files are the real ones, copied to a path with spaces; beside them lie steps that only write down how they were called.
+The shell files are the real ones, copied to a path with spaces; beside them lie steps that only
+write down how they were called.
 """
+
 import os
 import shutil
 import subprocess
@@ -19,13 +22,34 @@ if os.environ.get("FAIL") == os.path.basename(sys.argv[0]):
 """
 STEPS = {
     "active_learning_initialize.sh": ["initialize.py"],
-    "active_learning_train.sh": ["sync_images.py", "repartition_test_set.py --top-up", "create_tf_records.py", "train_detector.py",
-                                 "export_model.py", "create_predictions.py", "evaluate_model.py", "publish_cycle.py"],
-    "active_learning_init_pred.sh": ["initialize.py", "fetch_init_model.py", "create_init_predictions.py"],
-    "active_learning_predict_no_train.sh": ["sync_images.py --pred-dir", "fetch_model.py", "create_predictions.py",
-                                            "publish_predictions.py"],
-    "active_learning_eval.sh": ["sync_images.py", "fetch_model.py", "create_predictions.py --test-only", "evaluate_model.py",
-                                "publish_performance.py"],
+    "active_learning_train.sh": [
+        "sync_images.py",
+        "repartition_test_set.py --top-up",
+        "create_tf_records.py",
+        "train_detector.py",
+        "export_model.py",
+        "create_predictions.py",
+        "evaluate_model.py",
+        "publish_cycle.py",
+    ],
+    "active_learning_init_pred.sh": [
+        "initialize.py",
+        "fetch_init_model.py",
+        "create_init_predictions.py",
+    ],
+    "active_learning_predict_no_train.sh": [
+        "sync_images.py --pred-dir",
+        "fetch_model.py",
+        "create_predictions.py",
+        "publish_predictions.py",
+    ],
+    "active_learning_eval.sh": [
+        "sync_images.py",
+        "fetch_model.py",
+        "create_predictions.py --test-only",
+        "evaluate_model.py",
+        "publish_performance.py",
+    ],
     "active_learning_update_label_map.sh": ["update_label_map.py"],
     "repartition_test_set_script.sh": ["repartition_test_set.py"],
     "active_learning_demo.sh": ["run_demo.py"],
@@ -37,7 +61,9 @@ pytestmark = needs_bash
 
 @pytest.fixture
 def tree(tmp_path):
-    """A repository at a path with spaces, with an environment of its own and steps that write their calls to `calls`."""
+    """A repository at a path with spaces, with an environment of its own and steps that write their
+    calls to `calls`.
+    """
     root = tmp_path / "my repository"
     (root / "train").mkdir(parents=True)
     (root / ".venv" / "bin").mkdir(parents=True)
@@ -53,12 +79,19 @@ def tree(tmp_path):
     return root
 
 
-def run(command: str, tree: Path, cwd: Path, shell: str = "bash", **environ: str) -> tuple[subprocess.CompletedProcess, list[str]]:
+def run(
+    command: str, tree: Path, cwd: Path, shell: str = "bash", **environ: str
+) -> tuple[subprocess.CompletedProcess, list[str]]:
     """Run a command line in a shell; what came out, and the steps that were called."""
     calls = tree.parent / "calls"
     calls.unlink(missing_ok=True)
-    done = subprocess.run([shell, "-c", command], cwd=cwd, text=True, capture_output=True,
-                          env={**os.environ, "CALLS": str(calls), **environ})
+    done = subprocess.run(
+        [shell, "-c", command],
+        cwd=cwd,
+        text=True,
+        capture_output=True,
+        env={**os.environ, "CALLS": str(calls), **environ},
+    )
     return done, calls.read_text().splitlines() if calls.exists() else []
 
 
@@ -70,29 +103,51 @@ def expected(entry: str, config: str) -> list[str]:
 def test_an_entry_point_starts_in_every_way_that_people_know(tree, entry):
     (tree / "elsewhere").mkdir()
     ways = [
-        (f'bash train/{entry} config.ini', tree, "bash", "config.ini"),
-        (f'sh {entry} ../config.ini', tree / "train", "bash", "../config.ini"),
-        (f'"{tree}/train/{entry}" "{tree}/config.ini"', tree / "elsewhere", "sh", f"{tree}/config.ini"),
-        *((f'. ./{entry} ../config.ini', tree / "train", shell, "../config.ini") for shell in SHELLS),
+        (f"bash train/{entry} config.ini", tree, "bash", "config.ini"),
+        (f"sh {entry} ../config.ini", tree / "train", "bash", "../config.ini"),
+        (
+            f'"{tree}/train/{entry}" "{tree}/config.ini"',
+            tree / "elsewhere",
+            "sh",
+            f"{tree}/config.ini",
+        ),
+        *(
+            (f". ./{entry} ../config.ini", tree / "train", shell, "../config.ini")
+            for shell in SHELLS
+        ),
         *((f'. "{tree}/train/{entry}" config.ini', tree, shell, "config.ini") for shell in SHELLS),
     ]
     for command, cwd, shell, config in ways:
         done, calls = run(command, tree, cwd, shell)
-        assert (done.returncode, done.stderr, calls) == (0, "", expected(entry, config)), (shell, command)
+        assert (done.returncode, done.stderr, calls) == (0, "", expected(entry, config)), (
+            shell,
+            command,
+        )
 
 
 def test_an_entry_point_starts_where_cd_looks_in_other_folders_first(tree):
     (tree / "other/train").mkdir(parents=True)
     for folders in (f".:{tree}/other", f"{tree}/other"):
-        done, calls = run("bash train/active_learning_train.sh config.ini", tree, tree, "bash", CDPATH=folders)
-        assert (done.returncode, done.stderr, calls) == (0, "", expected("active_learning_train.sh", "config.ini"))
+        done, calls = run(
+            "bash train/active_learning_train.sh config.ini", tree, tree, "bash", CDPATH=folders
+        )
+        assert (done.returncode, done.stderr, calls) == (
+            0,
+            "",
+            expected("active_learning_train.sh", "config.ini"),
+        )
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_callers_shell_stays_as_it_was(tree, shell):
-    show = "set | grep -v -e ^_= -e ^PPID -e ^RANDOM -e ^SECONDS -e ^EPOCH -e BASH_ -e LINENO -e TTYIDLE -e ^PIPESTATUS -e ^pipestatus"
-    command = f"{show} >../before; pwd >>../before; set +o >>../before; . train/active_learning_train.sh config.ini >/dev/null; " \
-              f"{show} >../after; pwd >>../after; set +o >>../after"
+    show = (
+        "set | grep -v -e ^_= -e ^PPID -e ^RANDOM -e ^SECONDS -e ^EPOCH -e BASH_ -e LINENO -e"
+        " TTYIDLE -e ^PIPESTATUS -e ^pipestatus"
+    )
+    command = (
+        f"{show} >../before; pwd >>../before; set +o >>../before; . train/active_learning_train.sh"
+        f" config.ini >/dev/null; {show} >../after; pwd >>../after; set +o >>../after"
+    )
     _, calls = run(command, tree, tree, shell)
     assert len(calls) == 8
     before, after = ((tree.parent / name).read_text().splitlines() for name in ("before", "after"))
@@ -101,54 +156,102 @@ def test_the_callers_shell_stays_as_it_was(tree, shell):
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_failure_in_the_dotted_form_stops_the_run_and_not_the_shell(tree, shell):
-    done, calls = run(". train/active_learning_train.sh config.ini && echo went on; echo $?; echo still here", tree, tree, shell,
-                      FAIL="create_tf_records.py")
-    assert calls == ["sync_images.py config.ini", "repartition_test_set.py --top-up config.ini", "create_tf_records.py config.ini"]
+    done, calls = run(
+        ". train/active_learning_train.sh config.ini && echo went on; echo $?; echo still here",
+        tree,
+        tree,
+        shell,
+        FAIL="create_tf_records.py",
+    )
+    assert calls == [
+        "sync_images.py config.ini",
+        "repartition_test_set.py --top-up config.ini",
+        "create_tf_records.py config.ini",
+    ]
     assert done.stdout.splitlines()[-2:] == ["1", "still here"]
     assert "went on" not in done.stdout
 
 
 def test_the_step_that_failed_is_named_with_the_command_that_goes_on(tree):
-    done, _ = run("bash train/active_learning_train.sh config.ini", tree, tree, FAIL="export_model.py")
+    done, _ = run(
+        "bash train/active_learning_train.sh config.ini", tree, tree, FAIL="export_model.py"
+    )
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "the step's own line",
-        'active_learning_train.sh: step export_model failed (exit 1); to go on from it: '
-        'bash "train/active_learning_train.sh" --from export_model "config.ini"']
+        (
+            "active_learning_train.sh: step export_model failed (exit 1); to go on from it: "
+            'bash "train/active_learning_train.sh" --from export_model "config.ini"'
+        ),
+    ]
     command = done.stderr.splitlines()[-1].partition("to go on from it: ")[2]
     done, calls = run(command, tree, tree)
-    assert (done.returncode, calls) == (0, [f"{step} config.ini" for step in STEPS["active_learning_train.sh"][4:]])
+    assert (done.returncode, calls) == (
+        0,
+        [f"{step} config.ini" for step in STEPS["active_learning_train.sh"][4:]],
+    )
 
 
 def test_the_command_that_goes_on_has_the_options_that_were_given(tree):
-    done, _ = run("bash train/active_learning_train.sh config.ini --iterations 100 --note \"it's a try\"", tree, tree,
-                  FAIL="create_tf_records.py")
+    done, _ = run(
+        'bash train/active_learning_train.sh config.ini --iterations 100 --note "it\'s a try"',
+        tree,
+        tree,
+        FAIL="create_tf_records.py",
+    )
     command = done.stderr.splitlines()[-1].partition("to go on from it: ")[2]
-    assert command.startswith('bash "train/active_learning_train.sh" --from create_tf_records "config.ini" --iterations 100 --note ')
+    assert command.startswith(
+        'bash "train/active_learning_train.sh" --from create_tf_records "config.ini" --iterations'
+        " 100 --note "
+    )
     _, calls = run(command, tree, tree)
-    assert calls[:2] == ["create_tf_records.py config.ini", "train_detector.py config.ini --iterations 100 --note it's a try"]
+    assert calls[:2] == [
+        "create_tf_records.py config.ini",
+        "train_detector.py config.ini --iterations 100 --note it's a try",
+    ]
 
 
 def test_a_step_may_be_named_with_or_without_its_ending(tree):
     for step in ("publish_cycle", "publish_cycle.py"):
-        assert run(f"bash train/active_learning_train.sh config.ini --from {step}", tree, tree)[1] == ["publish_cycle.py config.ini"]
+        assert run(f"bash train/active_learning_train.sh config.ini --from {step}", tree, tree)[
+            1
+        ] == ["publish_cycle.py config.ini"]
 
 
 def test_options_after_the_config_reach_the_step_that_takes_them(tree):
     _, calls = run('bash train/active_learning_train.sh "my config.ini" --iterations 2', tree, tree)
-    assert calls == [call + " --iterations 2" * call.startswith("train_detector")
-                     for call in expected("active_learning_train.sh", "my config.ini")]
+    assert calls == [
+        call + " --iterations 2" * call.startswith("train_detector")
+        for call in expected("active_learning_train.sh", "my config.ini")
+    ]
     _, calls = run("bash train/repartition_test_set_script.sh config.ini --redraw", tree, tree)
     assert calls == ["repartition_test_set.py config.ini --redraw"]
 
 
-@pytest.mark.parametrize("command, line", [
-    ("active_learning_train.sh",
-     "active_learning_train.sh: no config file given; for example: bash train/active_learning_train.sh config.ini"),
-    ("active_learning_train.sh config.ini --from nothing", "active_learning_train.sh: there is no step nothing; the steps are sync_images "
-     "repartition_test_set create_tf_records train_detector export_model create_predictions evaluate_model publish_cycle"),
-    ("active_learning_initialize.sh config.ini --fast", "active_learning_initialize.sh: unknown option --fast; --help shows what there is"),
-])
+@pytest.mark.parametrize(
+    "command, line",
+    [
+        (
+            "active_learning_train.sh",
+            (
+                "active_learning_train.sh: no config file given; for example: bash"
+                " train/active_learning_train.sh config.ini"
+            ),
+        ),
+        (
+            "active_learning_train.sh config.ini --from nothing",
+            (
+                "active_learning_train.sh: there is no step nothing; the steps are sync_images"
+                " repartition_test_set create_tf_records train_detector export_model"
+                " create_predictions evaluate_model publish_cycle"
+            ),
+        ),
+        (
+            "active_learning_initialize.sh config.ini --fast",
+            "active_learning_initialize.sh: unknown option --fast; --help shows what there is",
+        ),
+    ],
+)
 def test_a_wrong_command_line_is_one_line_and_exit_code_2(tree, command, line):
     done, calls = run(f"bash train/{command}", tree, tree)
     assert (done.returncode, done.stderr, calls) == (2, line + "\n", [])
@@ -165,34 +268,57 @@ def test_help_is_the_comment_of_the_file(tree, entry):
 
 def test_the_demo_uses_the_folder_demo_unless_another_is_given(tree):
     assert run("bash train/active_learning_demo.sh", tree, tree)[1] == ["run_demo.py demo"]
-    assert run('sh train/active_learning_demo.sh "my demo"', tree, tree)[1] == ["run_demo.py my demo"]
+    assert run('sh train/active_learning_demo.sh "my demo"', tree, tree)[1] == [
+        "run_demo.py my demo"
+    ]
 
 
 def test_without_an_environment_python3_is_run(tree):
     shutil.rmtree(tree / ".venv")
     (tree / "bin").mkdir()
-    (tree / "bin" / "python3").write_text('#!/bin/sh\necho python3 of the PATH\n')
+    (tree / "bin" / "python3").write_text("#!/bin/sh\necho python3 of the PATH\n")
     (tree / "bin" / "python3").chmod(0o755)
-    done, _ = run("bash train/active_learning_initialize.sh config.ini", tree, tree, PATH=f"{tree}/bin:{os.environ['PATH']}")
+    done, _ = run(
+        "bash train/active_learning_initialize.sh config.ini",
+        tree,
+        tree,
+        PATH=f"{tree}/bin:{os.environ['PATH']}",
+    )
     assert done.stdout == "python3 of the PATH\n"
 
 
 def test_shellcheck_has_nothing_to_say():
-    scripts = [path for path in REPOSITORY.rglob("*.sh") if not {".venv", "node_modules"} & set(path.parts)]
-    done = subprocess.run(["shellcheck", *scripts, REPOSITORY / ".ci" / "run"], text=True, capture_output=True,
-                          env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"})
+    scripts = [
+        path for path in REPOSITORY.rglob("*.sh") if not {".venv", "node_modules"} & set(path.parts)
+    ]
+    done = subprocess.run(
+        ["shellcheck", *scripts, REPOSITORY / ".ci" / "run"],
+        text=True,
+        capture_output=True,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        },
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 
-# --- the Python behind them -----------------------------------------------------------------------------------------------------
+# --- the Python behind them
 
 
 def old_pythons() -> list[str]:
-    """Pythons of this machine that are too old (python2, 3.6 … 3.10, as pyenv or the system have them)."""
+    """Pythons of this machine that are too old (python2, 3.6 … 3.10, as pyenv or the system have
+    them).
+    """
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = [str(path / "bin" / "python") for path in sorted(versions.glob("*")) if path.name.split(".")[:2] < ["3"] or
-             path.name.startswith(("3.6.", "3.8.", "3.10."))]
-    return found or [path for path in map(shutil.which, ("python2", "python3.8", "python3.10")) if path]
+    found = [
+        str(path / "bin" / "python")
+        for path in sorted(versions.glob("*"))
+        if path.name.split(".")[:2] < ["3"] or path.name.startswith(("3.6.", "3.8.", "3.10."))
+    ]
+    return found or [
+        path for path in map(shutil.which, ("python2", "python3.8", "python3.10")) if path
+    ]
 
 
 def test_a_python_that_is_too_old_gets_one_line_with_the_command_that_mends_it(tmp_path):
@@ -204,20 +330,28 @@ def test_a_python_that_is_too_old_gets_one_line_with_the_command_that_mends_it(t
         done = subprocess.run([python, tool], text=True, capture_output=True)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
         assert done.stderr.startswith("tool.py: Python 3.11 or newer is needed, this is ")
-        assert done.stderr.endswith(f'; run: python3.11 -m pip install -r "{tmp_path}/tag/requirements.txt"\n')
+        assert done.stderr.endswith(
+            f'; run: python3.11 -m pip install -r "{tmp_path}/tag/requirements.txt"\n'
+        )
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path):
     tool = copy_of_check(tmp_path)
-    (tmp_path / "tag" / "requirements.txt").write_text("# packages\npytest==1\nno-such-package==2.0\n-r more.txt\n")
+    (tmp_path / "tag" / "requirements.txt").write_text(
+        "# packages\npytest==1\nno-such-package==2.0\n-r more.txt\n"
+    )
     (tmp_path / "tag" / "more.txt").write_text("nor-such[extra]==1.0\n")
     done = subprocess.run([sys.executable, tool], text=True, capture_output=True)
     assert done.returncode == 1
-    assert done.stderr == ("tool.py: missing packages: no-such-package, nor-such; "
-                           f'run: "{sys.executable}" -m pip install -r "{tmp_path}/tag/requirements.txt"\n')
+    assert done.stderr == (
+        "tool.py: missing packages: no-such-package, nor-such; "
+        f'run: "{sys.executable}" -m pip install -r "{tmp_path}/tag/requirements.txt"\n'
+    )
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").write_text("")
-    done = subprocess.run([sys.executable, tool, "40", "my config.ini"], text=True, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, tool, "40", "my config.ini"], text=True, capture_output=True
+    )
     assert done.stderr.endswith(f'; run: "{tmp_path}/.venv/bin/python" {tool} 40 "my config.ini"\n')
 
 
@@ -225,7 +359,12 @@ def copy_of_check(root: Path) -> Path:
     """tag/tool.py in a tree that holds only what is run before the first import of a package."""
     for folder in ("tag", "utils"):
         (root / folder).mkdir()
-    for file in ("tag/_repo_root.py", "tag/requirements.txt", "utils/__init__.py", "utils/python_check.py"):
+    for file in (
+        "tag/_repo_root.py",
+        "tag/requirements.txt",
+        "utils/__init__.py",
+        "utils/python_check.py",
+    ):
         shutil.copy(REPOSITORY / file, root / file)
     (root / "tag" / "tool.py").write_text("import _repo_root\n")
     return root / "tag" / "tool.py"
@@ -241,7 +380,12 @@ def test_the_environment_is_made_once_and_again_when_the_requirements_change(tmp
         (root / file).write_text("# nothing\n")
 
     def set_up(*arguments: str) -> str:
-        done = subprocess.run(["bash", root / "train" / "set_up.sh", *arguments], cwd=tmp_path, text=True, capture_output=True)
+        done = subprocess.run(
+            ["bash", root / "train" / "set_up.sh", *arguments],
+            cwd=tmp_path,
+            text=True,
+            capture_output=True,
+        )
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 

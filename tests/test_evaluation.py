@@ -1,4 +1,5 @@
 """Average precision against hand-computed cases and against pycocotools."""
+
 import contextlib
 import io
 
@@ -8,22 +9,42 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from utils import tables
-from utils.evaluation import average_precision, best_threshold, intersection_over_union, match, measure
+from train.evaluation.average_precision import (
+    average_precision,
+    best_threshold,
+    intersection_over_union,
+    match,
+    measure,
+)
+from utils.labels import tables
 
 
 def truth(text):
     """Rows of the table test, one "filename class xmin ymin xmax ymax" a line."""
     rows = [line.split() for line in text.strip().splitlines()]
-    numbers = {name: [float(row[place]) for row in rows] for place, name in enumerate(["xmin", "ymin", "xmax", "ymax"], 2)}
-    return tables.make("test", filename=[row[0] for row in rows], class_=[row[1] for row in rows], height=100, width=100, **numbers)
+    numbers = {
+        name: [float(row[place]) for row in rows]
+        for place, name in enumerate(["xmin", "ymin", "xmax", "ymax"], 2)
+    }
+    return tables.make(
+        "test",
+        filename=[row[0] for row in rows],
+        class_=[row[1] for row in rows],
+        height=100,
+        width=100,
+        **numbers,
+    )
 
 
 def predicted(text):
     """Rows of the table totag, one "filename class xmin ymin xmax ymax score" a line."""
     rows = truth(text)
     scores = [float(line.split()[6]) for line in text.strip().splitlines()]
-    return tables.make("totag", **{name if name != "class" else "class_": rows[name] for name in rows}, box_confidence=scores)
+    return tables.make(
+        "totag",
+        **{name if name != "class" else "class_": rows[name] for name in rows},
+        box_confidence=scores,
+    )
 
 
 def cells(performance, class_name):
@@ -32,60 +53,78 @@ def cells(performance, class_name):
 
 def test_without_images_every_cell_but_the_counts_is_empty():
     performance = measure(tables.empty("test"), tables.empty("totag"), ["cow", "deer"])
-    assert tables.to_csv("performance", performance, False).decode() == (
-        "Class Name,AP,images,boxes,precision,recall,threshold,coco_ap,coco_ap50\n"
+    assert (
+        tables.to_csv("performance", performance, False).decode()
+        == "Class Name,AP,images,boxes,precision,recall,threshold,coco_ap,coco_ap50\n"
         "Average,,0,0,,,,,\n"
         "cow,,0,0,,,,,\n"
-        "deer,,0,0,,,,,\n")
+        "deer,,0,0,,,,,\n"
+    )
 
 
 def test_without_detections_a_class_with_boxes_has_ap_0_and_recall_0():
     performance = measure(truth("1.jpg cow 0 0 1 1"), tables.empty("totag"), ["cow"])
     assert tables.to_csv("performance", performance, False).decode().splitlines()[1:] == [
         "Average,0,1,1,,0,,0,0",
-        "cow,0,1,1,,0,,0,0"]
+        "cow,0,1,1,,0,,0,0",
+    ]
 
 
 def test_a_class_without_test_boxes_is_empty_and_does_not_enter_the_average():
-    performance = measure(truth("1.jpg cow 0 0 0.5 0.5\n2.jpg NULL 0 0 0 0"),
-                          predicted("1.jpg cow 0 0 0.5 0.5 0.9\n1.jpg deer 0 0 0.5 0.5 0.8"), ["deer", "cow"])
+    performance = measure(
+        truth("1.jpg cow 0 0 0.5 0.5\n2.jpg NULL 0 0 0 0"),
+        predicted("1.jpg cow 0 0 0.5 0.5 0.9\n1.jpg deer 0 0 0.5 0.5 0.8"),
+        ["deer", "cow"],
+    )
     assert tables.to_csv("performance", performance, False).decode().splitlines()[1:] == [
         "Average,1,2,1,1,1,,1,1",
         "deer,,0,0,,,,,",
-        "cow,1,1,1,1,1,0.9,1,1"]
+        "cow,1,1,1,1,1,0.9,1,1",
+    ]
 
 
 def test_null_is_no_class_and_a_detection_in_an_empty_image_is_wrong():
-    performance = measure(truth("1.jpg cow 0 0 0.5 0.5\n2.jpg NULL 0 0 0 0"),
-                          predicted("1.jpg cow 0 0 0.5 0.5 0.8\n2.jpg cow 0 0 1 1 0.9"), ["cow"])
+    performance = measure(
+        truth("1.jpg cow 0 0 0.5 0.5\n2.jpg NULL 0 0 0 0"),
+        predicted("1.jpg cow 0 0 0.5 0.5 0.8\n2.jpg cow 0 0 1 1 0.9"),
+        ["cow"],
+    )
     assert performance["Class Name"].tolist() == ["Average", "cow"]
     assert cells(performance, "cow")["AP"] == 0.5
 
 
 def test_average_precision_of_a_curve_drawn_by_hand():
-    # right, wrong, right, wrong, right of 4: precision 1, 1/2, 2/3, 1/2, 3/5 -> envelope at the hits 1, 2/3, 3/5; one box never found.
+    # right, wrong, right, wrong, right of 4: precision 1, 1/2, 2/3, 1/2, 3/5 -> envelope at the
+    # hits 1, 2/3, 3/5; one box never found.
     right = np.array([True, False, True, False, True])
     assert average_precision(right, 4) == pytest.approx((1 + 2 / 3 + 3 / 5) / 4)
     assert average_precision(np.zeros(0, bool), 3) == 0
-    # The envelope lifts an early miss: wrong, right, right of 2 -> precision 0, 1/2, 2/3 -> 2/3 at both hits.
+    # The envelope lifts an early miss: wrong, right, right of 2 -> precision 0, 1/2, 2/3 -> 2/3 at
+    # both hits.
     assert average_precision(np.array([False, True, True]), 2) == pytest.approx(2 / 3)
 
 
 def test_overlap_by_hand():
     boxes = np.array([[0, 0, 1, 1], [0.5, 0, 1.5, 1], [2, 2, 3, 3]])
-    np.testing.assert_allclose(intersection_over_union(np.array([0, 0, 1, 1]), boxes), [1, 1 / 3, 0])
+    np.testing.assert_allclose(
+        intersection_over_union(np.array([0, 0, 1, 1]), boxes), [1, 1 / 3, 0]
+    )
 
 
 def test_the_second_detection_of_one_box_is_wrong_and_the_box_it_overlaps_most_decides():
     actual = truth("1.jpg cow 0 0 0.4 0.4\n1.jpg cow 0.5 0.5 0.9 0.9").assign(image="1.jpg")
-    found = predicted("1.jpg cow 0 0 0.4 0.4 0.5\n1.jpg cow 0 0 0.4 0.38 0.9\n1.jpg cow 0.5 0.5 0.7 0.7 0.8").assign(image="1.jpg")
+    found = predicted(
+        "1.jpg cow 0 0 0.4 0.4 0.5\n1.jpg cow 0 0 0.4 0.38 0.9\n1.jpg cow 0.5 0.5 0.7 0.7 0.8"
+    ).assign(image="1.jpg")
     scores, right = match(actual, found)
     assert scores.tolist() == [0.9, 0.8, 0.5]
     assert right.tolist() == [True, False, False]  # 0.8 overlaps its box by a quarter only
 
 
 def test_an_overlap_of_just_a_half_is_enough():
-    performance = measure(truth("1.jpg cow 0 0 0.5 0.5"), predicted("1.jpg cow 0 0 0.5 0.25 0.9"), ["cow"])
+    performance = measure(
+        truth("1.jpg cow 0 0 0.5 0.5"), predicted("1.jpg cow 0 0 0.5 0.25 0.9"), ["cow"]
+    )
     assert cells(performance, "cow")["AP"] == 1
 
 
@@ -99,7 +138,15 @@ def test_predictions_of_other_images_and_true_boxes_without_area_are_left_out():
     actual = truth("1.jpg cow 0 0 0.5 0.5\n1.jpg cow 0.7 0.7 0.7 0.9")
     found = predicted("1.jpg cow 0 0 0.5 0.5 0.5\n9.jpg cow 0 0 1 1 0.9")
     assert cells(measure(actual, found, ["cow"]), "cow") == {
-        "AP": 1, "images": 1, "boxes": 1, "precision": 1, "recall": 1, "threshold": 0.5, "coco_ap": 1, "coco_ap50": 1}
+        "AP": 1,
+        "images": 1,
+        "boxes": 1,
+        "precision": 1,
+        "recall": 1,
+        "threshold": 0.5,
+        "coco_ap": 1,
+        "coco_ap50": 1,
+    }
 
 
 def test_best_threshold_by_hand():
@@ -118,23 +165,37 @@ def test_more_boxes_than_a_hundred_are_measured_when_max_detections_says_so():
     places = [(row / 12, column / 12) for row in range(12) for column in range(12)]
     boxes = "\n".join(f"1.jpg bird {x} {y} {x + 0.05} {y + 0.05}" for x, y in places)
     found = predicted("\n".join(f"{line} 0.9" for line in boxes.splitlines()))
-    assert cells(measure(truth(boxes), found, ["bird"], max_detections=300), "bird")["coco_ap50"] == 1
+    assert (
+        cells(measure(truth(boxes), found, ["bird"], max_detections=300), "bird")["coco_ap50"] == 1
+    )
     assert cells(measure(truth(boxes), found, ["bird"]), "bird")["coco_ap50"] < 1
 
 
 def random_case(seed):
-    """True boxes in the cells of a 4 x 4 grid (so none overlap), and detections that are shifted, doubled, missed and invented."""
+    """True boxes in the cells of a 4 x 4 grid (so none overlap), and detections that are shifted,
+    doubled, missed and invented.
+    """
     random = np.random.default_rng(seed)
     actual, found = [], []
     for image in range(12):
         for cell in random.choice(16, random.integers(0, 7), replace=False):
             corner = np.array([cell % 4, cell // 4]) / 4 + 0.02
-            box, name = [*corner, *(corner + random.uniform(0.08, 0.2, 2))], random.choice(["cow", "deer"])
+            box, name = (
+                [*corner, *(corner + random.uniform(0.08, 0.2, 2))],
+                random.choice(["cow", "deer"]),
+            )
             actual.append([f"{image}.jpg", name, *box])
             for _ in range(random.integers(0, 3)):
                 moved = np.clip(np.array(box) + random.normal(0, 0.012, 4), 0, 1)
                 if (moved[:2] < moved[2:]).all():
-                    found.append([f"{image}.jpg", random.choice(["cow", "deer"], p=[0.7, 0.3]), *moved, random.uniform(0.01, 1)])
+                    found.append(
+                        [
+                            f"{image}.jpg",
+                            random.choice(["cow", "deer"], p=[0.7, 0.3]),
+                            *moved,
+                            random.uniform(0.01, 1),
+                        ]
+                    )
         if not any(row[0] == f"{image}.jpg" for row in actual):
             actual.append([f"{image}.jpg", "NULL", 0, 0, 0, 0])
         low = random.uniform(0, 0.7, 2)
@@ -144,17 +205,33 @@ def random_case(seed):
 
 
 def pycocotools_all_point(actual: pd.DataFrame, found: pd.DataFrame) -> float:
-    """pycocotools' AP at 0.5 with 100 001 recall points instead of 101: the area under the same curve, by somebody else's code."""
+    """pycocotools' AP at 0.5 with 100 001 recall points instead of 101: the area under the same
+    curve, by somebody else's code.
+    """
+
     def annotations(frame):
-        return [{"id": number, "image_id": int(row.filename.split(".")[0]) + 1, "category_id": 1, "iscrowd": 0,
-                 "bbox": [row.xmin, row.ymin, row.xmax - row.xmin, row.ymax - row.ymin],
-                 "area": (row.xmax - row.xmin) * (row.ymax - row.ymin), "score": getattr(row, "box_confidence", 1)}
-                for number, row in enumerate(frame.itertuples(), 1)]
+        return [
+            {
+                "id": number,
+                "image_id": int(row.filename.split(".")[0]) + 1,
+                "category_id": 1,
+                "iscrowd": 0,
+                "bbox": [row.xmin, row.ymin, row.xmax - row.xmin, row.ymax - row.ymin],
+                "area": (row.xmax - row.xmin) * (row.ymax - row.ymin),
+                "score": getattr(row, "box_confidence", 1),
+            }
+            for number, row in enumerate(frame.itertuples(), 1)
+        ]
+
     sets = []
     with contextlib.redirect_stdout(io.StringIO()):
         for frame in (actual, found):
             coco = COCO()
-            coco.dataset = {"images": [{"id": n} for n in range(1, 13)], "categories": [{"id": 1}], "annotations": annotations(frame)}
+            coco.dataset = {
+                "images": [{"id": n} for n in range(1, 13)],
+                "categories": [{"id": 1}],
+                "annotations": annotations(frame),
+            }
             coco.createIndex()
             sets.append(coco)
         evaluation = COCOeval(*sets, "bbox")
@@ -170,17 +247,23 @@ def test_average_precision_is_the_area_that_pycocotools_finds(seed):
     actual, found = random_case(seed)
     performance = measure(actual, found, ["cow", "deer"])
     for name in ("cow", "deer"):
-        expected = pycocotools_all_point(actual[actual["class"] == name], found[found["class"] == name])
+        expected = pycocotools_all_point(
+            actual[actual["class"] == name], found[found["class"] == name]
+        )
         assert 0.01 < expected < 0.99
         assert cells(performance, name)["AP"] == pytest.approx(expected, abs=1e-4)
         assert cells(performance, name)["coco_ap50"] == pytest.approx(expected, abs=0.02)
     average = cells(performance, "Average")
     for column in ("AP", "coco_ap", "coco_ap50", "precision", "recall"):
-        assert average[column] == pytest.approx(np.mean([cells(performance, name)[column] for name in ("cow", "deer")]), abs=1e-6)
+        assert average[column] == pytest.approx(
+            np.mean([cells(performance, name)[column] for name in ("cow", "deer")]), abs=1e-6
+        )
 
 
 def test_the_measure_does_not_depend_on_the_order_of_rows():
     actual, found = random_case(7)
     expected = measure(actual, found, ["cow", "deer"])
-    shuffled = measure(actual.sample(frac=1, random_state=1), found.sample(frac=1, random_state=2), ["cow", "deer"])
+    shuffled = measure(
+        actual.sample(frac=1, random_state=1), found.sample(frac=1, random_state=2), ["cow", "deer"]
+    )
     pd.testing.assert_frame_equal(shuffled, expected)

@@ -1,10 +1,10 @@
 """The exported model: one frozen graph of the classic signature that says what the checkpoint says."""
+
 import hashlib
 import json
 import os
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +12,21 @@ import numpy as np
 import pytest
 from helpers_training import make_project, make_records, step, write_config
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "train"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import tensorflow as tf  # noqa: E402
-from detector import Settings, build_model, fit_into_canvas, make_task  # noqa: E402
-from frozen_detector import FrozenDetector  # noqa: E402
-from frozen_export import OUTPUTS, freeze, largest_difference, run_frozen, serving_function  # noqa: E402
+import tensorflow as tf
 
-SMALL = Settings("faster_rcnn_mobilenet_v2_fpn", (64, 128), {"disc": 1, "square": 3}, max_detections=7)
-PICTURES = [np.random.default_rng(0).integers(0, 256, size, np.uint8) for size in [(64, 128, 3), (50, 30, 3), (200, 300, 3)]]
+from train.network.detector import Settings, build_model, fit_into_canvas, make_task
+from train.network.export import OUTPUTS, freeze, largest_difference, run_frozen, serving_function
+from train.prediction.frozen_detector import FrozenDetector
+
+SMALL = Settings(
+    "faster_rcnn_mobilenet_v2_fpn", (64, 128), {"disc": 1, "square": 3}, max_detections=7
+)
+PICTURES = [
+    np.random.default_rng(0).integers(0, 256, size, np.uint8)
+    for size in [(64, 128, 3), (50, 30, 3), (200, 300, 3)]
+]
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +53,12 @@ def test_another_network_is_found_out(network, frozen):
 def test_the_graph_has_the_classic_signature_and_an_embedding(frozen):
     result = run_frozen(frozen, PICTURES[:1])[0]
     assert {name: (value.shape, value.dtype.name) for name, value in result.items()} == {
-        "detection_boxes": ((7, 4), "float32"), "detection_scores": ((7,), "float32"), "detection_classes": ((7,), "float32"),
-        "num_detections": ((), "float32"), "image_embedding": (result["image_embedding"].shape, "float32")}
+        "detection_boxes": ((7, 4), "float32"),
+        "detection_scores": ((7,), "float32"),
+        "detection_classes": ((7,), "float32"),
+        "num_detections": ((), "float32"),
+        "image_embedding": (result["image_embedding"].shape, "float32"),
+    }
     assert set(result) == set(OUTPUTS) and result["image_embedding"].ndim == 1
     count = int(result["num_detections"])
     assert count > 0 and set(result["detection_classes"][:count]) <= {1.0, 2.0, 3.0}
@@ -59,7 +68,11 @@ def test_the_graph_has_the_classic_signature_and_an_embedding(frozen):
 def test_the_loader_of_prediction_reads_it_and_its_canvas(frozen):
     detector = FrozenDetector(frozen)
     assert detector.canvas == (64, 128)
-    assert [len(found.scores) for found in detector.detect(np.stack([PICTURES[0]] * 3))] == [7, 7, 7]
+    assert [len(found.scores) for found in detector.detect(np.stack([PICTURES[0]] * 3))] == [
+        7,
+        7,
+        7,
+    ]
 
 
 def test_boxes_are_fractions_of_the_fed_image_whether_it_was_fitted_before_or_in_the_graph(frozen):
@@ -76,6 +89,7 @@ def test_boxes_are_fractions_of_the_fed_image_whether_it_was_fitted_before_or_in
 @dataclass(frozen=True)
 class Trained:
     """A project, and what training and exporting said."""
+
     folder: Path
     training: subprocess.CompletedProcess
     exporting: subprocess.CompletedProcess
@@ -83,7 +97,9 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Trained:
-    """A real training on two devices in 16 bits, in which the model is better after the first step than after the second."""
+    """A real training on two devices in 16 bits, in which the model is better after the first step
+    than after the second.
+    """
     folder = tmp_path_factory.mktemp("trained")
     config_file = make_project(folder, train_iterations=2, validation_percentage=0.5)
     make_records(config_file)
@@ -110,36 +126,64 @@ except train_detector.InputError as error:
 def test_without_a_training_there_is_nothing_to_export(tmp_path):
     config_file = make_project(tmp_path)
     done = step("export_model.py", config_file, check=False)
-    assert done.returncode == 2 and "nothing has been trained yet" in done.stderr and done.stderr.count("\n") == 1
+    assert (
+        done.returncode == 2
+        and "nothing has been trained yet" in done.stderr
+        and done.stderr.count("\n") == 1
+    )
 
 
 def test_a_trained_detector_becomes_a_model_file_with_its_label_map(trained):
     folder = trained.folder / "data" / "inference_graphs"
     content = (folder / "frozen_inference_graph.pb").read_bytes()
     document = json.loads((folder / "model.json").read_text())
-    assert (document["settings"]["classes"], document["settings"]["canvas"]) == ({"disc": 1, "square": 2}, [64, 64])
-    assert (document["bytes"], document["md5"]) == (len(content), hashlib.md5(content, usedforsecurity=False).hexdigest())
+    assert (document["settings"]["classes"], document["settings"]["canvas"]) == (
+        {"disc": 1, "square": 2},
+        [64, 64],
+    )
+    assert (document["bytes"], document["md5"]) == (
+        len(content),
+        hashlib.md5(content, usedforsecurity=False).hexdigest(),
+    )
     assert 'name: "disc"' in (folder / "label_map.pbtxt").read_text()
-    assert "equal to the checkpoint on 4 images" in trained.exporting.stdout.splitlines()[-1] and trained.exporting.stderr == ""
+    assert (
+        "equal to the checkpoint on 4 images" in trained.exporting.stdout.splitlines()[-1]
+        and trained.exporting.stderr == ""
+    )
     assert FrozenDetector(folder / "frozen_inference_graph.pb").canvas == (64, 64)
 
 
 def test_several_devices_train_together_when_the_batch_can_be_shared_out(trained):
     lines = trained.training.stdout.splitlines()
-    assert lines[1] == f"{trained.folder / 'three.ini'}: batch_size=3 cannot be shared out to 2 GPUs; expected a multiple of 2"
+    assert (
+        lines[1]
+        == f"{trained.folder / 'three.ini'}: batch_size=3 cannot be shared out to 2 GPUs; expected"
+        " a multiple of 2"
+    )
     assert lines[2:4] == ["training on 2 GPUs, mixed precision", "starting from scratch"]
 
 
 def test_the_checkpoint_that_was_best_on_the_validation_part_is_exported_not_the_last(trained):
     last = trained.training.stdout.splitlines()[-1]
-    assert re.fullmatch(r"2 steps; checkpoint of step 1, AP50 0\.500 on the validation part → .*best-1", last)
-    assert json.loads((trained.folder / "data" / "inference_graphs" / "model.json").read_text())["best"] == {"step": 1, "ap50": 0.5}
-    run, = (trained.folder / "data" / "training").glob("run-*")
+    assert re.fullmatch(
+        r"2 steps; checkpoint of step 1, AP50 0\.500 on the validation part → .*best-1", last
+    )
+    assert json.loads((trained.folder / "data" / "inference_graphs" / "model.json").read_text())[
+        "best"
+    ] == {"step": 1, "ap50": 0.5}
+    (run,) = (trained.folder / "data" / "training").glob("run-*")
     assert {file.stem for file in run.glob("best-*")} == {"best-1"}
 
 
 def test_a_model_that_was_trained_in_16_bits_is_exported_in_32(trained):
-    graph = tf.compat.v1.GraphDef.FromString((trained.folder / "data" / "inference_graphs" / "frozen_inference_graph.pb").read_bytes())
-    types = {value.type for node in graph.node for value in node.attr.values() if value.WhichOneof("value") == "type"}
+    graph = tf.compat.v1.GraphDef.FromString(
+        (trained.folder / "data" / "inference_graphs" / "frozen_inference_graph.pb").read_bytes()
+    )
+    types = {
+        value.type
+        for node in graph.node
+        for value in node.attr.values()
+        if value.WhichOneof("value") == "type"
+    }
     assert tf.float32.as_datatype_enum in types
     assert not types & {tf.float16.as_datatype_enum, tf.bfloat16.as_datatype_enum}

@@ -1,4 +1,5 @@
 """Files from the network: once, whole or not at all, gone on with after a cut."""
+
 import hashlib
 import io
 import re
@@ -12,14 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from train.network.fetch import fetch_archive, fetch_url, place_for, shown, split_checksum, unpack
 from utils.errors import InputError, OutsideError
-from utils.fetch import fetch_archive, fetch_url, place_for, shown, split_checksum, unpack
 
 CONTENT = bytes(range(256)) * 400
 
 
 class _Server(ThreadingHTTPServer):
-    """Serves `content` at every address; `cut` = how many bytes each of the next answers stops after; `asked` = the Range headers seen."""
+    """Serves `content` at every address; `cut` = how many bytes each of the next answers stops
+    after; `asked` = the Range headers seen.
+    """
 
     cut: list[int] = []
     asked: list[str | None] = []
@@ -119,12 +122,15 @@ def test_without_the_file_the_error_says_what_to_put_where(tmp_path):
         server.status = 404
         with pytest.raises(OutsideError) as error:
             fetch_url(url + "?sig=secret", tmp_path / "model.bin")
-    assert str(error.value) == (f"{url} could not be fetched (HTTP 404 Not Found); without a network, fetch it elsewhere and put it at "
-                                f"{tmp_path / 'model.bin'}")
+    assert (
+        str(error.value)
+        == f"{url} could not be fetched (HTTP 404 Not Found); without a network, fetch it elsewhere"
+        f" and put it at {tmp_path / 'model.bin'}"
+    )
 
 
 def test_without_a_connection_nothing_is_left_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr("utils.fetch.wait_random_exponential", lambda **_: (lambda _state: 0))
+    monkeypatch.setattr("train.network.fetch.wait_random_exponential", lambda **_: lambda _state: 0)
     with serving() as (_, url):
         pass
     with pytest.raises(OutsideError, match="no connection"):
@@ -132,40 +138,68 @@ def test_without_a_connection_nothing_is_left_behind(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("content, what", [
-    (b"\xef\xbb\xbf\r\n<!DOCTYPE html><title>Sign in", "an HTML or XML text, not a model"),
-    (b'<?xml version="1.0"?><Error><Code>AccessDenied', "an HTML or XML text, not a model"),
-    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer"),
-])
+@pytest.mark.parametrize(
+    "content, what",
+    [
+        (b"\xef\xbb\xbf\r\n<!DOCTYPE html><title>Sign in", "an HTML or XML text, not a model"),
+        (b'<?xml version="1.0"?><Error><Code>AccessDenied', "an HTML or XML text, not a model"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer"),
+    ],
+)
 def test_an_error_page_in_place_of_a_file_is_named_and_not_kept(tmp_path, content, what):
     with serving() as (server, url):
         server.content = content
-        with pytest.raises(OutsideError, match=f"model.bin: what came is {what}.*; without a network, fetch it elsewhere"):
+        with pytest.raises(
+            OutsideError,
+            match=f"model.bin: what came is {what}.*; without a network, fetch it elsewhere",
+        ):
             fetch_url(url, tmp_path / "model.bin")
         assert list(tmp_path.iterdir()) == []
         (tmp_path / "model.bin").write_bytes(content)
         with pytest.raises(OutsideError, match=f"model.bin: {what}.*; delete it and run again"):
             fetch_url(url, tmp_path / "model.bin")
         (tmp_path / "a.tar.gz").write_bytes(content)
-        with pytest.raises(InputError, match=rf"a.tar.gz: cannot be unpacked \({what}.*\); .* Delete it to have it fetched again"):
+        with pytest.raises(
+            InputError,
+            match=(
+                rf"a.tar.gz: cannot be unpacked \({what}.*\); .* Delete it to have it fetched again"
+            ),
+        ):
             unpack(tmp_path / "a.tar.gz", tmp_path / "a")
 
 
 def test_files_of_two_addresses_never_share_a_place(tmp_path):
-    addresses = ["https://a/x/model.tar.gz", "https://b/y/model.tar.gz", "https://b/z/y/model.tar.gz", "https://b:1/y/model.tar.gz",
-                 "https://b/y/model.zip", "https://b/resolve/main/model.tar.gz", "https://c/resolve/main/model.tar.gz"]
+    addresses = [
+        "https://a/x/model.tar.gz",
+        "https://b/y/model.tar.gz",
+        "https://b/z/y/model.tar.gz",
+        "https://b:1/y/model.tar.gz",
+        "https://b/y/model.zip",
+        "https://b/resolve/main/model.tar.gz",
+        "https://c/resolve/main/model.tar.gz",
+    ]
     places = {place_for(address, tmp_path) for address in addresses}
     assert len(places) == len(addresses)
     for place in places:
-        assert place.name in ("model.tar.gz", "model.zip") and place.parent.parent == tmp_path and ":" not in place.parent.name
-    assert place_for(f"{addresses[0]}?sig=secret#sha256={'0' * 64}", tmp_path) == place_for(addresses[0], tmp_path)
+        assert (
+            place.name in ("model.tar.gz", "model.zip")
+            and place.parent.parent == tmp_path
+            and ":" not in place.parent.name
+        )
+    assert place_for(f"{addresses[0]}?sig=secret#sha256={'0' * 64}", tmp_path) == place_for(
+        addresses[0], tmp_path
+    )
 
 
 def test_a_file_put_there_by_hand_is_taken_unless_it_is_known_to_be_another(tmp_path):
     url, by_hand = "https://a/x/model.tar.gz", tmp_path / "model.tar.gz"
     own = place_for(url, tmp_path)
     by_hand.write_bytes(CONTENT)
-    assert place_for(url, tmp_path) == place_for(f"{url}#sha256={hashlib.sha256(CONTENT).hexdigest()}", tmp_path) == by_hand
+    assert (
+        place_for(url, tmp_path)
+        == place_for(f"{url}#sha256={hashlib.sha256(CONTENT).hexdigest()}", tmp_path)
+        == by_hand
+    )
     assert place_for(f"{url}#sha256={'0' * 64}", tmp_path) == own
     own.parent.mkdir()
     own.write_bytes(b"fetched")
@@ -197,12 +231,16 @@ def test_an_archive_that_reaches_outside_its_folder_is_refused_whole(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["a.tar.gz"]
 
 
-@pytest.mark.parametrize("name, link", [("/abs/evil", None), ("a/../../evil", None), ("out", "/etc"), ("out", "../..")])
+@pytest.mark.parametrize(
+    "name, link", [("/abs/evil", None), ("a/../../evil", None), ("out", "/etc"), ("out", "../..")]
+)
 def test_no_member_of_an_archive_lands_outside(tmp_path, name, link):
     (tmp_path / "in").mkdir()
     with tarfile.open(tmp_path / "in" / "a.tar", "w") as tar:
         info = tarfile.TarInfo(name)
-        info.type, info.linkname, info.size = (tarfile.SYMTYPE, link, 0) if link else (tarfile.REGTYPE, "", 1)
+        info.type, info.linkname, info.size = (
+            (tarfile.SYMTYPE, link, 0) if link else (tarfile.REGTYPE, "", 1)
+        )
         tar.addfile(info, io.BytesIO(b"x"))
     with zipfile.ZipFile(tmp_path / "in" / "b.zip", "w") as zipped:
         zipped.writestr(name, b"x")
@@ -212,7 +250,9 @@ def test_no_member_of_an_archive_lands_outside(tmp_path, name, link):
         except InputError as error:
             assert "cannot be unpacked" in str(error)
         for path in tmp_path.rglob("*"):
-            assert path.resolve().is_relative_to(tmp_path / "in") and (path.is_dir() or path.suffix or "folder" in path.parts), path
+            assert path.resolve().is_relative_to(tmp_path / "in") and (
+                path.is_dir() or path.suffix or "folder" in path.parts
+            ), path
         shutil.rmtree(tmp_path / "in" / "folder", ignore_errors=True)
     assert not Path("/abs").exists()
 

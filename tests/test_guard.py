@@ -1,47 +1,53 @@
-"""No worse model goes live by itself: the paired bootstrap, the verdict, the candidate, and what it takes to accept it."""
+"""No worse model goes live by itself: the paired bootstrap, the verdict, the candidate, and what it
+takes to accept it.
+"""
+
 import json
 import sys
-from pathlib import Path
 
+import compare_models
+import initialize
 import numpy as np
+import publish_cycle
+import publish_guarded
 import pytest
+import sync_images
 from helpers_colour_graph import write_frozen_graph
 from helpers_programs import done, run
 from test_evaluation import cells, predicted, pycocotools_all_point, random_case, truth
 from test_publish import GREEN, RED, Project
 
-from utils import tables
-from utils.cycle import read_cycle
+from train.cycle.files import read_cycle
+from train.evaluation.average_precision import measure
+from train.evaluation.bootstrap import compare, matched, mean_ap
 from utils.errors import InputError, OutsideError
-from utils.evaluation import measure
-from utils.label_map import write_label_map
-from utils.label_state import Change
-from utils.paired_bootstrap import compare, matched, mean_ap
-from utils.tables import image_set
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "train"))
-import compare_models  # noqa: E402
-import initialize  # noqa: E402
-import publish_cycle  # noqa: E402
-import publish_guarded  # noqa: E402
-import sync_images  # noqa: E402
+from utils.labels import tables
+from utils.labels.label_map import write_label_map
+from utils.labels.store import Change
+from utils.labels.tables import image_set
 
 CLASSES = ["cow", "deer"]
 
 
-# --- the numbers -------------------------------------------------------------------------------------------------------------------
+# --- the numbers
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_with_each_image_once_the_average_precision_is_that_of_the_whole_set_and_of_pycocotools(seed):
+def test_with_each_image_once_the_average_precision_is_that_of_the_whole_set_and_of_pycocotools(
+    seed,
+):
     actual, found = random_case(seed)
     images = sorted(image_set(actual))
     classes = matched(actual, found, CLASSES, images)
     once = np.ones(len(images), np.int64)
-    assert mean_ap(classes, once) == pytest.approx(cells(measure(actual, found, CLASSES), "Average")["AP"], abs=1e-6)
+    assert mean_ap(classes, once) == pytest.approx(
+        cells(measure(actual, found, CLASSES), "Average")["AP"], abs=1e-6
+    )
     for name in CLASSES:
-        entry, = matched(actual, found, [name], images)
-        expected = pycocotools_all_point(actual[actual["class"] == name], found[found["class"] == name])
+        (entry,) = matched(actual, found, [name], images)
+        expected = pycocotools_all_point(
+            actual[actual["class"] == name], found[found["class"] == name]
+        )
         assert entry.average_precision(once) == pytest.approx(expected, abs=1e-4)
 
 
@@ -51,23 +57,44 @@ def test_an_image_that_is_drawn_twice_counts_as_two_images_with_the_same_boxes(s
     actual, found = random_case(seed)
     images = sorted(image_set(actual))
     weights = np.random.default_rng(seed).integers(0, 4, len(images))
-    copies = [[frame[frame["filename"] == image].assign(folder=str(copy)) for image, times in zip(images, weights, strict=True)
-               for copy in range(times)] for frame in (actual, found)]
-    doubled = [tables.concat(table, *frames) for table, frames in zip(("test", "totag"), copies, strict=True)]
+    copies = [
+        [
+            frame[frame["filename"] == image].assign(folder=str(copy))
+            for image, times in zip(images, weights, strict=True)
+            for copy in range(times)
+        ]
+        for frame in (actual, found)
+    ]
+    doubled = [
+        tables.concat(table, *frames)
+        for table, frames in zip(("test", "totag"), copies, strict=True)
+    ]
     expected = cells(measure(*doubled, CLASSES), "Average")["AP"]
-    assert mean_ap(matched(actual, found, CLASSES, images), weights) == pytest.approx(expected, abs=1e-6)
+    assert mean_ap(matched(actual, found, CLASSES, images), weights) == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 def test_a_model_compared_with_itself_is_not_worse():
     actual, found = random_case(1)
     comparison = compare(actual, found, found, CLASSES, samples=200)
-    assert (comparison.low, comparison.high, comparison.worse, comparison.images) == (0, 0, False, 12)
+    assert (comparison.low, comparison.high, comparison.worse, comparison.images) == (
+        0,
+        0,
+        False,
+        12,
+    )
 
 
 def test_a_model_that_misses_most_is_worse_and_the_better_one_is_not():
     actual = truth("\n".join(f"{n}.jpg cow 0.1 0.1 0.5 0.5" for n in range(20)))
     good = predicted("\n".join(f"{n}.jpg cow 0.1 0.1 0.5 0.5 0.9" for n in range(20)))
-    bad = predicted("\n".join(f"{n}.jpg cow {'0.1 0.1 0.5 0.5' if n % 4 == 0 else '0.6 0.6 0.9 0.9'} 0.9" for n in range(20)))
+    bad = predicted(
+        "\n".join(
+            f"{n}.jpg cow {'0.1 0.1 0.5 0.5' if n % 4 == 0 else '0.6 0.6 0.9 0.9'} 0.9"
+            for n in range(20)
+        )
+    )
     assert compare(actual, good, bad, ["cow"], samples=200).worse
     better = compare(actual, bad, good, ["cow"], samples=200)
     assert not better.worse and better.low > 0 and (better.live < 0.2, better.new) == (True, 1)
@@ -98,20 +125,26 @@ def test_without_a_box_on_a_test_image_nothing_is_measured_and_nothing_goes_live
 def test_the_same_seed_draws_the_same():
     actual, found = random_case(2)
     worse = found.assign(box_confidence=found["box_confidence"].to_numpy()[::-1])
-    assert compare(actual, found, worse, CLASSES, seed=3, samples=50) == compare(actual, found, worse, CLASSES, seed=3, samples=50)
+    assert compare(actual, found, worse, CLASSES, seed=3, samples=50) == compare(
+        actual, found, worse, CLASSES, seed=3, samples=50
+    )
 
 
-# --- the verdict and the candidate, with the colour graph for a trained model --------------------------------------------------------
+# --- the verdict and the candidate, with the colour graph for a trained model
 
 
 @pytest.fixture
 def project(tmp_path):
-    """Sixteen photos, twelve of them reviewed, half of these in the test set; a model is live that finds red and green things."""
+    """Sixteen photos, twelve of them reviewed, half of these in the test set; a model is live that
+    finds red and green things.
+    """
     made = Project(tmp_path)
     for number in range(16):
         made.photo(f"a/{number}.png", GREEN if number % 2 else RED)
     initialize.main([str(made.path)])
-    made.tag(*((f"a/{number}.png", "green thing" if number % 2 else "red thing") for number in range(12)))
+    made.tag(
+        *((f"a/{number}.png", "green thing" if number % 2 else "red thing") for number in range(12))
+    )
     made.train()
     made.predict()
     made.publish()
@@ -119,10 +152,16 @@ def project(tmp_path):
 
 
 def train_poisoned(made):
-    """What a cycle leaves behind whose labels were mixed up: red things are called green, and green ones red."""
+    """What a cycle leaves behind whose labels were mixed up: red things are called green, and green
+    ones red.
+    """
     made.train()
-    write_label_map(made.config.inference_output_dir / "label_map.pbtxt", {"green thing": 1, "red thing": 2})
-    write_frozen_graph(made.config.inference_output_dir / "frozen_inference_graph.pb", canvas=(128, 128))
+    write_label_map(
+        made.config.inference_output_dir / "label_map.pbtxt", {"green thing": 1, "red thing": 2}
+    )
+    write_frozen_graph(
+        made.config.inference_output_dir / "frozen_inference_graph.pb", canvas=(128, 128)
+    )
     made.predict()
 
 
@@ -144,14 +183,20 @@ def test_a_poisoned_model_is_kept_as_a_candidate_and_totag_stays(project, capsys
     assert (verdict["AP"]["live"], verdict["AP"]["new"]) == (1, 0)
     assert "→ it is kept as a candidate" in capsys.readouterr().out
     guarded(project)
-    assert "kept as a candidate, not published: average AP 0.00, 1.00 of model_" in capsys.readouterr().out
+    assert (
+        "kept as a candidate, not published: average AP 0.00, 1.00 of model_"
+        in capsys.readouterr().out
+    )
     after = project.state()
     assert after.live == before.live and after.cycles == before.cycles
     assert after.document["tables"]["totag"] == before.document["tables"]["totag"]
     assert after.document["candidate"]["model"] != before.live["model"]
     said = done("tag/status.py", project.path)
     assert "candidate, not published: model_" in said and "--accept publishes it" in said
-    assert json.loads(done("tag/status.py", project.path, "--json"))["candidate"]["model"] == after.document["candidate"]["model"]
+    assert (
+        json.loads(done("tag/status.py", project.path, "--json"))["candidate"]["model"]
+        == after.document["candidate"]["model"]
+    )
     done("tag/status.py", project.path, "--check")
 
 
@@ -169,7 +214,9 @@ def test_new_images_can_be_handed_out_while_a_candidate_waits(project, capsys):
     assert tables.only(after, image_set(before)).equals(before)
     unseen = tables.only(after, {"new/1.png"})
     assert unseen["class"].tolist() == ["NULL"] and unseen["image_confidence"].isna().all()
-    assert "new/1.png" in image_set(project.table("images")) and image_set(project.table("failed")) == {"new/2.png"}
+    assert "new/1.png" in image_set(project.table("images")) and image_set(
+        project.table("failed")
+    ) == {"new/2.png"}
     done("tag/status.py", project.path, "--check")
     project.reserve("new/1.png")
     done("train/active_learning_auto.sh", project.path, "--accept")
@@ -178,7 +225,9 @@ def test_new_images_can_be_handed_out_while_a_candidate_waits(project, capsys):
     done("tag/status.py", project.path, "--check")
 
 
-def test_accepting_the_candidate_publishes_what_its_cycle_made_and_nothing_that_was_decided_since(project, capsys):
+def test_accepting_the_candidate_publishes_what_its_cycle_made_and_nothing_that_was_decided_since(
+    project, capsys
+):
     before = project.state()
     train_poisoned(project)
     compared(project, capsys)
@@ -188,7 +237,9 @@ def test_accepting_the_candidate_publishes_what_its_cycle_made_and_nothing_that_
     project.tag(("a/14.png", "red thing"))
     said = done("train/active_learning_auto.sh", project.path, "--accept")
     state = project.state()
-    assert said.splitlines()[-1].startswith("cycle 2: 12 images, 12 boxes labelled, average AP 0.00 → model_")
+    assert said.splitlines()[-1].startswith(
+        "cycle 2: 12 images, 12 boxes labelled, average AP 0.00 → model_"
+    )
     assert state.live["model"] == candidate["model"] and state.document["candidate"] is None
     assert [entry["model"] for entry in state.cycles] == [before.live["model"], candidate["model"]]
     assert state.cycles[1]["accepted"] == candidate["verdict"]["why"]
@@ -246,36 +297,51 @@ def test_images_that_the_live_model_was_trained_on_do_not_count(project, capsys)
     """After a redraw the test set holds some of them."""
     tagged = project.table("tagged")
     old = image_set(project.table("test"))
-    project.store.commit(lambda state: Change({"test": tagged}, {"pretrained_next": True}), what="test")
+    project.store.commit(
+        lambda state: Change({"test": tagged}, {"pretrained_next": True}), what="test"
+    )
     sync_images.main([str(project.path)])
     train_poisoned(project)
     assert compared(project, capsys)["images"] == len(old)
 
 
-def test_once_a_model_that_began_afresh_is_live_images_that_only_earlier_ones_saw_count_again(project, capsys):
+def test_once_a_model_that_began_afresh_is_live_images_that_only_earlier_ones_saw_count_again(
+    project, capsys
+):
     seen = image_set(project.table("tagged")) - image_set(project.table("test"))
     drawn = tables.only(project.table("tagged"), seen)
-    project.store.commit(lambda state: Change({"test": drawn}, {"pretrained_next": True}), what="a redraw")
+    project.store.commit(
+        lambda state: Change({"test": drawn}, {"pretrained_next": True}), what="a redraw"
+    )
     project.train()
     project.predict()
     verdict = compared(project, capsys)
-    assert not verdict["publish"] and verdict["why"].endswith(f"with {verdict['live']}, as earlier models were trained on all of them")
+    assert not verdict["publish"] and verdict["why"].endswith(
+        f"with {verdict['live']}, as earlier models were trained on all of them"
+    )
     guarded(project)
     done("train/active_learning_auto.sh", project.path, "--accept")
     project.tag(("a/12.png", "red thing"))
     project.train()
     project.predict()
     verdict = compared(project, capsys)
-    assert verdict["publish"] and verdict["images"] == len(seen) + 1  # the cycle has drawn one of thirteen besides
+    assert (
+        verdict["publish"] and verdict["images"] == len(seen) + 1
+    )  # the cycle has drawn one of thirteen besides
 
 
-def test_a_model_is_not_published_over_one_that_went_live_while_it_was_uploaded(project, capsys, monkeypatch):
+def test_a_model_is_not_published_over_one_that_went_live_while_it_was_uploaded(
+    project, capsys, monkeypatch
+):
     project.train()
     project.predict()
     assert compared(project, capsys)["publish"]
 
     def upload(*arguments):
-        project.store.commit(lambda state: Change(members={"live": {**state.live, "model": "model_1.pb"}}), what="another machine")
+        project.store.commit(
+            lambda state: Change(members={"live": {**state.live, "model": "model_1.pb"}}),
+            what="another machine",
+        )
         return publish_files(*arguments)
 
     publish_files = publish_cycle.publish_files
@@ -288,21 +354,35 @@ def test_a_model_is_not_published_over_one_that_went_live_while_it_was_uploaded(
 def test_a_model_that_was_compared_with_another_than_the_live_one_is_not_published(project, capsys):
     train_poisoned(project)
     made = publish_guarded.Made.read(project.config)
-    for verdict, error in ((None, InputError), ({"publish": True, "live": "model_1.pb"}, OutsideError)):
+    for verdict, error in (
+        (None, InputError),
+        ({"publish": True, "live": "model_1.pb"}, OutsideError),
+    ):
         made.cycle["verdict"] = verdict
         with pytest.raises(error):
             publish_guarded.verdict_of_cycle(made, project.state())
 
 
 @pytest.mark.parametrize("label_map", [None, "label_map_1.pbtxt"])
-def test_a_new_model_is_compared_with_the_live_one_of_a_container_that_was_taken_over(tmp_path, capsys, label_map):
-    """The earlier generation's files: a label map lies there, or none, and then the classes count in their order."""
-    made = Project(tmp_path, classes="red thing,green thing" if label_map is None else "green thing,red thing")
+def test_a_new_model_is_compared_with_the_live_one_of_a_container_that_was_taken_over(
+    tmp_path, capsys, label_map
+):
+    """The earlier generation's files: a label map lies there, or none, and then the classes count
+    in their order.
+    """
+    made = Project(
+        tmp_path, classes="red thing,green thing" if label_map is None else "green thing,red thing"
+    )
     labels = tmp_path / "store" / "labels"
     for number in range(8):
         made.photo(f"a/{number}.png", GREEN if number % 2 else RED)
-    rows = [f"{number}.png,{'green' if number % 2 else 'red'} thing,.5,1,.25,.75,48,64,a\n" for number in range(6)]
-    (labels / "tagged_1.csv").write_text("filename,class,xmin,xmax,ymin,ymax,height,width,folder\n" + "".join(rows))
+    rows = [
+        f"{number}.png,{'green' if number % 2 else 'red'} thing,.5,1,.25,.75,48,64,a\n"
+        for number in range(6)
+    ]
+    (labels / "tagged_1.csv").write_text(
+        "filename,class,xmin,xmax,ymin,ymax,height,width,folder\n" + "".join(rows)
+    )
     write_frozen_graph(labels / "model_1.pb")
     if label_map:
         write_label_map(labels / label_map, {"red thing": 1, "green thing": 2})
@@ -310,6 +390,10 @@ def test_a_new_model_is_compared_with_the_live_one_of_a_container_that_was_taken
     made.train()
     made.predict()
     verdict = compared(made, capsys)
-    assert (verdict["live"], verdict["AP"], verdict["publish"]) == ("model_1.pb", {"new": 1, "live": 1}, True)
+    assert (verdict["live"], verdict["AP"], verdict["publish"]) == (
+        "model_1.pb",
+        {"new": 1, "live": 1},
+        True,
+    )
     guarded(made)
     assert made.state().live["model"] != "model_1.pb"

@@ -1,14 +1,26 @@
 """Every kind of image file becomes the same upright RGB picture, and what is broken is refused."""
+
 import io
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from utils.images import BadImage, Header, decode, encode_jpeg, encode_png, is_plain, read_header
+from utils.images.decoding import (
+    BadImage,
+    Header,
+    decode,
+    encode_jpeg,
+    encode_png,
+    is_plain,
+    read_header,
+)
 
 # 3 high, 2 wide: red, green / blue, black / white, grey
-PICTURE = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [0, 0, 0]], [[255, 255, 255], [128, 128, 128]]], np.uint8)
+PICTURE = np.array(
+    [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [0, 0, 0]], [[255, 255, 255], [128, 128, 128]]],
+    np.uint8,
+)
 
 
 def saved(image: Image.Image, form: str, **options) -> bytes:
@@ -45,11 +57,18 @@ def test_a_missing_file_is_refused(tmp_path):
 
 @pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "WEBP"])
 def test_lossless_formats_decode_to_their_pixels(form):
-    assert np.array_equal(decode(saved(Image.fromarray(PICTURE), form, **({"lossless": True} if form == "WEBP" else {}))), PICTURE)
+    assert np.array_equal(
+        decode(
+            saved(Image.fromarray(PICTURE), form, **({"lossless": True} if form == "WEBP" else {}))
+        ),
+        PICTURE,
+    )
 
 
 def test_what_we_encode_decodes_to_the_same_picture():
-    smooth = np.repeat(np.arange(0, 256, 4, dtype=np.uint8)[:, None, None], 3, axis=2).repeat(32, axis=1)
+    smooth = np.repeat(np.arange(0, 256, 4, dtype=np.uint8)[:, None, None], 3, axis=2).repeat(
+        32, axis=1
+    )
 
     assert np.array_equal(decode(encode_png(PICTURE)), PICTURE)
     assert np.abs(decode(encode_jpeg(smooth)).astype(int) - smooth).max() <= 3
@@ -84,8 +103,16 @@ def test_of_sixteen_bits_the_high_byte_is_taken():
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "JPEG"])
 def test_pictures_come_upright_and_their_header_says_the_upright_size(form, orientation):
-    turn = {1: lambda p: p, 2: np.fliplr, 3: lambda p: np.rot90(p, 2), 4: np.flipud, 5: lambda p: p.swapaxes(0, 1),
-            6: lambda p: np.rot90(p, -1), 7: lambda p: np.rot90(p, 2).swapaxes(0, 1), 8: np.rot90}[orientation]
+    turn = {
+        1: lambda p: p,
+        2: np.fliplr,
+        3: lambda p: np.rot90(p, 2),
+        4: np.flipud,
+        5: lambda p: p.swapaxes(0, 1),
+        6: lambda p: np.rot90(p, -1),
+        7: lambda p: np.rot90(p, 2).swapaxes(0, 1),
+        8: np.rot90,
+    }[orientation]
     data = saved(Image.fromarray(PICTURE), form, exif=exif(orientation=orientation))
 
     upright = decode(data)
@@ -103,15 +130,23 @@ def test_a_broken_exif_block_does_not_spoil_the_photograph():
     assert read_header(data) == Header(2, 3, 1, "")
 
 
-@pytest.mark.parametrize(("tags", "taken_at"), [
-    ({}, ""),
-    ({"original": "2024:05:01 12:30:00"}, "2024-05-01T12:30:00Z"),
-    ({"original": "2024:05:01 12:30:00", "offset": "+02:00"}, "2024-05-01T10:30:00Z"),
-    ({"original": "0000:00:00 00:00:00", "time": "2023:01:02 03:04:05"}, "2023-01-02T03:04:05Z"),
-    ({"original": "yesterday"}, ""),
-])
+@pytest.mark.parametrize(
+    ("tags", "taken_at"),
+    [
+        ({}, ""),
+        ({"original": "2024:05:01 12:30:00"}, "2024-05-01T12:30:00Z"),
+        ({"original": "2024:05:01 12:30:00", "offset": "+02:00"}, "2024-05-01T10:30:00Z"),
+        (
+            {"original": "0000:00:00 00:00:00", "time": "2023:01:02 03:04:05"},
+            "2023-01-02T03:04:05Z",
+        ),
+        ({"original": "yesterday"}, ""),
+    ],
+)
 def test_the_capture_time_comes_from_exif(tags, taken_at):
-    assert read_header(saved(Image.fromarray(PICTURE), "JPEG", exif=exif(**tags))).taken_at == taken_at
+    assert (
+        read_header(saved(Image.fromarray(PICTURE), "JPEG", exif=exif(**tags))).taken_at == taken_at
+    )
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP"])
@@ -133,10 +168,19 @@ def test_a_real_truncated_photograph_is_refused(shared):
 
 def test_plain_is_what_every_decoder_sees_alike():
     image = Image.fromarray(PICTURE)
-    plain = {"rgb jpeg": saved(image, "JPEG"), "grey jpeg": saved(image.convert("L"), "JPEG"), "rgb png": saved(image, "PNG")}
-    other = {"turned": saved(image, "JPEG", exif=exif(orientation=6)), "cmyk": saved(image.convert("CMYK"), "JPEG"),
-             "bmp": saved(image, "BMP"), "alpha": saved(image.convert("RGBA"), "PNG"), "palette": saved(image.quantize(4), "PNG"),
-             "16 bit": saved(Image.fromarray(np.zeros((2, 2), np.uint16)), "PNG")}
+    plain = {
+        "rgb jpeg": saved(image, "JPEG"),
+        "grey jpeg": saved(image.convert("L"), "JPEG"),
+        "rgb png": saved(image, "PNG"),
+    }
+    other = {
+        "turned": saved(image, "JPEG", exif=exif(orientation=6)),
+        "cmyk": saved(image.convert("CMYK"), "JPEG"),
+        "bmp": saved(image, "BMP"),
+        "alpha": saved(image.convert("RGBA"), "PNG"),
+        "palette": saved(image.quantize(4), "PNG"),
+        "16 bit": saved(Image.fromarray(np.zeros((2, 2), np.uint16)), "PNG"),
+    }
 
     assert [name for name, data in {**plain, **other}.items() if is_plain(data)] == list(plain)
 

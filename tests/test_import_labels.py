@@ -1,17 +1,19 @@
 """import_labels.py takes in labels made elsewhere, in one commit, under the rules of an upload."""
+
 import pytest
 from helpers_programs import done, run
 from helpers_state import Project
 from helpers_tables import labels
 
-from utils import tables
 from utils.errors import InputError
+from utils.labels import tables
 
 NEW = "a/1.jpg gull 0.1 0.4 0.2 0.6\na/1.jpg gull 0.5 0.9 0.2 0.6\nb/1.jpg NULL"
 
 
 def take_in(*arguments):
     import import_labels
+
     return import_labels.main([str(argument) for argument in arguments])
 
 
@@ -33,29 +35,47 @@ def test_labels_enter_by_one_commit_and_twice_changes_nothing(store, tmp_path):
     assert said.startswith("2 images, 2 boxes, 0 known before, 0 left out → tagged_")
     state = project.labels.read()
     assert state.document["history"] == [*before.document["history"], state.commit]
-    assert project.rows()[-3:] == ["a/1.jpg gull 0.1 0.4 0.2 0.6", "a/1.jpg gull 0.5 0.9 0.2 0.6", "b/1.jpg NULL 0 0 0 0"]
+    assert project.rows()[-3:] == [
+        "a/1.jpg gull 0.1 0.4 0.2 0.6",
+        "a/1.jpg gull 0.5 0.9 0.2 0.6",
+        "b/1.jpg NULL 0 0 0 0",
+    ]
     assert "0 images, 0 boxes, 2 known before" in done("tag/import_labels.py", path, project.config)
     assert project.labels.read().document == state.document
     assert "0 rules broken" in done("tag/status.py", project.config, "--check")
 
 
-def test_images_that_are_labelled_otherwise_stay_unless_they_are_to_be_replaced(project, tmp_path, capsys):
+def test_images_that_are_labelled_otherwise_stay_unless_they_are_to_be_replaced(
+    project, tmp_path, capsys
+):
     path = project.csv(tmp_path / "x.csv", "d/3.jpg gull 0 0.5 0 0.5\nd/2.jpg NULL")
     assert take_in(path, project.config) == 0
     assert "d/3.jpg seal 0 1 0 1" in project.rows() and project.names("conflicts") == ["d/3.jpg"]
     assert "1 images are labelled otherwise already (d/3.jpg)" in capsys.readouterr().out
     take_in(path, project.config, "--replace")
-    assert "d/3.jpg gull 0 0.5 0 0.5" in project.rows() and project.rows("test") == ["d/3.jpg gull 0 0.5 0 0.5"]
+    assert "d/3.jpg gull 0 0.5 0 0.5" in project.rows() and project.rows("test") == [
+        "d/3.jpg gull 0 0.5 0 0.5"
+    ]
 
 
 def test_what_cannot_be_used_is_named_and_the_rest_goes_through(project, tmp_path, capsys):
-    frame = labels("a/1.jpg gull 0 1 0 1\na/2.jpg gull 0.5 0.5 0 1\nb/1.jpg gull 0 1 0 1\nx/9.jpg gull 0 1 0 1\nc/1.jpg gull 0 1 0 1")
-    frame = frame.assign(height=[100, 100, 200, 100, 1000], width=[200, 200, 100, 200, 2000],  # b/1 on its side, c/1 larger
-                         xmax=[1, 0.5, 1, 1, 1.004])  # and a hair outside
+    frame = labels(
+        "a/1.jpg gull 0 1 0 1\na/2.jpg gull 0.5 0.5 0 1\nb/1.jpg gull 0 1 0 1\nx/9.jpg gull 0 1 0"
+        " 1\nc/1.jpg gull 0 1 0 1"
+    )
+    frame = frame.assign(
+        height=[100, 100, 200, 100, 1000],
+        width=[200, 200, 100, 200, 2000],  # b/1 on its side, c/1 larger
+        xmax=[1, 0.5, 1, 1, 1.004],
+    )  # and a hair outside
     (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbf" + tables.to_csv("tagged", frame, True))
     assert take_in(tmp_path / "x.csv", project.config) == 0
     output = capsys.readouterr().out
-    for image, why in (("a/2.jpg", "no area"), ("b/1.jpg", "another shape"), ("x/9.jpg", "no such image")):
+    for image, why in (
+        ("a/2.jpg", "no area"),
+        ("b/1.jpg", "another shape"),
+        ("x/9.jpg", "no such image"),
+    ):
         assert any(image in line and why in line for line in output.splitlines()), output
     assert output.splitlines()[-1].startswith("2 images, 2 boxes, 0 known before, 3 left out")
     imported = tables.only(project.table("tagged"), {"a/1.jpg", "c/1.jpg"})
@@ -69,7 +89,11 @@ def test_pixels_are_not_fractions(project, tmp_path):
 
 
 def test_the_last_part_of_a_folder_is_enough_where_one_image_fits(project, tmp_path):
-    project.commit(images=tables.make("images", filename=["7.jpg"], folder=["deep/er"], height=[100], width=[200]))
+    project.commit(
+        images=tables.make(
+            "images", filename=["7.jpg"], folder=["deep/er"], height=[100], width=[200]
+        )
+    )
     take_in(project.csv(tmp_path / "x.csv", "er/7.jpg gull 0 1 0 1"), project.config)
     assert "deep/er/7.jpg gull 0 1 0 1" in project.rows()
 
@@ -82,15 +106,27 @@ def test_renamed_classes_come_in_under_their_present_name(project, tmp_path):
 
 def test_classes_that_nobody_knows_and_those_that_were_dropped_are_named(project, tmp_path, capsys):
     done("tag/change_classes.py", project.config, "--drop", "seal", "--rename", "bird=tern")
-    take_in(project.csv(tmp_path / "x.csv", "a/1.jpg birds 0 1 0 1\na/1.jpg seal 0 1 0 1\na/2.jpg bird 0 1 0 1\nb/1.jpg tern 0 1 0 1"),
-            project.config)
+    take_in(
+        project.csv(
+            tmp_path / "x.csv",
+            "a/1.jpg birds 0 1 0 1\na/1.jpg seal 0 1 0 1\na/2.jpg bird 0 1 0 1\nb/1.jpg tern 0"
+            " 1 0 1",
+        ),
+        project.config,
+    )
     output = capsys.readouterr().out.splitlines()
     assert "of classes that were dropped, left out: seal (1 boxes)" in output
-    assert [line for line in output if line.startswith("not in classes of config.ini") and line.endswith(": birds (1 boxes)")]
+    assert [
+        line
+        for line in output
+        if line.startswith("not in classes of config.ini") and line.endswith(": birds (1 boxes)")
+    ]
     assert output[-1].startswith("3 images, 3 boxes")
 
 
-def test_the_tables_of_a_container_that_was_copied_without_metadata_are_not_another_tools(project, capfd):
+def test_the_tables_of_a_container_that_was_copied_without_metadata_are_not_another_tools(
+    project, capfd
+):
     container = project.labels.container
     project.commit(tagged=project.table("tagged").iloc[1:])
     for blob in container.list():
@@ -108,7 +144,9 @@ def test_another_tools_file_in_the_container_is_reported_until_it_is_taken_in(st
     project = Project(store, tmp_path)
     whole = tables.concat("tagged", project.table("tagged"), labels("a/1.jpg gull 0 1 0 1"))
     project.labels.container.write("tagged_99.csv", tables.to_csv("tagged", whole, True))
-    assert "tag/import_labels.py tagged_99.csv CONFIG" in run("tag/status.py", project.config).stderr
+    assert (
+        "tag/import_labels.py tagged_99.csv CONFIG" in run("tag/status.py", project.config).stderr
+    )
     said = done("tag/import_labels.py", "tagged_99.csv", project.config).splitlines()[-1]
     assert said.startswith("1 images, 1 boxes, 3 known before, 0 left out")
     finished = run("tag/status.py", project.config)
@@ -117,19 +155,42 @@ def test_another_tools_file_in_the_container_is_reported_until_it_is_taken_in(st
 
 
 def test_another_tools_reservations_are_taken_over_for_images_that_are_free(project):
-    tagging = labels("a/1.jpg bird 0 1 0 1 1 1 carl 2026-01-01T00:00:00Z\n"
-                     "d/1.jpg bird 0 1 0 1 1 1 carl 2026-01-01T00:00:00Z\na/2.jpg NULL", "tagging")
+    tagging = labels(
+        "a/1.jpg bird 0 1 0 1 1 1 carl 2026-01-01T00:00:00Z\n"
+        "d/1.jpg bird 0 1 0 1 1 1 carl 2026-01-01T00:00:00Z\na/2.jpg NULL",
+        "tagging",
+    )
     project.labels.container.write("tagging_99.csv", tables.to_csv("tagging", tagging, True))
     output = done("tag/import_labels.py", "tagging_99.csv", project.config)
     assert "tagging_99.csv: d/1.jpg: not free to be handed out" in output
-    held = dict(zip(tables.blob_names(project.table("tagging")), project.table("tagging")["tagger"], strict=True))
-    assert held["a/1.jpg"] == "carl" and held["a/2.jpg"] == "holder of tagging_99.csv" and "d/1.jpg" not in held
+    held = dict(
+        zip(
+            tables.blob_names(project.table("tagging")),
+            project.table("tagging")["tagger"],
+            strict=True,
+        )
+    )
+    assert (
+        held["a/1.jpg"] == "carl"
+        and held["a/2.jpg"] == "holder of tagging_99.csv"
+        and "d/1.jpg" not in held
+    )
 
 
-@pytest.mark.parametrize("name, said", [("nowhere.csv", "neither a file here nor one in"), ("../x.csv", "neither a file here nor one in")])
+@pytest.mark.parametrize(
+    "name, said",
+    [
+        ("nowhere.csv", "neither a file here nor one in"),
+        ("../x.csv", "neither a file here nor one in"),
+    ],
+)
 def test_a_file_that_is_nowhere_is_one_line(project, name, said):
     finished = run("tag/import_labels.py", name, project.config)
-    assert finished.returncode == 2 and said in finished.stderr and len(finished.stderr.splitlines()) == 1
+    assert (
+        finished.returncode == 2
+        and said in finished.stderr
+        and len(finished.stderr.splitlines()) == 1
+    )
 
 
 def test_a_csv_of_other_columns_is_one_line(project, tmp_path):
@@ -140,8 +201,12 @@ def test_a_csv_of_other_columns_is_one_line(project, tmp_path):
 
 def test_predictions_are_no_labels(project, tmp_path):
     before = project.labels.read().document
-    with pytest.raises(InputError, match="has the column box_confidence, so its boxes are predictions"):
-        take_in(project.csv(tmp_path / "x.csv", "a/1.jpg bird 0 1 0 1 0.3 0.3", "totag"), project.config)
+    with pytest.raises(
+        InputError, match="has the column box_confidence, so its boxes are predictions"
+    ):
+        take_in(
+            project.csv(tmp_path / "x.csv", "a/1.jpg bird 0 1 0 1 0.3 0.3", "totag"), project.config
+        )
     with pytest.raises(InputError, match="box_confidence"):
         take_in(before["tables"]["totag"], project.config)
     assert project.labels.read().document == before

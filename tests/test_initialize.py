@@ -1,4 +1,5 @@
 """initialize.py and sync_images.py as people run them, on both kinds of store."""
+
 import json
 import os
 import subprocess
@@ -8,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils import tables
 from utils.config import load_config
-from utils.images import encode_jpeg
-from utils.label_state import Change, open_labels
+from utils.images.decoding import encode_jpeg
+from utils.labels import tables
+from utils.labels.store import Change, open_labels
 
 TRAIN = Path(__file__).resolve().parent.parent / "train"
 
@@ -29,8 +30,14 @@ class Project:
         self._environ = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
 
     def start(self, program: str) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, TRAIN / program, self.config], env=self._environ, text=True, encoding="utf-8",
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen(
+            [sys.executable, TRAIN / program, self.config],
+            env=self._environ,
+            text=True,
+            encoding="utf-8",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
     def run(self, program: str) -> tuple[int, str, str]:
         process = self.start(program)
@@ -66,7 +73,9 @@ def test_initialize_lists_every_image_and_puts_readable_ones_on_the_list_to_tag(
     assert out.startswith("3 images (3 new, 1 failed) → totag_") and out.count("\n") == 1
     totag = project.table("totag")
     assert totag[["filename", "class", "height", "width", "folder"]].values.tolist() == [
-        ["1.jpg", "NULL", 3, 4, "a"], ["1.jpg", "NULL", 6, 8, "b"]]
+        ["1.jpg", "NULL", 3, 4, "a"],
+        ["1.jpg", "NULL", 6, 8, "b"],
+    ]
     assert totag[["box_confidence", "image_confidence"]].isna().all(axis=None)
     assert tables.image_set(project.table("images")) == {"a/1.jpg", "b/1.jpg"}
     assert tables.image_set(project.table("failed")) == {"2.jpg"}
@@ -93,8 +102,18 @@ def test_initialize_again_adds_new_images_and_leaves_all_other_rows(project):
     tagged = row.assign(filename="labelled.jpg")[tables.COLUMNS["tagged"]]
     tagging = row.assign(filename="out.jpg", tagger="ann", reserved_at="2026-01-01T00:00:00Z")
     free = tables.only(labels.table(labels.read(), "totag"), {"free.jpg", "gone.jpg"})
-    seen = free.assign(**{"class": "bird", "xmax": 0.5, "ymax": 0.5, "box_confidence": 0.9, "image_confidence": 0.9})
-    labels.commit(lambda state: Change({"tagged": tagged, "tagging": tagging, "totag": seen}), what="test")
+    seen = free.assign(
+        **{
+            "class": "bird",
+            "xmax": 0.5,
+            "ymax": 0.5,
+            "box_confidence": 0.9,
+            "image_confidence": 0.9,
+        }
+    )
+    labels.commit(
+        lambda state: Change({"tagged": tagged, "tagging": tagging, "totag": seen}), what="test"
+    )
     project.store.images.delete("gone.jpg")
     project.store.images.write("new.jpg", jpeg())
 
@@ -112,10 +131,17 @@ def test_two_initializes_at_once_list_each_image_once(project):
     for name in names:
         project.store.images.write(name, jpeg())
 
-    ends = [process.communicate() + (process.returncode,) for process in [project.start("initialize.py") for _ in range(3)]]
+    ends = [
+        process.communicate() + (process.returncode,)
+        for process in [project.start("initialize.py") for _ in range(3)]
+    ]
 
     assert [code for _, _, code in ends] == [0, 0, 0]
-    assert sorted(project.table("totag")["filename"]) == sorted(project.table("images")["filename"]) == sorted(names)
+    assert (
+        sorted(project.table("totag")["filename"])
+        == sorted(project.table("images")["filename"])
+        == sorted(names)
+    )
 
 
 def test_images_left_out_are_counted_with_the_key_and_listed(store, tmp_path):
@@ -127,7 +153,12 @@ def test_images_left_out_are_counted_with_the_key_and_listed(store, tmp_path):
 
     assert code == 0 and out.startswith("1 images (1 new, 0 failed)")
     assert err == "warning: 1 images in folders are left out; user_folders=True takes them in\n"
-    assert "folder" not in store.labels.read(next(blob.name for blob in store.labels.list("totag_")))[0].decode()
+    assert (
+        "folder"
+        not in store.labels.read(next(blob.name for blob in store.labels.list("totag_")))[
+            0
+        ].decode()
+    )
 
 
 def test_a_name_that_leaves_the_folder_is_reported(azurite_store, tmp_path):
@@ -139,7 +170,11 @@ def test_a_name_that_leaves_the_folder_is_reported(azurite_store, tmp_path):
 
     listed_in = tmp_path / "data" / "left_out.csv"
     assert code == 0 and out.startswith("1 images (1 new")
-    assert err == f"warning: 1 images are left out, e.g. 'C:/evil.jpg': the name is an absolute path; all of them: {listed_in}\n"
+    assert (
+        err
+        == "warning: 1 images are left out, e.g. 'C:/evil.jpg': the name is an absolute path; all"
+        f" of them: {listed_in}\n"
+    )
     assert listed_in.read_text() == 'name,reason\n"C:/evil.jpg","the name is an absolute path"\n'
 
 
@@ -174,8 +209,18 @@ def test_a_cycle_begins_with_the_images_and_the_labels_as_they_are(project):
     project.store.images.write("bad.jpg", b"no image")
     project.run("initialize.py")
     _, labels = open_labels(load_config(project.config))
-    tagged = tables.make("tagged", filename=["1.jpg", "gone.jpg"], class_="NULL", xmin=0.0, xmax=0.0, ymin=0.0, ymax=0.0, height=3, width=4,
-                         folder=["a", ""])
+    tagged = tables.make(
+        "tagged",
+        filename=["1.jpg", "gone.jpg"],
+        class_="NULL",
+        xmin=0.0,
+        xmax=0.0,
+        ymin=0.0,
+        ymax=0.0,
+        height=3,
+        width=4,
+        folder=["a", ""],
+    )
     state = labels.commit(lambda state: Change({"tagged": tagged}), what="test")
     project.store.images.delete("gone.jpg")
     project.store.images.write("new.jpg", jpeg())
@@ -185,11 +230,23 @@ def test_a_cycle_begins_with_the_images_and_the_labels_as_they_are(project):
 
     data = project.folder / "data"
     fetched = 0 if project.store.kind == "folder" else 1
-    assert (code, out, err) == (0, f"4 images ({fetched} fetched, 1 failed), 2 labelled → {data / 'images.csv'}\n", "")
-    assert tables.image_set(tables.parse("images", data / "images.csv")) == {"a/1.jpg", "a/2.jpg", "new.jpg"}
+    assert (code, out, err) == (
+        0,
+        f"4 images ({fetched} fetched, 1 failed), 2 labelled → {data / 'images.csv'}\n",
+        "",
+    )
+    assert tables.image_set(tables.parse("images", data / "images.csv")) == {
+        "a/1.jpg",
+        "a/2.jpg",
+        "new.jpg",
+    }
     assert tables.image_set(tables.parse("failed", data / "failed.csv")) == {"bad.jpg"}
     assert tables.parse("tagged", data / "tagged.csv").equals(tagged)
-    assert len(tables.parse("tagging", data / "tagging.csv")) == len(tables.parse("test", data / "test.csv")) == 0
+    assert (
+        len(tables.parse("tagging", data / "tagging.csv"))
+        == len(tables.parse("test", data / "test.csv"))
+        == 0
+    )
     cycle = json.loads((data / "cycle.json").read_text())
     assert (cycle["base"], cycle["listed"]) == (state.commit, 4)
     assert [blob.etag for blob in project.store.labels.list()] == before
@@ -203,6 +260,11 @@ def test_real_photographs_have_their_upright_size_and_their_time(folder_store, s
 
     code, out, _ = Project(folder_store, tmp_path, filetype=filetype).run("initialize.py")
 
-    images = tables.parse("images", folder_store.labels.read(next(blob.name for blob in folder_store.labels.list("images_")))[0])
+    images = tables.parse(
+        "images",
+        folder_store.labels.read(next(blob.name for blob in folder_store.labels.list("images_")))[
+            0
+        ],
+    )
     assert code == 0 and len(images) > 100
     assert (images["height"] > 0).all() and (images["taken_at"] != "").any()

@@ -1,4 +1,5 @@
 """The state of the label container: commits, races, lost answers, damaged documents, the cache."""
+
 import json
 import multiprocessing
 import os
@@ -13,11 +14,12 @@ from pathlib import Path
 import pytest
 from helpers_tables import images, labels
 
-from utils import assignments, tables
 from utils.errors import InputError, OutsideError
-from utils.label_state import Change, LabelStore, new_commit_id
-from utils.storage import Conflict, FolderContainer
-from utils.tables import image_set
+from utils.labels import assignments, tables
+from utils.labels.store import Change, LabelStore, new_commit_id
+from utils.labels.tables import image_set
+from utils.storage.container import Conflict
+from utils.storage.folder import FolderContainer
 
 ROOT = Path(__file__).resolve().parent.parent
 TOTAG = labels("\n".join(f"i{number:03}.jpg NULL" for number in range(40)), "totag")
@@ -52,7 +54,12 @@ def document(folder: Path) -> dict:
 def test_an_empty_container_is_a_state_without_tables(tmp_path):
     store = store_in(tmp_path)
     state = store.read()
-    assert state.etag is None and state.blob("tagged") is None and state.cycles == [] and state.live == {}
+    assert (
+        state.etag is None
+        and state.blob("tagged") is None
+        and state.cycles == []
+        and state.live == {}
+    )
     assert store.table(state, "tagged").empty and store.totag(state).empty
     assert not (tmp_path / "label_state.json").exists()
 
@@ -62,18 +69,39 @@ def test_a_commit_writes_a_snapshot_and_the_document_that_names_it(tmp_path):
     made = document(tmp_path)
     assert made["format"] == 1 and made["by"] == "ann" and made["history"] == [made["commit"]]
     assert datetime.fromisoformat(made["at"]).tzinfo is not None
-    assert set(made) >= {"format", "commit", "history", "at", "by", "tables", "live", "candidate", "classes", "cycles"}
+    assert set(made) >= {
+        "format",
+        "commit",
+        "history",
+        "at",
+        "by",
+        "tables",
+        "live",
+        "candidate",
+        "classes",
+        "cycles",
+    }
     blob = made["tables"]["totag"]
-    assert blob.startswith("totag_") and store.container.info(blob).metadata["commit"] == made["commit"]
+    assert (
+        blob.startswith("totag_")
+        and store.container.info(blob).metadata["commit"] == made["commit"]
+    )
     assert store.table(store.read(), "totag").equals(TOTAG)
 
 
 def test_only_tables_that_changed_are_written_again_and_nothing_different_is_no_commit(tmp_path):
     store = started(tmp_path)
     before = document(tmp_path)
-    state = store.commit(lambda state: Change({"totag": TOTAG, "tagged": labels("a.jpg NULL")}), what="test")
-    assert state.blob("totag") == before["tables"]["totag"] and len(list(tmp_path.glob("totag_*.csv"))) == 1
-    again = store.commit(lambda state: Change({"totag": TOTAG, "tagged": labels("a.jpg NULL")}), what="test")
+    state = store.commit(
+        lambda state: Change({"totag": TOTAG, "tagged": labels("a.jpg NULL")}), what="test"
+    )
+    assert (
+        state.blob("totag") == before["tables"]["totag"]
+        and len(list(tmp_path.glob("totag_*.csv"))) == 1
+    )
+    again = store.commit(
+        lambda state: Change({"totag": TOTAG, "tagged": labels("a.jpg NULL")}), what="test"
+    )
     none = store.commit(lambda state: None, what="test")
     assert again.commit == none.commit == state.commit == document(tmp_path)["commit"]
 
@@ -81,7 +109,12 @@ def test_only_tables_that_changed_are_written_again_and_nothing_different_is_no_
 def test_a_cycle_is_appended_and_may_name_the_tables_of_its_own_commit(tmp_path):
     store = started(tmp_path)
     store.commit(lambda state: Change(cycle={"at": "1"}), what="test")
-    state = store.commit(lambda state: Change({"test": labels("a.jpg NULL")}, cycle=lambda blobs: {"test": blobs["test"]}), what="test")
+    state = store.commit(
+        lambda state: Change(
+            {"test": labels("a.jpg NULL")}, cycle=lambda blobs: {"test": blobs["test"]}
+        ),
+        what="test",
+    )
     assert state.cycles == [{"at": "1"}, {"test": state.blob("test")}]
 
 
@@ -89,8 +122,12 @@ def test_unknown_members_are_kept_and_given_ones_replaced(tmp_path):
     store = started(tmp_path)
     held = {**document(tmp_path), "invented_later": {"x": 1}}
     (tmp_path / "label_state.json").write_text(json.dumps(held))
-    state = store.commit(lambda state: Change(members={"live": {**state.live, "model": "model_1.pb"}}), what="test")
-    assert document(tmp_path)["invented_later"] == {"x": 1} and state.live == {"model": "model_1.pb"}
+    state = store.commit(
+        lambda state: Change(members={"live": {**state.live, "model": "model_1.pb"}}), what="test"
+    )
+    assert document(tmp_path)["invented_later"] == {"x": 1} and state.live == {
+        "model": "model_1.pb"
+    }
 
 
 def test_history_keeps_the_last_hundred_commits(tmp_path):
@@ -98,15 +135,31 @@ def test_history_keeps_the_last_hundred_commits(tmp_path):
     for number in range(101):
         store.commit(lambda state, number=number: Change(members={"note": number}), what="test")
     history = document(tmp_path)["history"]
-    assert len(history) == 100 and history[-1] == document(tmp_path)["commit"] and len(set(history)) == 100
+    assert (
+        len(history) == 100
+        and history[-1] == document(tmp_path)["commit"]
+        and len(set(history)) == 100
+    )
 
 
-@pytest.mark.parametrize("text, said", [
-    ("", "not JSON"), ("{", "not JSON"), ("[]", "damaged"), ("null", "damaged"), ('{"format": 1}', "commit, history, tables"),
-    ('{"format": "1", "commit": "", "history": [], "tables": {}}', "bad format"),
-    ('{"format": 1, "commit": "", "history": [], "tables": {"totag": 3}}', "bad tables"),
-    ('{"format": 2, "commit": "", "history": [], "tables": {}}', "format 2, this program knows 1"),
-    ("[" * 100_000, "not JSON"), ("\ud83d".encode("utf-8", "surrogatepass"), "not JSON")])
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[]", "damaged"),
+        ("null", "damaged"),
+        ('{"format": 1}', "commit, history, tables"),
+        ('{"format": "1", "commit": "", "history": [], "tables": {}}', "bad format"),
+        ('{"format": 1, "commit": "", "history": [], "tables": {"totag": 3}}', "bad tables"),
+        (
+            '{"format": 2, "commit": "", "history": [], "tables": {}}',
+            "format 2, this program knows 1",
+        ),
+        ("[" * 100_000, "not JSON"),
+        ("\ud83d".encode("utf-8", "surrogatepass"), "not JSON"),
+    ],
+)
 def test_a_damaged_or_newer_document_is_refused_with_one_line(tmp_path, text, said):
     (tmp_path / "label_state.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError, match=said) as error:
@@ -126,7 +179,10 @@ def test_after_losing_a_race_the_change_is_made_from_the_new_state(tmp_path):
         return Change({"tagged": tables.concat("tagged", tagged, labels("anns.jpg NULL"))})
 
     state = mine.commit(change, what="test")
-    assert seen == [set(), {"bobs.jpg"}] and image_set(mine.table(state, "tagged")) == {"bobs.jpg", "anns.jpg"}
+    assert seen == [set(), {"bobs.jpg"}] and image_set(mine.table(state, "tagged")) == {
+        "bobs.jpg",
+        "anns.jpg",
+    }
 
 
 def test_two_first_commits_at_once_both_stand(tmp_path):
@@ -135,7 +191,9 @@ def test_two_first_commits_at_once_both_stand(tmp_path):
 
     def change(state):
         if not calls:
-            calls.append(other.commit(lambda state: Change({"tagged": labels("b.jpg NULL")}), what="test"))
+            calls.append(
+                other.commit(lambda state: Change({"tagged": labels("b.jpg NULL")}), what="test")
+            )
         return Change({"totag": TOTAG})
 
     state = mine.commit(change, what="test")
@@ -145,7 +203,9 @@ def test_two_first_commits_at_once_both_stand(tmp_path):
 @pytest.mark.parametrize("others", [0, 3])
 @pytest.mark.parametrize("answer", [Conflict("412"), OutsideError("connection cut")])
 def test_a_commit_whose_answer_was_lost_stands_and_is_not_made_twice(tmp_path, answer, others):
-    """The write is done, then others commit, then we hear a failure: our id in history says that it stands."""
+    """The write is done, then others commit, then we hear a failure: our id in history says that it
+    stands.
+    """
     started(tmp_path)
     bob = store_in(tmp_path, by="bob")
     cut = []
@@ -155,13 +215,18 @@ def test_a_commit_whose_answer_was_lost_stands_and_is_not_made_twice(tmp_path, a
         if name == "label_state.json" and not cut:
             cut.append(etag)
             for number in range(others):
-                bob.commit(lambda state, number=number: Change(members={"note": number}), what="test")
+                bob.commit(
+                    lambda state, number=number: Change(members={"note": number}), what="test"
+                )
             raise answer
         return etag
 
     store = LabelStore(Wrapped(tmp_path, write=write), by="ann", user_folders=True)
     state = store.commit(lambda state: Change(cycle={"n": len(state.cycles)}), what="test")
-    assert state.cycles == document(tmp_path)["cycles"] == [{"n": 0}] and len(document(tmp_path)["history"]) == 2 + others
+    assert (
+        state.cycles == document(tmp_path)["cycles"] == [{"n": 0}]
+        and len(document(tmp_path)["history"]) == 2 + others
+    )
 
 
 def test_a_snapshot_whose_answer_was_lost_costs_a_name_and_nothing_else(tmp_path):
@@ -173,7 +238,9 @@ def test_a_snapshot_whose_answer_was_lost_costs_a_name_and_nothing_else(tmp_path
 
     store = LabelStore(Wrapped(tmp_path, write=write), by="ann", user_folders=True)
     state = store.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")
-    assert len(list(tmp_path.glob("tagged_*.csv"))) == 2 and image_set(store.table(state, "tagged")) == {"a.jpg"}
+    assert len(list(tmp_path.glob("tagged_*.csv"))) == 2 and image_set(
+        store.table(state, "tagged")
+    ) == {"a.jpg"}
 
 
 def test_when_storage_fails_before_the_write_the_state_is_the_one_before(tmp_path):
@@ -186,7 +253,9 @@ def test_when_storage_fails_before_the_write_the_state_is_the_one_before(tmp_pat
         return self.inner.write(name, data, **options)
 
     with pytest.raises(OutsideError, match="no route to host"):
-        LabelStore(Wrapped(tmp_path, write=write), by="ann", user_folders=True).commit(lambda s: Change(members={"x": 1}), what="test")
+        LabelStore(Wrapped(tmp_path, write=write), by="ann", user_folders=True).commit(
+            lambda s: Change(members={"x": 1}), what="test"
+        )
     assert (tmp_path / "label_state.json").read_bytes() == before
 
 
@@ -209,7 +278,9 @@ def test_a_file_of_the_right_name_and_size_is_not_fetched_again(tmp_path):
     assert store.fetch_file(blob, tmp_path / "other.pb").read_bytes() == b"graph"
 
 
-def test_a_file_of_the_users_that_was_replaced_by_another_of_the_same_size_is_fetched_again(tmp_path):
+def test_a_file_of_the_users_that_was_replaced_by_another_of_the_same_size_is_fetched_again(
+    tmp_path,
+):
     store = store_in(tmp_path / "labels")
     store.container.write("model_1.pb", b"one")
     store.fetch_file("model_1.pb", tmp_path / "model_1.pb")
@@ -217,7 +288,9 @@ def test_a_file_of_the_users_that_was_replaced_by_another_of_the_same_size_is_fe
     assert store.fetch_file("model_1.pb", tmp_path / "model_1.pb").read_bytes() == b"two"
 
 
-def test_snapshots_of_a_container_that_is_not_on_this_disk_are_kept_by_name_and_refetched_when_cut_short(tmp_path):
+def test_snapshots_of_a_container_that_is_not_on_this_disk_are_kept_by_name_and_refetched_when_cut_short(
+    tmp_path,
+):
     fetched = []
 
     def fetch(self, name, target):
@@ -239,12 +312,24 @@ def test_snapshots_of_a_container_that_is_not_on_this_disk_are_kept_by_name_and_
 
 def test_a_hand_out_shrinks_totag_while_it_is_small(tmp_path, monkeypatch):
     store = started(tmp_path)
-    state = store.commit(lambda state: store.hand_out(state, store.totag(state), ["i001.jpg", "i002.jpg"]), what="test")
-    assert len(store.table(state, "totag")) == 38 and image_set(store.table(state, "tagging")) == {"i001.jpg", "i002.jpg"}
-    monkeypatch.setattr("utils.label_state.SMALL_TOTAG", 10)
+    state = store.commit(
+        lambda state: store.hand_out(state, store.totag(state), ["i001.jpg", "i002.jpg"]),
+        what="test",
+    )
+    assert len(store.table(state, "totag")) == 38 and image_set(store.table(state, "tagging")) == {
+        "i001.jpg",
+        "i002.jpg",
+    }
+    monkeypatch.setattr("utils.labels.store.SMALL_TOTAG", 10)
     before = state.blob("totag")
-    state = store.commit(lambda state: store.hand_out(state, store.totag(state), ["i003.jpg"]), what="test")
-    assert state.blob("totag") == before and "i003.jpg" not in image_set(store.totag(state)) and len(store.totag(state)) == 37
+    state = store.commit(
+        lambda state: store.hand_out(state, store.totag(state), ["i003.jpg"]), what="test"
+    )
+    assert (
+        state.blob("totag") == before
+        and "i003.jpg" not in image_set(store.totag(state))
+        and len(store.totag(state)) == 37
+    )
 
 
 def test_labels_of_another_tool_are_reported_until_they_are_taken_in(tmp_path, capsys):
@@ -255,7 +340,9 @@ def test_labels_of_another_tool_are_reported_until_they_are_taken_in(tmp_path, c
     (tmp_path / "tagged_99.csv").write_bytes(tables.to_csv("tagged", labels("b.jpg NULL"), True))
     for _ in range(2):
         state = store.read(report_foreign=True)
-        assert capsys.readouterr().err.count("python tag/import_labels.py tagged_99.csv CONFIG") == 1
+        assert (
+            capsys.readouterr().err.count("python tag/import_labels.py tagged_99.csv CONFIG") == 1
+        )
         store.commit(lambda state: Change(members={"note": state.commit}), what="test")
     assert state.blob("tagged") != "tagged_99.csv"
     settled = {**document(tmp_path)["foreign"], "blobs": [], "settled": ["tagged_99.csv"]}
@@ -276,9 +363,12 @@ def _take_and_tag(folder: Path, name: str, rounds: int) -> list[str]:
             return store.hand_out(state, free, chosen)
 
         def upload(state, chosen=chosen):
-            done = assignments.accept_upload(*(store.table(state, name) for name in ("tagged", "tagging", "test", "conflicts")),
-                                             uploaded=labels("\n".join(f"{image} {name} .1 .2 .1 .2" for image in chosen)),
-                                             tagger=name, now=datetime.now(UTC))
+            done = assignments.accept_upload(
+                *(store.table(state, name) for name in ("tagged", "tagging", "test", "conflicts")),
+                uploaded=labels("\n".join(f"{image} {name} .1 .2 .1 .2" for image in chosen)),
+                tagger=name,
+                now=datetime.now(UTC),
+            )
             return Change(done.tables)
 
         store.commit(reserve, what="reserving")
@@ -288,34 +378,61 @@ def _take_and_tag(folder: Path, name: str, rounds: int) -> list[str]:
 
 
 def _publish_again_and_again(folder: Path, stop: threading.Event) -> int:
-    store, listed, times = store_in(folder, by="trainer"), images(*(image for image in sorted(image_set(TOTAG)))), 0
-    predictions = labels("\n".join(f"{image} dog .1 .2 .1 .2 .9 .9" for image in sorted(image_set(TOTAG))), "totag")
+    store, listed, times = (
+        store_in(folder, by="trainer"),
+        images(*(image for image in sorted(image_set(TOTAG)))),
+        0,
+    )
+    predictions = labels(
+        "\n".join(f"{image} dog .1 .2 .1 .2 .9 .9" for image in sorted(image_set(TOTAG))), "totag"
+    )
     while not stop.wait(0.2):
+
         def publish(state):
-            present = {name: store.table(state, name) for name in ("totag", "tagged", "tagging", "failed")}
-            return Change({"totag": assignments.publish_totag(listed, predictions, **present, hours=72, now=datetime.now(UTC))},
-                          cycle={"n": len(state.cycles)})
+            present = {
+                name: store.table(state, name) for name in ("totag", "tagged", "tagging", "failed")
+            }
+            return Change(
+                {
+                    "totag": assignments.publish_totag(
+                        listed, predictions, **present, hours=72, now=datetime.now(UTC)
+                    )
+                },
+                cycle={"n": len(state.cycles)},
+            )
+
         store.commit(publish, what="publishing")
         times += 1
     return times
 
 
-def test_many_processes_at_once_lose_nothing_and_get_different_images_while_a_trainer_publishes(tmp_path):
+def test_many_processes_at_once_lose_nothing_and_get_different_images_while_a_trainer_publishes(
+    tmp_path,
+):
     store = started(tmp_path)
     stop = threading.Event()
     published = []
-    trainer = threading.Thread(target=lambda: published.append(_publish_again_and_again(tmp_path, stop)))
+    trainer = threading.Thread(
+        target=lambda: published.append(_publish_again_and_again(tmp_path, stop))
+    )
     trainer.start()
     with multiprocessing.get_context("spawn").Pool(4) as pool:
-        taken = pool.starmap(_take_and_tag, [(tmp_path, f"person{number}", 5) for number in range(4)])
+        taken = pool.starmap(
+            _take_and_tag, [(tmp_path, f"person{number}", 5) for number in range(4)]
+        )
     stop.set()
     trainer.join()
     assert [len(each) for each in taken] == [10] * 4 and len(set().union(*taken)) == 40
     state = store.read()
     tagged = store.table(state, "tagged")
-    assert {(row.filename, row["class"]) for _, row in tagged.iterrows()} == \
-        {(image, f"person{number}") for number, each in enumerate(taken) for image in each}
-    assert store.table(state, "tagging").empty and store.table(state, "conflicts").empty and store.totag(state).empty
+    assert {(row.filename, row["class"]) for _, row in tagged.iterrows()} == {
+        (image, f"person{number}") for number, each in enumerate(taken) for image in each
+    }
+    assert (
+        store.table(state, "tagging").empty
+        and store.table(state, "conflicts").empty
+        and store.totag(state).empty
+    )
     assert [cycle["n"] for cycle in state.cycles] == list(range(published[0])) and published[0] > 0
 
 
@@ -333,25 +450,34 @@ def test_threads_that_commit_at_once_each_leave_their_mark(tmp_path):
     for thread in threads:
         thread.join()
     marks = [tuple(cycle["mark"]) for cycle in document(tmp_path)["cycles"]]
-    assert len(marks) == 30 and set(marks) == {(number, step) for number in range(6) for step in range(5)}
+    assert len(marks) == 30 and set(marks) == {
+        (number, step) for number in range(6) for step in range(5)
+    }
 
 
 def test_a_program_killed_at_any_moment_leaves_the_state_before_or_after(tmp_path):
-    """A child commits as fast as it can; each state it could have left has as many tagged images as its counter says."""
+    """A child commits as fast as it can; each state it could have left has as many tagged images as
+    its counter says.
+    """
     store = started(tmp_path)
-    code = ("import sys; sys.path[:0] = ['.', 'tests']; from pathlib import Path; from test_label_state import store_in, Change, labels\n"
-            "store = store_in(Path(sys.argv[1])); print('ready', flush=True)\n"
-            "def more(state):\n"
-            "    n = state.document.get('n', 0) + 1\n"
-            "    return Change({'tagged': labels('\\n'.join(f'{i}.jpg NULL' for i in range(n)))}, members={'n': n})\n"
-            "while True: store.commit(more, what='test')\n")
+    code = (
+        "import sys; sys.path[:0] = ['.', 'tests']; from pathlib import Path; from test_label_state"
+        " import store_in, Change, labels\nstore = store_in(Path(sys.argv[1])); print('ready',"
+        " flush=True)\ndef more(state):\n    n = state.document.get('n', 0) + 1\n    return"
+        " Change({'tagged': labels('\\n'.join(f'{i}.jpg NULL' for i in range(n)))}, members={'n':"
+        " n})\nwhile True: store.commit(more, what='test')\n"
+    )
     for wait in (0.0, 0.03, 0.11, 0.2):
-        child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE
+        )
         child.stdout.readline()
         time.sleep(wait)
         os.kill(child.pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
         child.wait()
         state = store.read()
         assert len(store.table(state, "tagged")) == state.document.get("n", 0)
-    after = store.commit(lambda state: Change(members={"n": -1}), what="test")  # no lock is left behind
+    after = store.commit(
+        lambda state: Change(members={"n": -1}), what="test"
+    )  # no lock is left behind
     assert after.document["n"] == -1

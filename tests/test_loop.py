@@ -1,4 +1,7 @@
-"""The whole loop with a real, tiny training, as people run it: every command a process of its own, on a folder and on Azure's emulator."""
+"""The whole loop with a real, tiny training, as people run it: every command a process of its own,
+on a folder and on Azure's emulator.
+"""
+
 import re
 from pathlib import Path
 
@@ -9,14 +12,24 @@ from helpers_http import serving
 from helpers_programs import done, image_sets, photos, put, review, run, state_tables
 from helpers_secrets import blobs, files, leaks
 
-from utils import tables
 from utils.config import load_config
-from utils.label_state import open_labels
+from utils.labels import tables
+from utils.labels.store import open_labels
 
 PHOTOS = photos(30)
-SETTINGS = dict(classes="knot,crack", data_dir="data", model_name="faster_rcnn_resnet18_fpn", fine_tune_checkpoint="scratch",
-                warm_start="True", batch_size="2", min_tile_size="64", max_tile_size="128", test_percentage="0.3", min_confidence="0.01",
-                tagger_name="anna")
+SETTINGS = dict(
+    classes="knot,crack",
+    data_dir="data",
+    model_name="faster_rcnn_resnet18_fpn",
+    fine_tune_checkpoint="scratch",
+    warm_start="True",
+    batch_size="2",
+    min_tile_size="64",
+    max_tile_size="128",
+    test_percentage="0.3",
+    min_confidence="0.01",
+    tagger_name="anna",
+)
 
 
 def check_that_every_image_is_in_one_list(config: Path, images: set[str]) -> None:
@@ -26,7 +39,9 @@ def check_that_every_image_is_in_one_list(config: Path, images: set[str]) -> Non
 
 
 def test_from_a_container_of_photos_to_a_model_and_back_to_the_annotator(store, tmp_path):
-    """Initialize, download, review, upload, repartition, train, download again, upload, train again with a warm start."""
+    """Initialize, download, review, upload, repartition, train, download again, upload, train again
+    with a warm start.
+    """
     put(store.images, PHOTOS[:28], tmp_path)
     store.images.write("yard/broken.jpg", b"this is no photo")
     config = tmp_path / "my config.ini"
@@ -43,7 +58,7 @@ def test_from_a_container_of_photos_to_a_model_and_back_to_the_annotator(store, 
 
     # download, review, upload: what was drawn arrives, to within a pixel
     done("tag/download_vott_json.py", 24, config)
-    batch, = image_sets(config, "tagging")
+    (batch,) = image_sets(config, "tagging")
     assert len(batch) == 24
     review(config, PHOTOS)
     done("tag/upload_vott_json.py", config)
@@ -54,15 +69,27 @@ def test_from_a_container_of_photos_to_a_model_and_back_to_the_annotator(store, 
 
     # a test set, drawn from the labelled images
     done("train/repartition_test_set_script.sh", config)
-    test, = image_sets(config, "test")
+    (test,) = image_sets(config, "test")
     assert test < tagged and len(test) >= 8
 
     # one cycle: model, predictions for what nobody has reviewed, performance on the test images
     said = done("train/active_learning_train.sh", config, "--iterations", 3)
     assert [line for line in said.splitlines() if line.startswith("[")] == [
-        f"[{number}/8] {step}" for number, step in enumerate((
-            "sync_images", "repartition_test_set", "create_tf_records", "train_detector", "export_model", "create_predictions",
-            "evaluate_model", "publish_cycle"), 1)]
+        f"[{number}/8] {step}"
+        for number, step in enumerate(
+            (
+                "sync_images",
+                "repartition_test_set",
+                "create_tf_records",
+                "train_detector",
+                "export_model",
+                "create_predictions",
+                "evaluate_model",
+                "publish_cycle",
+            ),
+            1,
+        )
+    ]
     check_that_every_image_is_in_one_list(config, everything)
     settings = load_config(config)
     _, labels = open_labels(settings)
@@ -70,9 +97,13 @@ def test_from_a_container_of_photos_to_a_model_and_back_to_the_annotator(store, 
     assert {"model", "label_map", "config"} <= set(state.live)
     assert re.fullmatch(r"model_\d+\.pb", state.live["model"])
     published = labels.container.read(state.live["config"])[0].decode()
-    assert "model_name=faster_rcnn_resnet18_fpn" in published and "AZURE_STORAGE_KEY" not in published
-    cycle, = state.cycles
-    assert {cycle[name] for name in ("model", "label_map", "config")} == {state.live[name] for name in ("model", "label_map", "config")}
+    assert (
+        "model_name=faster_rcnn_resnet18_fpn" in published and "AZURE_STORAGE_KEY" not in published
+    )
+    (cycle,) = state.cycles
+    assert {cycle[name] for name in ("model", "label_map", "config")} == {
+        state.live[name] for name in ("model", "label_map", "config")
+    }
     assert tables.image_set(labels.table(state, "test")) == test
     performance = tables.parse("performance", labels.container.read(cycle["performance"])[0])
     assert list(performance["Class Name"]) == ["Average", "knot", "crack"]
@@ -95,12 +126,22 @@ def test_from_a_container_of_photos_to_a_model_and_back_to_the_annotator(store, 
     state = labels.read()
     assert len(state.cycles) == 2
     assert state.live["model"] != cycle["model"]
-    assert test <= tables.image_set(labels.table(state, "test")) < tables.image_set(labels.table(state, "tagged"))
+    assert (
+        test
+        <= tables.image_set(labels.table(state, "test"))
+        < tables.image_set(labels.table(state, "tagged"))
+    )
     check_that_every_image_is_in_one_list(config, everything)
     if store.kind == "azurite":
         (tmp_path / "store.ini").unlink()
         config.unlink()
-        assert leaks(azurite.KEY, {**files(tmp_path), **blobs(store), "what training said": said.encode()}) == []
+        assert (
+            leaks(
+                azurite.KEY,
+                {**files(tmp_path), **blobs(store), "what training said": said.encode()},
+            )
+            == []
+        )
 
 
 def check_boxes(tagged, images: set[str]) -> None:
@@ -109,22 +150,30 @@ def check_boxes(tagged, images: set[str]) -> None:
         if photo.blob in images:
             rows = tables.only(tagged, [photo.blob])
             expected = sorted(photo.objects) or [("NULL", (0, 0, 0, 0))]
-            found = sorted((row["class"], (row["xmin"] * 256, row["ymin"] * 192, row["xmax"] * 256, row["ymax"] * 192))
-                           for _, row in rows.iterrows())
+            found = sorted(
+                (
+                    row["class"],
+                    (row["xmin"] * 256, row["ymin"] * 192, row["xmax"] * 256, row["ymax"] * 192),
+                )
+                for _, row in rows.iterrows()
+            )
             assert [name for name, _ in found] == [name for name, _ in expected]
             for (_, box), (_, true) in zip(found, expected, strict=True):
                 assert box == pytest.approx(true, abs=1)
 
 
-# --- configs of the earlier generation ------------------------------------------------------------------------------------------
+# --- configs of the earlier generation
 
 
 @pytest.fixture(scope="session")
 def weights_address(tmp_path_factory):
-    """The address of a backbone checkpoint on a web server of this machine: ResNet-50, with the names that published ones have."""
+    """The address of a backbone checkpoint on a web server of this machine: ResNet-50, with the
+    names that published ones have.
+    """
     import tensorflow as tf
     import tf_keras
     from official.vision.modeling.backbones import ResNet
+
     folder = tmp_path_factory.mktemp("weights")
     backbone = ResNet(50, input_specs=tf_keras.layers.InputSpec(shape=[None, None, None, 3]))
     tf.train.Checkpoint(backbone=backbone).write(str(folder / "backbone"))
@@ -133,13 +182,23 @@ def weights_address(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["config.ini", "config_devtest.ini"])
-def test_a_config_of_the_earlier_generation_trains(name, shared, folder_store, weights_address, tmp_path):
-    """Only paths and storage are changed, and where the weights come from. The labels are files of the earlier generation too."""
+def test_a_config_of_the_earlier_generation_trains(
+    name, shared, folder_store, weights_address, tmp_path
+):
+    """Only paths and storage are changed, and where the weights come from. The labels are files of
+    the earlier generation too.
+    """
     text = (shared / "legacy" / "configs" / name).read_text()
     home = tmp_path / "data"
-    for key, value in dict(data_dir=home, train_dir=home / "training", inference_output_dir=home / "graphs",
-                           download_location=tmp_path / "downloads", image_container_name="images", label_container_name="labels",
-                           tf_url=weights_address).items():
+    for key, value in dict(
+        data_dir=home,
+        train_dir=home / "training",
+        inference_output_dir=home / "graphs",
+        download_location=tmp_path / "downloads",
+        image_container_name="images",
+        label_container_name="labels",
+        tf_url=weights_address,
+    ).items():
         text = re.sub(rf"^{key}=.*$", f"{key}={value}", text, flags=re.MULTILINE)
     config = tmp_path / name
     config.write_text(text + f"\nstorage_url={tmp_path / 'store'}\n")
@@ -154,9 +213,12 @@ def test_a_config_of_the_earlier_generation_trains(name, shared, folder_store, w
         folder, filename = tables.split_name(blob)
         for drawn, (x1, y1, x2, y2) in photo.objects or [("NULL", (0, 0, 0, 0))]:
             label = {"knot": common, "crack": rare}.get(drawn, drawn)
-            rows.append(f"{filename},{label},{x1 / 256},{x2 / 256},{y1 / 192},{y2 / 192},192,256,{folder}")
+            rows.append(
+                f"{filename},{label},{x1 / 256},{x2 / 256},{y1 / 192},{y2 / 192},192,256,{folder}"
+            )
     (tmp_path / "store" / "labels" / "tagged_1541000000.csv").write_text(
-        "filename,class,xmin,xmax,ymin,ymax,height,width,folder\n" + "\n".join(rows) + "\n")
+        "filename,class,xmin,xmax,ymin,ymax,height,width,folder\n" + "\n".join(rows) + "\n"
+    )
 
     done("train/active_learning_initialize.sh", config)
     finished = run("train/active_learning_train.sh", config, "--iterations", 2)

@@ -1,43 +1,58 @@
-"""Between this machine and the service: delays, cuts, refusals and lies. The result is right, or one line; never a wrong file."""
+"""Between this machine and the service: delays, cuts, refusals and lies. The result is right, or
+one line; never a wrong file.
+"""
+
 import json
 import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import azure.storage.blob
+import bad_line
 import pytest
 from helpers_proxy import CODES, Fault, Proxy, through
 from helpers_tables import labels
 
 from utils.config import load_config
 from utils.errors import InputError, OutsideError, one_line
-from utils.label_state import Change, LabelStore
-from utils.storage import Container, open_containers
-from utils.sync import list_images, sync_images
-from utils.tables import image_set
-
-sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
-
-import bad_line  # noqa: E402
+from utils.labels.store import Change, LabelStore
+from utils.labels.tables import image_set
+from utils.storage.container import Container
+from utils.storage.opening import open_containers
+from utils.storage.sync import list_images, sync_images
 
 CONTENT = os.urandom(300_000)
 ALWAYS = 10**6
-KINDS = [("delay", 500), ("lost request", 500), ("lost answer", 500), ("cut", 500), ("short", 500), ("lie", 500),
-         *(("status", status) for status in CODES)]
+KINDS = [
+    ("delay", 500),
+    ("lost request", 500),
+    ("lost answer", 500),
+    ("cut", 500),
+    ("short", 500),
+    ("lie", 500),
+    *(("status", status) for status in CODES),
+]
 
 
 @dataclass
 class Line:
     """A store that is reached through a proxy, and the same store without it."""
+
     proxy: Proxy
     images: Container
     labels: Container
     direct: object  # conftest.Store
     config: Path
 
-    def break_(self, kind: str, times: int = 1, status: int = 500, meets=lambda method, path: True, skip: int = 0) -> Fault:
+    def break_(
+        self,
+        kind: str,
+        times: int = 1,
+        status: int = 500,
+        meets=lambda method, path: True,
+        skip: int = 0,
+    ) -> Fault:
         fault = Fault(kind, meets, times, skip, status, seconds=0.2)
         self.proxy.faults.append(fault)
         return fault
@@ -46,10 +61,13 @@ class Line:
 @pytest.fixture
 def line(azurite_store, azurite_url, tmp_path, monkeypatch):
     """The real client with its real retries, but without the seconds that it waits between them."""
-    def hasty(**options):
-        return azure.storage.blob.ExponentialRetry(**{**options, "initial_backoff": 0, "increment_base": 0, "random_jitter_range": 0})
 
-    monkeypatch.setattr("utils.azure_storage.ExponentialRetry", hasty)
+    def hasty(**options):
+        return azure.storage.blob.ExponentialRetry(
+            **{**options, "initial_backoff": 0, "increment_base": 0, "random_jitter_range": 0}
+        )
+
+    monkeypatch.setattr("utils.storage.azure.ExponentialRetry", hasty)
     monkeypatch.setattr("azure.storage.blob._download.time.sleep", lambda seconds: None)
     with through(azurite_url) as proxy:
         config = tmp_path / "through.ini"
@@ -64,7 +82,9 @@ def said(operation):
         return operation()
     except (InputError, OutsideError) as error:
         text = str(error)
-        assert "\n" not in text and "sig=" not in text and "Traceback" not in text and len(text) < 400
+        assert (
+            "\n" not in text and "sig=" not in text and "Traceback" not in text and len(text) < 400
+        )
         return one_line(error)
 
 
@@ -85,32 +105,61 @@ def prepared(line: Line, operation: str, folder: Path):
 
     def written(name, *possible):
         def check():
-            there = line.direct.labels.read(name)[0] if name in [blob.name for blob in line.direct.labels.list()] else None
+            there = (
+                line.direct.labels.read(name)[0]
+                if name in [blob.name for blob in line.direct.labels.list()]
+                else None
+            )
             assert there in possible
+
         return check
 
     def all_whole():
         for path in (folder / "images").rglob("*"):
-            assert path.is_dir() or path.name == ".synced.jsonl" or path.read_bytes() == CONTENT + bytes([int(path.stem)]), path
+            assert (
+                path.is_dir()
+                or path.name == ".synced.jsonl"
+                or path.read_bytes() == CONTENT + bytes([int(path.stem)])
+            ), path
 
     def synced():
-        result = sync_images(line.images, list_images(line.images, "*.jpg", True).blobs, folder / "images", workers=1)
+        result = sync_images(
+            line.images, list_images(line.images, "*.jpg", True).blobs, folder / "images", workers=1
+        )
         return result.downloaded, result.failed
 
     return {
         "read": (lambda: line.images.read("a/0.jpg")[0], CONTENT + b"\0", lambda: None),
-        "fetch": (lambda: line.images.fetch("a/0.jpg", target) and target.read_bytes(), CONTENT + b"\0", whole_or_before),
+        "fetch": (
+            lambda: line.images.fetch("a/0.jpg", target) and target.read_bytes(),
+            CONTENT + b"\0",
+            whole_or_before,
+        ),
         "info": (lambda: line.images.info("a/0.jpg").size, len(CONTENT) + 1, lambda: None),
-        "list": (lambda: [blob.name for blob in line.images.list()], ["a/0.jpg", "a/1.jpg", "a/2.jpg"], lambda: None),
-        "write": (lambda: bool(line.labels.write("new.csv", CONTENT)), True, written("new.csv", None, CONTENT)),
-        "replace": (lambda: bool(line.labels.write("old.csv", CONTENT, if_etag=etag)), True, written("old.csv", b"old", CONTENT)),
+        "list": (
+            lambda: [blob.name for blob in line.images.list()],
+            ["a/0.jpg", "a/1.jpg", "a/2.jpg"],
+            lambda: None,
+        ),
+        "write": (
+            lambda: bool(line.labels.write("new.csv", CONTENT)),
+            True,
+            written("new.csv", None, CONTENT),
+        ),
+        "replace": (
+            lambda: bool(line.labels.write("old.csv", CONTENT, if_etag=etag)),
+            True,
+            written("old.csv", b"old", CONTENT),
+        ),
         "sync": (synced, (3, []), all_whole),
     }[operation]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("kind, status", KINDS)
-def test_a_fault_that_passes_and_one_that_stays_give_the_right_result_or_one_line(line, tmp_path, operation, kind, status):
+def test_a_fault_that_passes_and_one_that_stays_give_the_right_result_or_one_line(
+    line, tmp_path, operation, kind, status
+):
     (tmp_path / "disk").mkdir()
     for times in (1, ALWAYS):
         line.proxy.faults.clear()
@@ -122,8 +171,12 @@ def test_a_fault_that_passes_and_one_that_stays_give_the_right_result_or_one_lin
             assert type(error).__name__ == "Conflict" and operation in ("write", "replace"), error
             result = "a conflict, which a commit looks into"
         check()
-        assert result == right or isinstance(result, str) or operation == "sync" and result[1], result
-        passes = times == 1 and status in (500, 503) and operation in ("read", "fetch", "info", "write")
+        assert result == right or isinstance(result, str) or operation == "sync" and result[1], (
+            result
+        )
+        passes = (
+            times == 1 and status in (500, 503) and operation in ("read", "fetch", "info", "write")
+        )
         if kind == "delay" or passes:
             assert result == right, (times, result)
 
@@ -132,11 +185,17 @@ def test_a_fault_that_passes_and_one_that_stays_give_the_right_result_or_one_lin
 def test_an_image_without_md5_is_never_taken_in_part(line, tmp_path, kind):
     """Blobs that were uploaded in blocks have no MD5: their length must do."""
     line.direct.images.write("a.jpg", CONTENT)
-    line.direct.images._client.get_blob_client("a.jpg").set_http_headers(azure.storage.blob.ContentSettings())
+    line.direct.images._client.get_blob_client("a.jpg").set_http_headers(
+        azure.storage.blob.ContentSettings()
+    )
     blobs = list_images(line.images, "*.jpg", True).blobs
     line.break_(kind, ALWAYS, meets=lambda method, path: method == "GET" and "/a.jpg" in path)
     result = said(lambda: sync_images(line.images, blobs, tmp_path / "images"))
-    assert isinstance(result, str) or result.downloaded == 0 and [name for name, _ in result.failed] == ["a.jpg"]
+    assert (
+        isinstance(result, str)
+        or result.downloaded == 0
+        and [name for name, _ in result.failed] == ["a.jpg"]
+    )
 
     line.proxy.faults.clear()
     assert sync_images(line.images, blobs, tmp_path / "images").downloaded == 1
@@ -146,7 +205,9 @@ def test_an_image_without_md5_is_never_taken_in_part(line, tmp_path, kind):
 def test_a_part_of_a_large_blob_that_comes_short_is_asked_for_again(line, tmp_path):
     content = os.urandom(36 << 20)  # the client asks for 32 MB first, and for the rest in parts
     line.direct.images.write("a.jpg", content)
-    line.direct.images._client.get_blob_client("a.jpg").set_http_headers(azure.storage.blob.ContentSettings())
+    line.direct.images._client.get_blob_client("a.jpg").set_http_headers(
+        azure.storage.blob.ContentSettings()
+    )
     line.break_("short", skip=1, meets=lambda method, path: method == "GET" and "/a.jpg" in path)
     line.images.fetch("a.jpg", tmp_path / "a.jpg")
     assert (tmp_path / "a.jpg").read_bytes() == content
@@ -154,7 +215,9 @@ def test_a_part_of_a_large_blob_that_comes_short_is_asked_for_again(line, tmp_pa
 
 
 def is_put(name: str):
-    return lambda method, path: method == "PUT" and re.search(rf"/{name}[^/]*$", path.split("?")[0]) is not None
+    return lambda method, path: (
+        method == "PUT" and re.search(rf"/{name}[^/]*$", path.split("?")[0]) is not None
+    )
 
 
 def store_of(line: Line) -> LabelStore:
@@ -168,13 +231,20 @@ def history(line: Line) -> list[str]:
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("blob", ["label_state", "tagged_"])
-def test_a_commit_whose_answer_was_lost_after_the_service_wrote_stands_exactly_once(line, blob, times, first):
-    """The client tries again by itself and sees 412 or 409 for its own work; more than `times` cuts in a row are the next test."""
+def test_a_commit_whose_answer_was_lost_after_the_service_wrote_stands_exactly_once(
+    line, blob, times, first
+):
+    """The client tries again by itself and sees 412 or 409 for its own work; more than `times` cuts
+    in a row are the next test.
+    """
     store = store_of(line)
     if not first:
         store.commit(lambda state: Change({"totag": labels("a.jpg NULL", "totag")}), what="test")
     line.break_("lost answer", times, meets=is_put(blob))
-    state = store.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}, cycle={"n": len(state.cycles)}), what="test")
+    state = store.commit(
+        lambda state: Change({"tagged": labels("a.jpg NULL")}, cycle={"n": len(state.cycles)}),
+        what="test",
+    )
     assert line.proxy.faults[0].met >= times
     assert state.cycles == [{"n": 0}] and image_set(store.table(state, "tagged")) == {"a.jpg"}
     assert len(history(line)) == 2 - first and history(line)[-1] == state.commit
@@ -196,7 +266,14 @@ def test_a_commit_that_the_service_never_takes_is_one_line_and_the_state_before(
     store.commit(lambda state: Change({"totag": labels("a.jpg NULL", "totag")}), what="test")
     before = line.direct.labels.read("label_state.json")[0]
     line.break_(kind, ALWAYS, status, is_put("label_state"))
-    assert isinstance(said(lambda: store.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")), str)
+    assert isinstance(
+        said(
+            lambda: store.commit(
+                lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test"
+            )
+        ),
+        str,
+    )
     assert line.direct.labels.read("label_state.json")[0] == before
 
     line.proxy.faults.clear()
@@ -208,7 +285,10 @@ def test_refusals_that_pass_cost_a_commit_nothing_but_another_try(line):
     store = store_of(line)
     for status, times in ((412, 2), (503, 1), (500, 1)):
         line.break_("status", times, status, is_put("label_state"))
-    states = [store.commit(lambda state: Change(cycle={"n": len(state.cycles)}), what="test") for _ in range(2)]
+    states = [
+        store.commit(lambda state: Change(cycle={"n": len(state.cycles)}), what="test")
+        for _ in range(2)
+    ]
     assert states[-1].cycles == [{"n": 0}, {"n": 1}] and len(history(line)) == 2
 
 

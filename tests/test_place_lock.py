@@ -1,4 +1,5 @@
 """One program at a time works in a tagging_location: downloads and uploads, as real processes."""
+
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -7,11 +8,13 @@ import pytest
 from helpers_programs import ROOT, done, run
 from helpers_state import Project
 
-from utils.batch import LOCK, at_work
+from utils.batch.batch import LOCK, at_work
 from utils.errors import OutsideError
 
-HOLD = "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); from utils.batch import at_work\n" \
-       "with at_work(Path(sys.argv[2])): print('held', flush=True); sys.stdin.read()"
+HOLD = (
+    "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); from utils.batch.batch"
+    " import at_work\nwith at_work(Path(sys.argv[2])): print('held', flush=True); sys.stdin.read()"
+)
 REFUSED = "another download or upload works there"
 
 
@@ -35,20 +38,42 @@ def test_a_download_and_an_upload_beside_another_one_are_one_line_and_change_not
     done("tag/download_vott_json.py", 2, project.config)
     before, files = project.labels.read().document, sorted(path.name for path in place.rglob("*"))
     with held_by_another_process(place):
-        for program in (["tag/download_vott_json.py", 2, project.config], ["tag/upload_vott_json.py", project.config, "--all"]):
+        for program in (
+            ["tag/download_vott_json.py", 2, project.config],
+            ["tag/upload_vott_json.py", project.config, "--all"],
+        ):
             finished = run(*program)
-            assert finished.returncode == 1 and REFUSED in finished.stderr and len(finished.stderr.splitlines()) == 1
-        assert project.labels.read().document == before and sorted(path.name for path in place.rglob("*")) == sorted([*files, LOCK])
+            assert (
+                finished.returncode == 1
+                and REFUSED in finished.stderr
+                and len(finished.stderr.splitlines()) == 1
+            )
+        assert project.labels.read().document == before and sorted(
+            path.name for path in place.rglob("*")
+        ) == sorted([*files, LOCK])
     assert done("tag/upload_vott_json.py", project.config, "--all").startswith("2 images")
 
 
 def test_two_downloads_started_at_the_same_moment_leave_one_whole_batch(project):
     done("tag/abandon.py", project.config)
-    command = [sys.executable, str(ROOT / "tag" / "download_vott_json.py"), "2", str(project.config)]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    command = [
+        sys.executable,
+        str(ROOT / "tag" / "download_vott_json.py"),
+        "2",
+        str(project.config),
+    ]
+    started = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     ended = [(process.communicate(), process.returncode) for process in started]
     (lost,) = [(errors, code) for (_, errors), code in ended if code]
-    assert lost[1] == 1 and REFUSED in lost[0] or lost[1] == 2 and "2 of 2 images of the batch" in lost[0]
+    assert (
+        lost[1] == 1
+        and REFUSED in lost[0]
+        or lost[1] == 2
+        and "2 of 2 images of the batch" in lost[0]
+    )
     place = project.config.parent / "Tag"
     assert sorted(path.name for path in place.iterdir()) == ["Images", "Images.json", "batch.json"]
     on_disk = {path.name.replace("__", "/") for path in (place / "Images").iterdir()}
@@ -79,12 +104,19 @@ def test_a_folder_of_the_users_own_is_not_touched(project):
     place = project.config.parent / "Tag"
     place.mkdir()
     (place / "mine.txt").write_text("mine")
-    for program in (["tag/download_vott_json.py", 2, project.config], ["tag/upload_vott_json.py", project.config]):
+    for program in (
+        ["tag/download_vott_json.py", 2, project.config],
+        ["tag/upload_vott_json.py", project.config],
+    ):
         assert run(*program).returncode == 2
     assert [path.name for path in place.iterdir()] == ["mine.txt"]
 
 
 def test_a_folder_that_was_made_for_nothing_is_gone_again(tmp_path):
-    with at_work(tmp_path / "a" / "Tag"), pytest.raises(OutsideError, match=REFUSED), at_work(tmp_path / "a" / "Tag"):
+    with (
+        at_work(tmp_path / "a" / "Tag"),
+        pytest.raises(OutsideError, match=REFUSED),
+        at_work(tmp_path / "a" / "Tag"),
+    ):
         pass
     assert not (tmp_path / "a" / "Tag").exists()

@@ -1,42 +1,44 @@
-"""The last three steps of a cycle: predictions of all images, their evaluation, and one commit of everything."""
+"""The last three steps of a cycle: predictions of all images, their evaluation, and one commit of
+everything.
+"""
+
 import json
 import os
 import shutil
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
+import create_predictions
+import evaluate_model
+import fetch_model
+import initialize
 import numpy as np
+import publish_cycle
+import publish_predictions
 import pytest
+import repartition_test_set
+import sync_images
 from helpers_colour_graph import write_frozen_graph
 from helpers_programs import done, run
 from PIL import Image
 
-from utils import tables
-from utils.assignments import reserve, utc_text
+from train.cycle.files import read_cycle
 from utils.config import load_config
-from utils.cycle import read_cycle
 from utils.errors import InputError
-from utils.label_map import write_label_map
-from utils.label_state import Change, open_labels
-from utils.tables import image_set, without
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "train"))
-import create_predictions  # noqa: E402
-import evaluate_model  # noqa: E402
-import fetch_model  # noqa: E402
-import initialize  # noqa: E402
-import publish_cycle  # noqa: E402
-import publish_predictions  # noqa: E402
-import repartition_test_set  # noqa: E402
-import sync_images  # noqa: E402
+from utils.labels import tables
+from utils.labels.assignments import reserve
+from utils.labels.label_map import write_label_map
+from utils.labels.store import Change, open_labels
+from utils.labels.tables import image_set, without
+from utils.times import utc_text
 
 RED, GREEN = (230, 20, 20), (20, 220, 20)
 NOW = datetime.now(UTC)
 
 
 class Project:
-    """A folder store with photographs of red and green rectangles, its config, and a model that finds them."""
+    """A folder store with photographs of red and green rectangles, its config, and a model that
+    finds them.
+    """
 
     embedding = False  # of the model: the mean colour of an image
 
@@ -44,9 +46,20 @@ class Project:
         self.folder, self.path = folder, folder / "config.ini"
         (folder / "store" / "images").mkdir(parents=True)
         (folder / "store" / "labels").mkdir()
-        chosen = {"storage_url": folder / "store", "image_container_name": "images", "label_container_name": "labels", "user_folders": True,
-                  "classes": "red thing,green thing", "filetype": "*.png", "min_confidence": 0.5, "test_percentage": 0.5,
-                  "tagging_location": folder / "tag", "tagger_name": "ann", "split_by": "image", **settings}
+        chosen = {
+            "storage_url": folder / "store",
+            "image_container_name": "images",
+            "label_container_name": "labels",
+            "user_folders": True,
+            "classes": "red thing,green thing",
+            "filetype": "*.png",
+            "min_confidence": 0.5,
+            "test_percentage": 0.5,
+            "tagging_location": folder / "tag",
+            "tagger_name": "ann",
+            "split_by": "image",
+            **settings,
+        }
         self.path.write_text("".join(f"{key}={value}\n" for key, value in chosen.items()))
         self.config = load_config(self.path)
         _, self.store = open_labels(self.config)
@@ -61,18 +74,52 @@ class Project:
         Image.fromarray(picture).save(path)
 
     def tag(self, *boxes):
-        """Commit reviewed images, (blob name, class or NULL) each, with the box where the rectangle is."""
+        """Commit reviewed images, (blob name, class or NULL) each, with the box where the rectangle
+        is.
+        """
+
         def change(state):
-            rows = [tables.make("tagged", filename=[name.rpartition("/")[2]], folder=name.rpartition("/")[0], class_=class_name, height=48,
-                                width=64, xmin=0.5 * drawn, xmax=1.0 * drawn, ymin=0.25 * drawn, ymax=0.75 * drawn)
-                    for name, class_name in boxes for drawn in [class_name != "NULL"]]
+            rows = [
+                tables.make(
+                    "tagged",
+                    filename=[name.rpartition("/")[2]],
+                    folder=name.rpartition("/")[0],
+                    class_=class_name,
+                    height=48,
+                    width=64,
+                    xmin=0.5 * drawn,
+                    xmax=1.0 * drawn,
+                    ymin=0.25 * drawn,
+                    ymax=0.75 * drawn,
+                )
+                for name, class_name in boxes
+                for drawn in [class_name != "NULL"]
+            ]
             new = tables.concat("tagged", *rows)
-            return Change({"tagged": tables.concat("tagged", without(self.store.table(state, "tagged"), image_set(new)), new)})
+            return Change(
+                {
+                    "tagged": tables.concat(
+                        "tagged", without(self.store.table(state, "tagged"), image_set(new)), new
+                    )
+                }
+            )
+
         self.store.commit(change, what="test")
 
     def reserve(self, blob):
         def change(state):
-            return Change({"tagging": reserve(self.store.table(state, "tagging"), self.store.totag(state), [blob], "bob", NOW)})
+            return Change(
+                {
+                    "tagging": reserve(
+                        self.store.table(state, "tagging"),
+                        self.store.totag(state),
+                        [blob],
+                        "bob",
+                        NOW,
+                    )
+                }
+            )
+
         self.store.commit(change, what="test")
 
     def train(self):
@@ -80,10 +127,18 @@ class Project:
         sync_images.main([str(self.path)])
         repartition_test_set.main(["--top-up", str(self.path)])
         config = self.config
-        write_frozen_graph(config.inference_output_dir / "frozen_inference_graph.pb", canvas=(64, 64), embedding=self.embedding)
-        write_label_map(config.inference_output_dir / "label_map.pbtxt", {"red thing": 1, "green thing": 2})
+        write_frozen_graph(
+            config.inference_output_dir / "frozen_inference_graph.pb",
+            canvas=(64, 64),
+            embedding=self.embedding,
+        )
+        write_label_map(
+            config.inference_output_dir / "label_map.pbtxt", {"red thing": 1, "green thing": 2}
+        )
         config.train_dir.mkdir(parents=True, exist_ok=True)
-        (config.train_dir / "training.json").write_text(json.dumps({"weights": "scratch", "steps": 7}))
+        (config.train_dir / "training.json").write_text(
+            json.dumps({"weights": "scratch", "steps": 7})
+        )
 
     def fill(self):
         """Nine photos, four of them reviewed and two of these the test set, and a trained model."""
@@ -92,7 +147,12 @@ class Project:
             self.photo(f"b/{number}.png")
         self.photo("b/9.png", GREEN)
         initialize.main([str(self.path)])
-        self.tag(("a/0.png", "red thing"), ("a/1.png", "red thing"), ("b/0.png", "NULL"), ("b/1.png", "NULL"))
+        self.tag(
+            ("a/0.png", "red thing"),
+            ("a/1.png", "red thing"),
+            ("b/0.png", "NULL"),
+            ("b/1.png", "NULL"),
+        )
         self.train()
 
     def predict(self):
@@ -120,14 +180,20 @@ def project(tmp_path):
 
 
 def lines(frame):
-    return [f"{row.folder}/{row.filename} {row['class']} {row.xmin:.2f} {row.ymin:.2f} {row.xmax:.2f} {row.ymax:.2f} "
-            f"{row.box_confidence:.2f} {row.image_confidence:.2f}" for _, row in frame.iterrows()]
+    return [
+        f"{row.folder}/{row.filename} {row['class']} {row.xmin:.2f} {row.ymin:.2f} {row.xmax:.2f}"
+        f" {row.ymax:.2f} {row.box_confidence:.2f} {row.image_confidence:.2f}"
+        for _, row in frame.iterrows()
+    ]
 
 
 def test_nothing_predicted_yet_is_one_line_that_names_the_step(tmp_path):
     made = Project(tmp_path)
-    for program, step in (("create_predictions", "sync_images.py"), ("evaluate_model", "repartition_test_set.py"),
-                          ("publish_cycle", "export_model.py")):
+    for program, step in (
+        ("create_predictions", "sync_images.py"),
+        ("evaluate_model", "repartition_test_set.py"),
+        ("publish_cycle", "export_model.py"),
+    ):
         finished = run(f"train/{program}.py", made.path)
         assert (finished.returncode, finished.stdout) == (2, "")
         last = finished.stderr.strip().splitlines()[-1]
@@ -135,29 +201,63 @@ def test_nothing_predicted_yet_is_one_line_that_names_the_step(tmp_path):
 
 
 def test_the_last_steps_run_as_programs_and_publish_one_commit(project):
-    said = [done(f"train/{program}.py", project.path).splitlines() for program in ("create_predictions", "evaluate_model", "publish_cycle")]
-    assert said[0][-1].startswith("9 images, 4 boxes from 0.5 up, ") and said[0][-1].endswith(f"→ {project.config.untagged_output}")
-    assert said[1][0].split() == ["class", "images", "boxes", "AP", "coco_ap50", "coco_ap", "precision", "recall", "threshold"]
-    assert said[1][1].startswith("red thing ") and said[1][2].startswith("green thing ") and said[1][3].startswith("Average ")
+    said = [
+        done(f"train/{program}.py", project.path).splitlines()
+        for program in ("create_predictions", "evaluate_model", "publish_cycle")
+    ]
+    assert said[0][-1].startswith("9 images, 4 boxes from 0.5 up, ") and said[0][-1].endswith(
+        f"→ {project.config.untagged_output}"
+    )
+    assert said[1][0].split() == [
+        "class",
+        "images",
+        "boxes",
+        "AP",
+        "coco_ap50",
+        "coco_ap",
+        "precision",
+        "recall",
+        "threshold",
+    ]
+    assert (
+        said[1][1].startswith("red thing ")
+        and said[1][2].startswith("green thing ")
+        and said[1][3].startswith("Average ")
+    )
     state = project.state()
     entry = state.cycles[0]
-    assert said[2][-1] == (f"cycle 1: 4 images, 2 boxes labelled, average AP 1.00 → {entry['model']}, {entry['totag']}, "
-                           f"{entry['performance']}")
+    assert (
+        said[2][-1] == f"cycle 1: 4 images, 2 boxes labelled, average AP 1.00 → {entry['model']},"
+        f" {entry['totag']}, {entry['performance']}"
+    )
     assert lines(project.table("totag")) == [
-        "a/2.png red thing 0.50 0.25 1.00 0.75 0.90 0.90", "a/3.png red thing 0.50 0.25 1.00 0.75 0.90 0.90",
-        "b/2.png NULL 0.00 0.00 0.00 0.00 0.00 0.00", "b/3.png NULL 0.00 0.00 0.00 0.00 0.00 0.00",
-        "b/9.png NULL 0.00 0.00 0.00 0.00 0.00 0.00"]
+        "a/2.png red thing 0.50 0.25 1.00 0.75 0.90 0.90",
+        "a/3.png red thing 0.50 0.25 1.00 0.75 0.90 0.90",
+        "b/2.png NULL 0.00 0.00 0.00 0.00 0.00 0.00",
+        "b/3.png NULL 0.00 0.00 0.00 0.00 0.00 0.00",
+        "b/9.png NULL 0.00 0.00 0.00 0.00 0.00 0.00",
+    ]
     reviewed = tables.parse("totag", project.config.tagged_predictions)
     assert image_set(reviewed) == {"a/0.png", "a/1.png", "b/0.png", "b/1.png"}
-    assert image_set(project.table("test")) == image_set(tables.parse("totag", project.config.data_dir / "test_predictions.csv"))
-    assert state.live == {kind: entry[kind] for kind in ("model", "label_map", "config", "embeddings")}
-    assert entry["metrics"]["Average"] == {"AP": 1.0, "coco_ap": pytest.approx(1, abs=0.3), "coco_ap50": 1.0}
+    assert image_set(project.table("test")) == image_set(
+        tables.parse("totag", project.config.data_dir / "test_predictions.csv")
+    )
+    assert state.live == {
+        kind: entry[kind] for kind in ("model", "label_map", "config", "embeddings")
+    }
+    assert entry["metrics"]["Average"] == {
+        "AP": 1.0,
+        "coco_ap": pytest.approx(1, abs=0.3),
+        "coco_ap50": 1.0,
+    }
     assert entry["metrics"]["green thing"] == {"AP": None, "coco_ap": None, "coco_ap50": None}
     assert entry["weights"] == "scratch" and entry["seed"] == 0 and entry["training"]["steps"] == 7
     assert entry["versions"]["tensorflow"] and entry["durations"]["create_predictions"] >= 0
     assert entry["tagged"] == state.blob("tagged") and entry["test"] == state.blob("test")
     labels = project.folder / "store" / "labels"
-    assert (labels / entry["model"]).read_bytes() == (project.config.inference_output_dir / "frozen_inference_graph.pb").read_bytes()
+    assert (labels / entry["model"]).read_bytes() == (
+        project.config.inference_output_dir / "frozen_inference_graph.pb"
+    ).read_bytes()
     assert "classes" in (labels / entry["config"]).read_text()
     assert (labels / entry["performance"]).read_text().splitlines()[1].startswith("Average,1,")
 
@@ -187,11 +287,15 @@ def test_publishing_twice_publishes_nothing_twice(project, capsys):
 def test_a_publication_that_was_cut_off_before_the_commit_goes_on_with_the_blobs_it_wrote(project):
     project.predict()
     before = project.state()
-    publish_cycle.publish_files(project.config, project.store, publish_cycle.Made.read(project.config))
+    publish_cycle.publish_files(
+        project.config, project.store, publish_cycle.Made.read(project.config)
+    )
     assert project.state() == before
     project.publish()
     assert len(project.state().cycles) == 1
-    assert [len(project.blobs(kind)) for kind in ("model", "label_map", "config", "performance")] == [1, 1, 1, 1]
+    assert [
+        len(project.blobs(kind)) for kind in ("model", "label_map", "config", "performance")
+    ] == [1, 1, 1, 1]
 
 
 def test_a_publication_whose_end_was_not_seen_is_recognised(project):
@@ -207,7 +311,9 @@ def test_a_publication_whose_end_was_not_seen_is_recognised(project):
 def test_predicting_anew_with_another_model_is_a_new_cycle(project):
     project.predict()
     project.publish()
-    write_frozen_graph(project.config.inference_output_dir / "frozen_inference_graph.pb", canvas=(128, 128))
+    write_frozen_graph(
+        project.config.inference_output_dir / "frozen_inference_graph.pb", canvas=(128, 128)
+    )
     project.predict()
     project.publish()
     assert len(project.state().cycles) == 2
@@ -255,9 +361,20 @@ def test_an_image_found_broken_meanwhile_stays_failed(project):
 
     def broken(state):
         gone = tables.only(project.store.table(state, "images"), {"a/2.png"})
-        failed = tables.make("failed", filename=gone["filename"], folder=gone["folder"], reason=["gone"], etag=gone["etag"])
-        return Change({"failed": failed, "totag": without(project.store.table(state, "totag"), {"a/2.png"}),
-                       "images": without(project.store.table(state, "images"), {"a/2.png"})})
+        failed = tables.make(
+            "failed",
+            filename=gone["filename"],
+            folder=gone["folder"],
+            reason=["gone"],
+            etag=gone["etag"],
+        )
+        return Change(
+            {
+                "failed": failed,
+                "totag": without(project.store.table(state, "totag"), {"a/2.png"}),
+                "images": without(project.store.table(state, "images"), {"a/2.png"}),
+            }
+        )
 
     project.store.commit(broken, what="test")
     project.publish()
@@ -281,10 +398,14 @@ def test_an_image_that_goes_between_sync_and_prediction_is_left_out(project, cap
     project.predict()
     assert "1 images are gone since the sync: left out" in capsys.readouterr().out
     project.publish()
-    assert "a/3.png" not in image_set(project.table("images")) | image_set(project.table("totag")) | image_set(project.table("failed"))
+    assert "a/3.png" not in image_set(project.table("images")) | image_set(
+        project.table("totag")
+    ) | image_set(project.table("failed"))
 
 
-def test_an_image_that_cannot_be_decoded_is_failed_and_counted_and_never_handed_out(project, capsys):
+def test_an_image_that_cannot_be_decoded_is_failed_and_counted_and_never_handed_out(
+    project, capsys
+):
     path = project.folder / "store" / "images" / "a" / "2.png"
     path.write_bytes(path.read_bytes()[:-30])  # its header is fine
     project.train()
@@ -297,7 +418,9 @@ def test_an_image_that_cannot_be_decoded_is_failed_and_counted_and_never_handed_
     assert "a/2.png" not in image_set(project.table("images")) | image_set(project.table("totag"))
 
 
-def test_a_test_set_drawn_anew_meanwhile_stands_and_the_next_cycle_starts_from_pretrained_weights(project):
+def test_a_test_set_drawn_anew_meanwhile_stands_and_the_next_cycle_starts_from_pretrained_weights(
+    project,
+):
     project.predict()
     drawn = image_set(tables.parse("test", project.config.test_output))
 
@@ -319,7 +442,9 @@ def test_an_ordinary_cycle_clears_the_wish_for_pretrained_weights(project):
     project.train()
     project.predict()
     project.publish()
-    assert project.state().document["pretrained_next"] is False and project.state().cycles[-1]["fresh"]
+    assert (
+        project.state().document["pretrained_next"] is False and project.state().cycles[-1]["fresh"]
+    )
 
 
 def test_test_rows_follow_corrections_made_meanwhile(project):
@@ -357,14 +482,20 @@ def test_without_any_test_image_performance_is_empty_and_that_is_said(tmp_path, 
     made.predict()
     assert "there is no test set, so nothing was measured" in capsys.readouterr().out
     made.publish()
-    assert capsys.readouterr().out.splitlines()[-1].startswith("cycle 1: 1 images, 1 boxes labelled, average AP - → model_")
+    assert (
+        capsys.readouterr()
+        .out.splitlines()[-1]
+        .startswith("cycle 1: 1 images, 1 boxes labelled, average AP - → model_")
+    )
 
 
 def test_when_no_image_at_all_can_be_predicted_that_is_an_error_and_old_files_stay(project):
     project.config.untagged_output.write_text("from before")
     shutil.rmtree(project.folder / "store" / "images")
     (project.folder / "store" / "images").mkdir()
-    with pytest.raises(InputError, match=r"none of 9 images could be predicted; the first: a/0.png \(gone\)"):
+    with pytest.raises(
+        InputError, match=r"none of 9 images could be predicted; the first: a/0.png \(gone\)"
+    ):
         project.predict()
     assert project.config.untagged_output.read_text() == "from before"
 
@@ -376,7 +507,9 @@ def test_what_a_cycle_leaves_behind_says_how_long_it_took(project):
     assert cycle["started_at"] <= utc_text(datetime.now(UTC))
 
 
-def test_nothing_is_published_when_a_class_name_means_another_class_than_when_the_cycle_began(project):
+def test_nothing_is_published_when_a_class_name_means_another_class_than_when_the_cycle_began(
+    project,
+):
     project.predict()
     done("tag/change_classes.py", project.path, "--rename", "red thing=rose")
     done("tag/change_classes.py", project.path, "--rename", "green thing=red thing")
@@ -386,9 +519,13 @@ def test_nothing_is_published_when_a_class_name_means_another_class_than_when_th
     assert project.state() == before
 
 
-def test_predictions_of_a_model_that_knows_old_class_names_are_published_under_the_present_ones(project):
+def test_predictions_of_a_model_that_knows_old_class_names_are_published_under_the_present_ones(
+    project,
+):
     project.predict()
-    done("tag/change_classes.py", project.path, "--rename", "red thing=rose", "--drop", "green thing")
+    done(
+        "tag/change_classes.py", project.path, "--rename", "red thing=rose", "--drop", "green thing"
+    )
     project.publish()
     assert sorted(set(project.table("totag")["class"])) == ["NULL", "rose"]
     done("tag/status.py", project.path, "--check")

@@ -1,4 +1,5 @@
 """Embeddings on their way from a prediction to the label container and the next batch."""
+
 import shutil
 import subprocess
 import sys
@@ -6,12 +7,20 @@ import time
 
 import pyarrow as pa
 import pytest
-from cold_start import LOCK
 from filelock import FileLock
 from helpers_programs import ROOT, done
-from test_publish import GREEN, RED, Project, create_predictions, fetch_model, publish_predictions, sync_images
+from test_publish import (
+    GREEN,
+    RED,
+    Project,
+    create_predictions,
+    fetch_model,
+    publish_predictions,
+    sync_images,
+)
 
-from utils.embeddings import HASH, MODEL, read_parquet
+from train.prediction.first_embeddings import LOCK
+from utils.selection.embeddings import HASH, MODEL, read_parquet
 
 
 @pytest.fixture
@@ -57,7 +66,11 @@ def test_images_that_are_not_predicted_again_keep_their_embeddings_even_on_a_new
     predict_without_training(project)
     after = embeddings(project)
     assert len(after.names) == 10
-    assert distance(after, "c/new.png", "b/9.png") == distance(after, "b/2.png", "b/9.png") == pytest.approx(0, abs=0.01)
+    assert (
+        distance(after, "c/new.png", "b/9.png")
+        == distance(after, "b/2.png", "b/9.png")
+        == pytest.approx(0, abs=0.01)
+    )
     for image in ("a/0.png", "a/3.png", "b/9.png"):
         one = pa.array([image], pa.large_string())
         assert abs(before.of(one) - after.of(one)).max() < 0.01
@@ -69,7 +82,9 @@ def test_a_model_without_embeddings_leaves_perceptual_hashes(tmp_path):
     made.predict()
     made.publish()
     embedded = embeddings(made)
-    assert embedded.basis.kind == HASH and len(embedded.names) == 9 and embedded.vectors.shape[1] == 64
+    assert (
+        embedded.basis.kind == HASH and len(embedded.names) == 9 and embedded.vectors.shape[1] == 64
+    )
 
 
 def test_the_mirror_image_is_looked_at_only_when_the_strategy_asks_for_it(project, capsys):
@@ -89,7 +104,9 @@ def test_without_pretrained_weights_the_first_batch_differs_by_perceptual_hashes
     for number in range(5):
         made.photo(f"a/{number}.png")
     made.photo("a/5.png", RED)
-    assert "perceptual hashes until there is a model, because training starts from scratch" in done("train/initialize.py", made.path)
+    assert "perceptual hashes until there is a model, because training starts from scratch" in done(
+        "train/initialize.py", made.path
+    )
     assert embeddings(made).basis.kind == HASH
     made.photo("a/6.png", RED)
     done("train/initialize.py", made.path)
@@ -103,18 +120,32 @@ def test_weights_that_cannot_be_fetched_leave_perceptual_hashes_and_one_line(tmp
     made = Project(tmp_path, selection_strategy="hybrid", tf_url="http://127.0.0.1:9/ckpt-1")
     made.photo("a/0.png")
     said = done("train/initialize.py", made.path).splitlines()
-    assert len(said) == 2 and said[0].startswith("images are compared by perceptual hashes until there is a model")
+    assert len(said) == 2 and said[0].startswith(
+        "images are compared by perceptual hashes until there is a model"
+    )
     assert embeddings(made).basis.kind == HASH and said[1].startswith("1 images (1 new, 0 failed)")
 
 
-def test_a_pretrained_backbone_describes_new_images_until_there_is_a_model_and_goes_on_after_a_kill(tmp_path, shared):
-    made = Project(tmp_path, selection_strategy="hybrid", model_name="faster_rcnn_mobilenet_v2_fpn",
-                   fine_tune_checkpoint=shared / "models" / "mobilenet_v2_imagenet" / "mobilenet_v2_imagenet")
+def test_a_pretrained_backbone_describes_new_images_until_there_is_a_model_and_goes_on_after_a_kill(
+    tmp_path, shared
+):
+    made = Project(
+        tmp_path,
+        selection_strategy="hybrid",
+        model_name="faster_rcnn_mobilenet_v2_fpn",
+        fine_tune_checkpoint=shared / "models" / "mobilenet_v2_imagenet" / "mobilenet_v2_imagenet",
+    )
     for number in range(60):
         made.photo(f"a/{number}.png", (None, RED, GREEN)[number % 3])
     journal = made.config.data_dir / "pretrained.journal"
-    running = subprocess.Popen([sys.executable, ROOT / "train" / "initialize.py", made.path], stdout=subprocess.PIPE, encoding="utf-8")
-    assert "60 images are shown to the backbone of fine_tune_checkpoint" in running.stdout.readline()
+    running = subprocess.Popen(
+        [sys.executable, ROOT / "train" / "initialize.py", made.path],
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert (
+        "60 images are shown to the backbone of fine_tune_checkpoint" in running.stdout.readline()
+    )
     while not journal.exists() or len(journal.read_bytes().splitlines()) < 1 + 16:
         assert running.poll() is None
         time.sleep(0.01)
@@ -122,20 +153,31 @@ def test_a_pretrained_backbone_describes_new_images_until_there_is_a_model_and_g
     running.communicate()
     known = len(journal.read_bytes().splitlines()) - 1
     assert embeddings(made).basis.kind == HASH and 16 <= known < 60
-    assert f"what 60 images look like to that backbone is published ({60 - known} looked at now)" in done("train/initialize.py", made.path)
+    assert (
+        f"what 60 images look like to that backbone is published ({60 - known} looked at now)"
+        in done("train/initialize.py", made.path)
+    )
     before = embeddings(made)
     assert before.basis.kind == MODEL and not journal.exists()
     assert distance(before, "a/1.png", "a/4.png") < 0.1 < distance(before, "a/1.png", "a/2.png")
 
     made.photo("a/60.png", RED)
-    assert "what 61 images look like to that backbone is published (1 looked at now)" in done("train/initialize.py", made.path)
+    assert "what 61 images look like to that backbone is published (1 looked at now)" in done(
+        "train/initialize.py", made.path
+    )
     assert distance(embeddings(made), "a/60.png", "a/1.png") < 0.1
     made.photo("a/60.png", GREEN)  # replaced
     cut = tmp_path / "store" / "images" / "a" / "61.png"
-    cut.write_bytes((tmp_path / "store" / "images" / "a" / "1.png").read_bytes()[:120])  # its header can be read
-    assert "what 61 images look like to that backbone is published (2 looked at now)" in done("train/initialize.py", made.path)
+    cut.write_bytes(
+        (tmp_path / "store" / "images" / "a" / "1.png").read_bytes()[:120]
+    )  # its header can be read
+    assert "what 61 images look like to that backbone is published (2 looked at now)" in done(
+        "train/initialize.py", made.path
+    )
     assert distance(embeddings(made), "a/60.png", "a/2.png") < 0.1
-    assert "backbone" not in done("train/initialize.py", made.path), "what cannot be decoded is not looked at again"
+    assert "backbone" not in done("train/initialize.py", made.path), (
+        "what cannot be decoded is not looked at again"
+    )
     with FileLock(made.config.data_dir / LOCK):
         assert "is left to the other program" in done("train/initialize.py", made.path)
     said = done("tag/download_vott_json.py", 3, made.path)
@@ -146,4 +188,7 @@ def test_a_pretrained_backbone_describes_new_images_until_there_is_a_model_and_g
     made.predict()
     made.publish()
     live = made.state().live["embeddings"]
-    assert "backbone" not in done("train/initialize.py", made.path) and made.state().live["embeddings"] == live
+    assert (
+        "backbone" not in done("train/initialize.py", made.path)
+        and made.state().live["embeddings"] == live
+    )

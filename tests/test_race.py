@@ -1,17 +1,16 @@
-"""Annotators at once, and programs that are killed: a sample of benchmarks/annotators_race.py and benchmarks/killer.py."""
-import sys
-from pathlib import Path
+"""Annotators at once, and programs that are killed: a sample of benchmarks/annotators_race.py and
+benchmarks/killer.py.
+"""
 
+import annotators_race
+import killer
 import pytest
-
-sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
-
-import annotators_race  # noqa: E402
-import killer  # noqa: E402
 
 
 @pytest.mark.parametrize("kind", ["folder", "azurite"])
-def test_annotators_at_the_same_moment_get_their_images_and_lose_no_box_while_predictions_are_published(kind):
+def test_annotators_at_the_same_moment_get_their_images_and_lose_no_box_while_predictions_are_published(
+    kind,
+):
     for played in annotators_race.race(kind, 2):
         assert played.wrong == [] and played.published > 0
 

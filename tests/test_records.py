@@ -1,26 +1,27 @@
-"""Labelled images become TFRecords that tf-models-official reads; what is wrong with the labels is said before."""
+"""Labelled images become TFRecords that tf-models-official reads; what is wrong with the labels is
+said before.
+"""
+
 import io
 import json
-import sys
 from pathlib import Path
 
+import create_tf_records
 import numpy as np
 import pytest
+import update_label_map
 from helpers_tables import labels
 from PIL import Image, ImageOps
 
+from train.network import labelled_images
+from utils.config import load_config
+from utils.errors import InputError
+from utils.labels import tables
+from utils.labels.label_map import label_map_text, read_label_map, read_retired
+from utils.labels.store import Change, open_labels
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "train"))
 
-import create_tf_records  # noqa: E402
-import labelled_images  # noqa: E402
-import update_label_map  # noqa: E402
-
-from utils import tables  # noqa: E402
-from utils.config import load_config  # noqa: E402
-from utils.errors import InputError  # noqa: E402
-from utils.label_map import label_map_text, read_label_map, read_retired  # noqa: E402
-from utils.label_state import Change, open_labels  # noqa: E402
 
 BOXES = "bird .1 .3 .2 .6"
 
@@ -45,13 +46,23 @@ class Project:
     def __init__(self, store, folder: Path, **settings):
         self.store, self.folder = store, folder
         self.path = folder / "config.ini"
-        chosen = {"classes": "bird,seal", "filetype": "*", "min_tile_size": "128", "max_tile_size": "192", "validation_percentage": "0"}
+        chosen = {
+            "classes": "bird,seal",
+            "filetype": "*",
+            "min_tile_size": "128",
+            "max_tile_size": "192",
+            "validation_percentage": "0",
+        }
         self.path.write_text(store.config_text(**{**chosen, **settings}), encoding="utf-8")
         self.config = load_config(self.path)
         self.files: dict[str, bytes] = {}
 
-    def labelled(self, text: str, test: str = "", failed: tuple = (), gone: tuple = (), **files: bytes) -> None:
-        """Labels as helpers_tables.labels reads them; images not given in `files` (name with . as _) are drawn."""
+    def labelled(
+        self, text: str, test: str = "", failed: tuple = (), gone: tuple = (), **files: bytes
+    ) -> None:
+        """Labels as helpers_tables.labels reads them; images not given in `files` (name with . as
+        _) are drawn.
+        """
         tagged = labels(text)
         names = [name for name in sorted(tables.image_set(tagged)) if name not in gone]
         images = []
@@ -62,13 +73,26 @@ class Project:
             height, width = picture_size(data)
             if name not in failed:
                 images.append((*tables.split_name(name), height, width, len(data), str(hash(data))))
-        folder, filename, height, width, size, etag = zip(*images, strict=True) if images else [()] * 6
-        table = tables.make("images", filename=filename, folder=folder, height=height, width=width, bytes=size, etag=etag)
+        folder, filename, height, width, size, etag = (
+            zip(*images, strict=True) if images else [()] * 6
+        )
+        table = tables.make(
+            "images",
+            filename=filename,
+            folder=folder,
+            height=height,
+            width=width,
+            bytes=size,
+            etag=etag,
+        )
         bad = tables.make("failed", filename=list(failed), reason="broken", etag="1")
         self.config.data_dir.mkdir(exist_ok=True)
-        for name, frame, path in (("tagged", tagged, self.config.tagged_output), ("images", table, self.config.data_dir / "images.csv"),
-                                  ("failed", bad, self.config.data_dir / "failed.csv"),
-                                  ("test", tables.only(tagged, test.split()), self.config.test_output)):
+        for name, frame, path in (
+            ("tagged", tagged, self.config.tagged_output),
+            ("images", table, self.config.data_dir / "images.csv"),
+            ("failed", bad, self.config.data_dir / "failed.csv"),
+            ("test", tables.only(tagged, test.split()), self.config.test_output),
+        ):
             path.write_bytes(tables.to_csv(name, frame, True))
 
     def run(self) -> dict:
@@ -77,9 +101,10 @@ class Project:
 
     def examples(self, part: str = "train") -> dict[str, dict]:
         """What tf-models-official's decoder reads, with the fields that it leaves alone, by image."""
-        import records
         import tensorflow as tf
         from official.vision.dataloaders.tf_example_decoder import TfExampleDecoder
+
+        from train.network import records
 
         found = {}
         shards = getattr(records.read_records(self.config.tf_record_location), part).shards
@@ -88,7 +113,9 @@ class Project:
             feature = tf.train.Example.FromString(raw.numpy()).features.feature
             values["bytes"] = feature["image/encoded"].bytes_list.value[0]
             values["format"] = feature["image/format"].bytes_list.value[0].decode()
-            values["names"] = [text.decode() for text in feature["image/object/class/text"].bytes_list.value]
+            values["names"] = [
+                text.decode() for text in feature["image/object/class/text"].bytes_list.value
+            ]
             found[feature["image/filename"].bytes_list.value[0].decode()] = values
         return found
 
@@ -138,7 +165,9 @@ def test_boxes_only_in_the_test_set_cannot_be_trained_on(project):
 
 def test_classes_that_the_config_does_not_know_are_named_with_where_they_are(project):
     it = project()
-    it.labelled(f"a.jpg {BOXES}\nb.jpg Bird .1 .2 .1 .2\nc.jpg Bird .1 .2 .1 .2\nc.jpg fish .1 .2 .1 .2")
+    it.labelled(
+        f"a.jpg {BOXES}\nb.jpg Bird .1 .2 .1 .2\nc.jpg Bird .1 .2 .1 .2\nc.jpg fish .1 .2 .1 .2"
+    )
     message = refused(it)
     assert "'Bird' (2 boxes, for example in b.jpg; a misspelt bird?)" in message
     assert "'fish' (1 box, for example in c.jpg)" in message
@@ -151,11 +180,19 @@ def test_the_decoder_of_tf_models_reads_what_people_drew(project):
     found = it.examples()
     assert set(found) == {"a/x.jpg", "b/x.jpg"}
     example = found["a/x.jpg"]
-    np.testing.assert_allclose(example["groundtruth_boxes"], [[0.2, 0.1, 0.6, 0.3], [0.5, 0.5, 1, 1]], atol=1e-6)
+    np.testing.assert_allclose(
+        example["groundtruth_boxes"], [[0.2, 0.1, 0.6, 0.3], [0.5, 0.5, 1, 1]], atol=1e-6
+    )
     assert list(example["groundtruth_classes"]) == [1, 2] and example["names"] == ["bird", "seal"]
-    np.testing.assert_allclose(example["groundtruth_area"], [0.2 * 200 * 0.4 * 100, 5000], rtol=1e-5)
+    np.testing.assert_allclose(
+        example["groundtruth_area"], [0.2 * 200 * 0.4 * 100, 5000], rtol=1e-5
+    )
     assert not example["groundtruth_is_crowd"].any()
-    assert (example["height"], example["width"]) == (100, 200) and example["image"].shape == (100, 200, 3)
+    assert (example["height"], example["width"]) == (100, 200) and example["image"].shape == (
+        100,
+        200,
+        3,
+    )
     assert {value["source_id"] for value in found.values()} == {b"1", b"2"}
 
 
@@ -176,15 +213,29 @@ def test_a_turned_photograph_goes_in_upright(project):
     it.run()
     image = it.examples()["a.jpg"]["image"]
     assert image.shape == (200, 100, 3)
-    assert image[20:80, 5:45].mean() > 200 and image[20:80, 60:95].mean() < 60 and image[120:180, 5:45].mean() < 60
+    assert (
+        image[20:80, 5:45].mean() > 200
+        and image[20:80, 60:95].mean() < 60
+        and image[120:180, 5:45].mean() < 60
+    )
 
 
-@pytest.mark.parametrize("name, data", [
-    ("a.png", saved(picture().convert("RGBA"), "PNG")), ("a.bmp", saved(picture(), "BMP")), ("a.bmp", saved(picture().quantize(16), "BMP")),
-    ("a.png", saved(Image.fromarray(np.asarray(picture().convert("L")).astype(np.uint16) * 257), "PNG")),
-])
+@pytest.mark.parametrize(
+    "name, data",
+    [
+        ("a.png", saved(picture().convert("RGBA"), "PNG")),
+        ("a.bmp", saved(picture(), "BMP")),
+        ("a.bmp", saved(picture().quantize(16), "BMP")),
+        (
+            "a.png",
+            saved(
+                Image.fromarray(np.asarray(picture().convert("L")).astype(np.uint16) * 257), "PNG"
+            ),
+        ),
+    ],
+)
 def test_other_formats_are_encoded_again_without_loss(project, name, data):
-    from utils.images import decode
+    from utils.images.decoding import decode
 
     it = project()
     it.labelled(f"{name} {BOXES}", **{name.replace(".", "_"): data})
@@ -196,27 +247,48 @@ def test_other_formats_are_encoded_again_without_loss(project, name, data):
 
 def test_an_image_far_larger_than_the_canvas_is_stored_at_twice_its_fitted_size(project):
     it = project()
-    it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}", a_jpg=saved(picture(1600, 800, mark=(0, 0, 800, 400))), b_jpg=saved(picture(400, 200)))
+    it.labelled(
+        f"a.jpg {BOXES}\nb.jpg {BOXES}",
+        a_jpg=saved(picture(1600, 800, mark=(0, 0, 800, 400))),
+        b_jpg=saved(picture(400, 200)),
+    )
     it.run()
     found = it.examples()
-    assert found["a.jpg"]["image"].shape == (192, 384, 3) and (found["a.jpg"]["height"], found["a.jpg"]["width"]) == (192, 384)
-    assert found["a.jpg"]["image"][10:90, 10:180].mean() > 200 and found["a.jpg"]["image"][110:, 200:].mean() < 60
+    assert found["a.jpg"]["image"].shape == (192, 384, 3) and (
+        found["a.jpg"]["height"],
+        found["a.jpg"]["width"],
+    ) == (192, 384)
+    assert (
+        found["a.jpg"]["image"][10:90, 10:180].mean() > 200
+        and found["a.jpg"]["image"][110:, 200:].mean() < 60
+    )
     assert found["b.jpg"]["bytes"] == it.files["b.jpg"]
 
 
 def test_empty_images_are_written_as_negatives(project):
     it = project()
-    it.labelled(f"a.jpg {BOXES}\nb.jpg NULL", )
+    it.labelled(
+        f"a.jpg {BOXES}\nb.jpg NULL",
+    )
     document = it.run()
-    assert document["train"]["images"] == 2 and document["train"]["empty"] == 1 and document["train"]["boxes"] == 1
+    assert (
+        document["train"]["images"] == 2
+        and document["train"]["empty"] == 1
+        and document["train"]["boxes"] == 1
+    )
     assert it.examples()["b.jpg"]["groundtruth_boxes"].shape == (0, 4)
 
 
 def test_boxes_are_put_in_order_and_inside_the_image_and_those_without_area_left_out(project):
     it = project()
-    it.labelled("a.jpg bird .3 .1 -.2 .6\na.jpg bird .5 .5 .1 .2\na.jpg bird 1.1 1.4 .1 .2\nb.jpg seal .2 .2 .1 .1")
+    it.labelled(
+        "a.jpg bird .3 .1 -.2 .6\na.jpg bird .5 .5 .1 .2\na.jpg bird 1.1 1.4 .1 .2\nb.jpg seal .2"
+        " .2 .1 .1"
+    )
     document = it.run()
-    np.testing.assert_allclose(it.examples()["a.jpg"]["groundtruth_boxes"], [[0, 0.1, 0.6, 0.3]], atol=1e-6)
+    np.testing.assert_allclose(
+        it.examples()["a.jpg"]["groundtruth_boxes"], [[0, 0.1, 0.6, 0.3]], atol=1e-6
+    )
     assert document["skipped"]["boxes_without_area"] == 3
     assert it.examples()["b.jpg"]["groundtruth_boxes"].shape == (0, 4)
 
@@ -224,20 +296,40 @@ def test_boxes_are_put_in_order_and_inside_the_image_and_those_without_area_left
 def test_images_that_are_gone_or_broken_are_skipped_and_said(project, capsys):
     it = project()
     truncated = saved(picture())[:900]
-    it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}\nc.jpg {BOXES}\nd.jpg {BOXES}", failed=("b.jpg",), gone=("c.jpg",), d_jpg=truncated)
+    it.labelled(
+        f"a.jpg {BOXES}\nb.jpg {BOXES}\nc.jpg {BOXES}\nd.jpg {BOXES}",
+        failed=("b.jpg",),
+        gone=("c.jpg",),
+        d_jpg=truncated,
+    )
     document = it.run()
     assert list(it.examples()) == ["a.jpg"] and document["train"]["images"] == 1
-    assert (document["skipped"]["gone"], document["skipped"]["failed"], list(document["skipped"]["undecodable"])) == (1, 1, ["d.jpg"])
+    assert (
+        document["skipped"]["gone"],
+        document["skipped"]["failed"],
+        list(document["skipped"]["undecodable"]),
+    ) == (1, 1, ["d.jpg"])
     printed = capsys.readouterr()
-    assert "warning: d.jpg: " in printed.err and "1 labelled images are not in the image container any more" in printed.out
+    assert (
+        "warning: d.jpg: " in printed.err
+        and "1 labelled images are not in the image container any more" in printed.out
+    )
 
 
 def test_images_that_were_turned_after_they_were_labelled_are_named(project, capsys):
     it = project()
-    it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}\nc.jpg NULL\nd.jpg NULL", a_jpg=saved(picture(200, 100)), b_jpg=saved(picture(100, 200)),
-                c_jpg=saved(picture(300, 200)), d_jpg=saved(picture(400, 200)))
+    it.labelled(
+        f"a.jpg {BOXES}\nb.jpg {BOXES}\nc.jpg NULL\nd.jpg NULL",
+        a_jpg=saved(picture(200, 100)),
+        b_jpg=saved(picture(100, 200)),
+        c_jpg=saved(picture(300, 200)),
+        d_jpg=saved(picture(400, 200)),
+    )
     it.run()
-    assert "warning: 2 images have another shape now than when they were labelled (b.jpg, c.jpg)" in capsys.readouterr().err
+    assert (
+        "warning: 2 images have another shape now than when they were labelled (b.jpg, c.jpg)"
+        in capsys.readouterr().err
+    )
 
 
 def test_with_no_decodable_image_nothing_can_be_trained(project):
@@ -252,7 +344,11 @@ def test_test_images_are_never_in_the_records_and_parts_do_not_overlap(project):
     it.labelled("\n".join(f"{name} {BOXES}" for name in names), test="3.jpg 7.jpg")
     document = it.run()
     train, validation = set(it.examples()), set(it.examples("validation"))
-    assert train | validation == set(names) - {"3.jpg", "7.jpg"} and not train & validation and validation
+    assert (
+        train | validation == set(names) - {"3.jpg", "7.jpg"}
+        and not train & validation
+        and validation
+    )
     assert document["test"]["images"] == 2 and document["test"]["shards"] == {}
     assert tables.image_set(tables.parse("tagged", it.config.validation_output)) == validation
 
@@ -264,9 +360,14 @@ def test_images_and_boxes_per_class_are_printed_and_scarce_classes_warned_of(pro
     document = it.run()
     printed = capsys.readouterr()
     row = next(line.split() for line in printed.out.splitlines() if line.startswith("bird"))
-    assert [int(cell) for cell in row[1:]] == [document["train"]["images_of_class"]["bird"], document["train"]["boxes_of_class"]["bird"],
-                                               document["validation"]["images_of_class"]["bird"],
-                                               document["validation"]["boxes_of_class"]["bird"], 1, 2]
+    assert [int(cell) for cell in row[1:]] == [
+        document["train"]["images_of_class"]["bird"],
+        document["train"]["boxes_of_class"]["bird"],
+        document["validation"]["images_of_class"]["bird"],
+        document["validation"]["boxes_of_class"]["bird"],
+        1,
+        2,
+    ]
     assert "class 'whale': nobody has drawn a box of it yet" in printed.err
     assert "class 'seal': only 1 box" in printed.err and "'bird'" not in printed.err
     assert document["validation_usable"] is False and "the last one will be exported" in printed.out
@@ -276,7 +377,9 @@ def test_validation_is_usable_with_enough_images_and_every_class_in_it():
     part = {"images": 10, "boxes_of_class": {"bird": 3, "seal": 0}}
     counts = {"train": part, "validation": part, "test": part}
     assert labelled_images.unusable_validation(counts) == ""
-    assert "fewer than 20" in labelled_images.unusable_validation({**counts, "train": {**part, "images": 0}, "test": {**part, "images": 0}})
+    assert "fewer than 20" in labelled_images.unusable_validation(
+        {**counts, "train": {**part, "images": 0}, "test": {**part, "images": 0}}
+    )
     bare = {"images": 10, "boxes_of_class": {"bird": 0, "seal": 0}}
     assert "no box of bird" in labelled_images.unusable_validation({**counts, "validation": bare})
 
@@ -296,7 +399,7 @@ def test_unchanged_labels_keep_their_records_and_changed_ones_change_the_digest(
 
 
 def test_a_lost_shard_is_noticed_and_written_again(project):
-    import records
+    from train.network import records
 
     it = project()
     it.labelled(f"a.jpg {BOXES}")
@@ -308,44 +411,75 @@ def test_a_lost_shard_is_noticed_and_written_again(project):
 
 
 def test_many_images_are_spread_over_shards_in_a_seeded_order(project, monkeypatch):
-    import records
+    from train.network import records
 
     monkeypatch.setattr(records, "_SHARD_BYTES", 3 * len(saved(picture())))
     names = [f"{number:02}.jpg" for number in range(20)]
     it = project()
     it.labelled("\n".join(f"{name} {BOXES}" for name in names))
     document = it.run()
-    assert list(document["train"]["shards"]) == [f"stamps_train-{number:05}-of-00007.record" for number in range(7)]
+    assert list(document["train"]["shards"]) == [
+        f"stamps_train-{number:05}-of-00007.record" for number in range(7)
+    ]
     order = list(it.examples())
     assert sorted(order) == names and order != names
     assert document["validation"]["shards"] == {} and not list(it.config.data_dir.glob("*.part"))
     monkeypatch.setattr(records, "_SHARD_BYTES", 2**20)
     it.labelled("\n".join(f"{name} {BOXES}" for name in names[:10]))
     it.run()
-    assert [file.name for file in it.config.data_dir.glob("*.record")] == ["stamps_train-00000-of-00001.record"]
+    assert [file.name for file in it.config.data_dir.glob("*.record")] == [
+        "stamps_train-00000-of-00001.record"
+    ]
 
 
 def test_ids_follow_the_live_label_map_and_the_state_says_what_is_renamed_or_dropped(project):
     it = project(classes="bird,crow")
     _, store = open_labels(it.config)
-    blob = store.publish_file("label_map", ".pbtxt", label_map_text({"seal": 1, "Bird": 2}).encode())
-    store.commit(lambda state: Change(members={"live": {"label_map": blob}, "classes": {"renamed": {"Bird": "bird"}, "dropped": ["seal"]}}),
-                 what="test")
-    it.labelled("a.jpg Bird .1 .2 .1 .2\nb.jpg bird .1 .2 .1 .2\nc.jpg seal .1 .2 .1 .2\nd.jpg crow .1 .2 .1 .2")
+    blob = store.publish_file(
+        "label_map", ".pbtxt", label_map_text({"seal": 1, "Bird": 2}).encode()
+    )
+    store.commit(
+        lambda state: Change(
+            members={
+                "live": {"label_map": blob},
+                "classes": {"renamed": {"Bird": "bird"}, "dropped": ["seal"]},
+            }
+        ),
+        what="test",
+    )
+    it.labelled(
+        "a.jpg Bird .1 .2 .1 .2\nb.jpg bird .1 .2 .1 .2\nc.jpg seal .1 .2 .1 .2\nd.jpg crow .1 .2"
+        " .1 .2"
+    )
     document = it.run()
     assert document["classes"] == {"bird": 2, "crow": 3}
     assert {name: list(value["groundtruth_classes"]) for name, value in it.examples().items()} == {
-        "a.jpg": [2], "b.jpg": [2], "c.jpg": [], "d.jpg": [3]}
+        "a.jpg": [2],
+        "b.jpg": [2],
+        "c.jpg": [],
+        "d.jpg": [3],
+    }
     assert read_label_map(it.config.label_map_path) == {"bird": 2, "crow": 3}
     assert read_retired(it.config.label_map_path) == {"seal": 1}
 
 
-def test_a_class_taken_out_of_the_config_can_be_dropped_and_taken_up_again_by_the_commands_that_are_named(project, capsys):
+def test_a_class_taken_out_of_the_config_can_be_dropped_and_taken_up_again_by_the_commands_that_are_named(
+    project, capsys
+):
     it = project(classes="bird")
     _, store = open_labels(it.config)
-    blob = store.publish_file("label_map", ".pbtxt", label_map_text({"bird": 1, "seal": 2}).encode())
-    store.commit(lambda state: Change(members={"live": {"label_map": blob}, "classes": {"renamed": {"Seal": "seal"}, "dropped": []}}),
-                 what="test")
+    blob = store.publish_file(
+        "label_map", ".pbtxt", label_map_text({"bird": 1, "seal": 2}).encode()
+    )
+    store.commit(
+        lambda state: Change(
+            members={
+                "live": {"label_map": blob},
+                "classes": {"renamed": {"Seal": "seal"}, "dropped": []},
+            }
+        ),
+        what="test",
+    )
     it.labelled(f"a.jpg {BOXES}\na.jpg seal .1 .2 .1 .2\nb.jpg Seal .1 .2 .1 .2\nb.jpg NULL")
     said = f"bash train/active_learning_update_label_map.sh {it.path}"
     assert refused(it).endswith(f"if you have taken them out of classes=, record that: {said}")
@@ -353,15 +487,23 @@ def test_a_class_taken_out_of_the_config_can_be_dropped_and_taken_up_again_by_th
     capsys.readouterr()
     assert it.run()["skipped"]["boxes_of_dropped_classes"] == {"seal": 2}
     printed = capsys.readouterr()
-    assert "2 boxes of the dropped class 'seal': left out" in printed.out and "recorded as dropped" not in printed.err
+    assert (
+        "2 boxes of the dropped class 'seal': left out" in printed.out
+        and "recorded as dropped" not in printed.err
+    )
 
     it = project(classes="bird,Seal")
     assert it.run()["classes"] == {"bird": 1}
-    line, = (line for line in capsys.readouterr().err.splitlines() if "recorded as dropped" in line)
+    (line,) = (
+        line for line in capsys.readouterr().err.splitlines() if "recorded as dropped" in line
+    )
     assert line.startswith("warning: class 'Seal' stands in classes= ") and line.endswith(said)
     update_label_map.main([str(it.path)])
     document = it.run()
-    assert (document["classes"], document["skipped"]["boxes_of_dropped_classes"]) == ({"bird": 1, "seal": 2}, {})
+    assert (document["classes"], document["skipped"]["boxes_of_dropped_classes"]) == (
+        {"bird": 1, "seal": 2},
+        {},
+    )
     assert "dropped" not in capsys.readouterr().err
 
 
@@ -371,7 +513,10 @@ def test_tiles_in_which_objects_look_much_larger_than_in_training_are_warned_of(
     text = f"a.jpg {BOXES}\nb.jpg {BOXES}\nc.jpg {BOXES}"
     it.labelled(text, a_jpg=large, b_jpg=large, c_jpg=small)
     it.run()
-    assert "tile=True: objects are 2.8 times as large in the tiles that are predicted as in the whole images" in capsys.readouterr().err
+    assert (
+        "tile=True: objects are 2.8 times as large in the tiles that are predicted as in the whole"
+        " images" in capsys.readouterr().err
+    )
     it.labelled(text, a_jpg=large, b_jpg=small, c_jpg=small)
     it.run()
     assert "tile" not in capsys.readouterr().err
@@ -382,7 +527,7 @@ def test_tiles_in_which_objects_look_much_larger_than_in_training_are_warned_of(
 
 
 def test_the_records_can_be_read_back_by_training(project):
-    import records
+    from train.network import records
 
     it = project()
     it.labelled(f"a.jpg {BOXES}\na.jpg seal .1 .2 .1 .2\nb.jpg {BOXES}")
@@ -411,13 +556,17 @@ def test_real_turned_photographs_are_stored_upright(project, shared):
     for name, data in photos.items():
         upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
         stored = Image.fromarray(found[name]["image"])
-        assert stored.width / stored.height == pytest.approx(upright.width / upright.height, rel=0.02)
-        difference = np.asarray(stored.resize((64, 64)), float) - np.asarray(upright.resize((64, 64), reducing_gap=3), float)
+        assert stored.width / stored.height == pytest.approx(
+            upright.width / upright.height, rel=0.02
+        )
+        difference = np.asarray(stored.resize((64, 64)), float) - np.asarray(
+            upright.resize((64, 64), reducing_gap=3), float
+        )
         assert np.abs(difference).mean() < 6
 
 
 def test_a_run_that_broke_off_leaves_nothing_that_training_would_take_for_whole(project):
-    import records
+    from train.network import records
 
     it = project()
     it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}")

@@ -1,16 +1,26 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils import tables
-from utils.splits import bursts, draw_test, split_validation
+from utils.labels import tables
+from utils.labels.splits import bursts, draw_test, split_validation
+from utils.reserved import NULL
 
 
 def photos(text: str):
     """An images table from lines `blob time-of-day`, the time absent where unknown."""
     rows = [line.split() for line in text.strip().splitlines()]
-    folders, names = zip(*(tables.split_name(row[0]) for row in rows), strict=True) if rows else ((), ())
+    folders, names = (
+        zip(*(tables.split_name(row[0]) for row in rows), strict=True) if rows else ((), ())
+    )
     taken = [f"2026-05-01T{row[1]}Z" if len(row) > 1 else "" for row in rows]
-    return tables.make("images", filename=names, folder=folders, height=[100] * len(rows), width=[200] * len(rows), taken_at=taken)
+    return tables.make(
+        "images",
+        filename=names,
+        folder=folders,
+        height=[100] * len(rows),
+        width=[200] * len(rows),
+        taken_at=taken,
+    )
 
 
 def single_photos(count: int):
@@ -19,11 +29,20 @@ def single_photos(count: int):
 
 def boxes(classes: dict[str, str]):
     """A tagged table: {blob: its classes, separated by spaces; "" for an empty image}."""
-    rows = [(blob, name) for blob, names in classes.items() for name in names.split() or [tables.NULL]]
+    rows = [(blob, name) for blob, names in classes.items() for name in names.split() or [NULL]]
     split = [tables.split_name(blob) for blob, _ in rows]
-    return tables.make("tagged", filename=[name for _, name in split], folder=[folder for folder, _ in split],
-                       class_=[name for _, name in rows], xmin=[0.1] * len(rows), xmax=[0.2] * len(rows), ymin=[0.1] * len(rows),
-                       ymax=[0.2] * len(rows), height=[100] * len(rows), width=[200] * len(rows))
+    return tables.make(
+        "tagged",
+        filename=[name for _, name in split],
+        folder=[folder for folder, _ in split],
+        class_=[name for _, name in rows],
+        xmin=[0.1] * len(rows),
+        xmax=[0.2] * len(rows),
+        ymin=[0.1] * len(rows),
+        ymax=[0.2] * len(rows),
+        height=[100] * len(rows),
+        width=[200] * len(rows),
+    )
 
 
 def drawn(tagged, images, share=0.2, trained=(), present=(), seed=0, **options):
@@ -37,9 +56,19 @@ def test_no_images_have_no_bursts():
 
 
 def test_photographs_of_a_folder_within_a_minute_of_each_other_are_a_burst():
-    images = photos("a/3.jpg 10:01:50\na/1.jpg 10:00:00\na/2.jpg 10:00:55\na/4.jpg 10:02:51\nb/1.jpg 10:00:00\na/5.jpg\na/6.jpg")
-    assert bursts(images).to_dict() == {"a/1.jpg": "a/1.jpg", "a/2.jpg": "a/1.jpg", "a/3.jpg": "a/1.jpg", "a/4.jpg": "a/4.jpg",
-                                        "b/1.jpg": "b/1.jpg", "a/5.jpg": "a/5.jpg", "a/6.jpg": "a/6.jpg"}
+    images = photos(
+        "a/3.jpg 10:01:50\na/1.jpg 10:00:00\na/2.jpg 10:00:55\na/4.jpg 10:02:51\nb/1.jpg"
+        " 10:00:00\na/5.jpg\na/6.jpg"
+    )
+    assert bursts(images).to_dict() == {
+        "a/1.jpg": "a/1.jpg",
+        "a/2.jpg": "a/1.jpg",
+        "a/3.jpg": "a/1.jpg",
+        "a/4.jpg": "a/4.jpg",
+        "b/1.jpg": "b/1.jpg",
+        "a/5.jpg": "a/5.jpg",
+        "a/6.jpg": "a/6.jpg",
+    }
 
 
 def test_bursts_may_be_folders_or_images():
@@ -64,13 +93,17 @@ def test_the_test_set_has_the_share_of_the_labelled_images():
 def test_the_draw_depends_on_the_seed_and_not_on_the_order_of_rows():
     images = single_photos(50)
     tagged = boxes({f"{number:04}.jpg": "fox" for number in range(50)})
-    assert drawn(tagged, images) == drawn(tagged[::-1].reset_index(drop=True), images[::-1].reset_index(drop=True))
+    assert drawn(tagged, images) == drawn(
+        tagged[::-1].reset_index(drop=True), images[::-1].reset_index(drop=True)
+    )
     assert drawn(tagged, images) != drawn(tagged, images, seed=1)
 
 
 def test_a_rare_class_is_in_the_test_set_and_in_training():
     images = single_photos(100)
-    tagged = boxes({f"{number:04}.jpg": "lynx" if number in (17, 60) else "fox" for number in range(100)})
+    tagged = boxes(
+        {f"{number:04}.jpg": "lynx" if number in (17, 60) else "fox" for number in range(100)}
+    )
     for seed in range(10):
         assert len(drawn(tagged, images, seed=seed) & {"0017.jpg", "0060.jpg"}) == 1
 
@@ -84,8 +117,16 @@ def test_the_only_image_of_a_class_is_trained_on():
 
 
 def test_bursts_are_drawn_whole():
-    images = photos("\n".join(f"{minute:02}-{second}.jpg 10:{minute:02}:{second:02}" for minute in range(0, 60, 3) for second in range(3)))
-    tagged = boxes({f"{minute:02}-{second}.jpg": "fox" for minute in range(0, 60, 3) for second in range(3)})
+    images = photos(
+        "\n".join(
+            f"{minute:02}-{second}.jpg 10:{minute:02}:{second:02}"
+            for minute in range(0, 60, 3)
+            for second in range(3)
+        )
+    )
+    tagged = boxes(
+        {f"{minute:02}-{second}.jpg": "fox" for minute in range(0, 60, 3) for second in range(3)}
+    )
     chosen = drawn(tagged, images)
     assert len(chosen) == 12
     assert all({f"{name[:2]}-{second}.jpg" for second in range(3)} <= chosen for name in chosen)
@@ -128,18 +169,35 @@ def test_images_that_are_gone_are_neither_drawn_nor_counted_but_stay():
 def test_the_last_burst_is_left_to_training():
     assert drawn(boxes({"0000.jpg": "fox"}), single_photos(1)) == set()
     images = photos("a/1.jpg\na/2.jpg\na/3.jpg")
-    assert drawn(boxes(dict.fromkeys(["a/1.jpg", "a/2.jpg", "a/3.jpg"], "fox")), images, split_by="folder") == set()
+    assert (
+        drawn(
+            boxes(dict.fromkeys(["a/1.jpg", "a/2.jpg", "a/3.jpg"], "fox")),
+            images,
+            split_by="folder",
+        )
+        == set()
+    )
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["", "fox", "crow", "fox crow", "lynx"])), max_size=60), st.integers(0, 5))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.sampled_from(["", "fox", "crow", "fox crow", "lynx"])),
+        max_size=60,
+    ),
+    st.integers(0, 5),
+)
 def test_any_draw_keeps_bursts_whole_and_leaves_every_class_to_training(rows, seed):
     names = {f"{burst}/{number}.jpg": found for number, (burst, found) in enumerate(rows)}
     images, tagged = photos("\n".join(names)), boxes(names)
     chosen = drawn(tagged, images, seed=seed, share=0.3, split_by="folder")
-    assert not {name.split("/")[0] for name in chosen} & {name.split("/")[0] for name in set(names) - chosen}
+    assert not {name.split("/")[0] for name in chosen} & {
+        name.split("/")[0] for name in set(names) - chosen
+    }
     classes = {word for found in names.values() for word in found.split()}
-    assert classes == {word for name, found in names.items() if name not in chosen for word in found.split()}
+    assert classes == {
+        word for name, found in names.items() if name not in chosen for word in found.split()
+    }
 
 
 def test_validation_has_about_its_share_and_images_keep_their_side_when_others_come():
@@ -153,15 +211,30 @@ def test_validation_has_about_its_share_and_images_keep_their_side_when_others_c
 
 
 def test_images_of_a_burst_are_on_one_side_of_validation():
-    images = photos("\n".join(f"{minute:02}-{second}.jpg 10:{minute:02}:{second:02}" for minute in range(0, 60, 3) for second in range(3)))
-    train, validation = split_validation(boxes(dict.fromkeys(tables.blob_names(images), "fox")), images, 0.5, 0)
+    images = photos(
+        "\n".join(
+            f"{minute:02}-{second}.jpg 10:{minute:02}:{second:02}"
+            for minute in range(0, 60, 3)
+            for second in range(3)
+        )
+    )
+    train, validation = split_validation(
+        boxes(dict.fromkeys(tables.blob_names(images), "fox")), images, 0.5, 0
+    )
     assert len(train | validation) == 60 and train and validation
     assert not {name[:2] for name in train} & {name[:2] for name in validation}
 
 
 def test_a_class_is_never_only_in_validation():
     for seed in range(10):
-        train, validation = split_validation(boxes({"0000.jpg": "fox", "0001.jpg": "crow", "0002.jpg": ""}), single_photos(3), 0.9, seed)
+        train, validation = split_validation(
+            boxes({"0000.jpg": "fox", "0001.jpg": "crow", "0002.jpg": ""}),
+            single_photos(3),
+            0.9,
+            seed,
+        )
         assert {"0000.jpg", "0001.jpg"} <= train
-    train, validation = split_validation(boxes({"0000.jpg": "", "0001.jpg": ""}), single_photos(2), 1, 0)
+    train, validation = split_validation(
+        boxes({"0000.jpg": "", "0001.jpg": ""}), single_photos(2), 1, 0
+    )
     assert train and validation

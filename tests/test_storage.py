@@ -1,4 +1,7 @@
-"""The contract of a container, kept by the folder store and by Azure Blob Storage alike, and what each says about bad settings."""
+"""The contract of a container, kept by the folder store and by Azure Blob Storage alike, and what
+each says about bad settings.
+"""
+
 import hashlib
 import os
 import socket
@@ -14,7 +17,8 @@ import pytest
 from utils.config import load_config
 from utils.errors import InputError, OutsideError
 from utils.files import local_path, refused, write_beside
-from utils.storage import Conflict, Missing, open_containers
+from utils.storage.container import Conflict, Missing
+from utils.storage.opening import open_containers
 
 
 def test_a_new_container_is_empty(store):
@@ -26,14 +30,36 @@ def test_what_was_written_is_read_back_with_its_description(store):
 
     data, blob = store.labels.read("tagged_1.csv")
 
-    assert (data, blob.name, blob.size, blob.etag, blob.metadata) == (b"filename\n", "tagged_1.csv", 9, etag, {"commit": "abc"})
+    assert (data, blob.name, blob.size, blob.etag, blob.metadata) == (
+        b"filename\n",
+        "tagged_1.csv",
+        9,
+        etag,
+        {"commit": "abc"},
+    )
     assert store.labels.info("tagged_1.csv") == blob
     assert blob.last_modified.tzinfo == UTC
     assert abs(datetime.now(UTC) - blob.last_modified) < timedelta(minutes=5)
 
 
-@pytest.mark.parametrize("name", ["plain.jpg", "a b/c d.jpg", "100%.jpg", "a%20b.jpg", "#1.jpg", "x?y=1&z.jpg", "[1] (2).jpg",
-                                  "Äpfel/ñandú.jpg", "鸟/é.jpg", "+.jpg", "it's,\"q\".jpg", "a/b/c/d.JPG", "line\nfeed.jpg"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain.jpg",
+        "a b/c d.jpg",
+        "100%.jpg",
+        "a%20b.jpg",
+        "#1.jpg",
+        "x?y=1&z.jpg",
+        "[1] (2).jpg",
+        "Äpfel/ñandú.jpg",
+        "鸟/é.jpg",
+        "+.jpg",
+        'it\'s,"q".jpg',
+        "a/b/c/d.JPG",
+        "line\nfeed.jpg",
+    ],
+)
 def test_blob_names_come_back_as_they_are(store, name, tmp_path):
     store.images.write(name, b"x")
 
@@ -46,9 +72,21 @@ def test_a_listing_is_sorted_by_name_and_limited_to_a_prefix(store):
     for name in ("b.jpg", "a/2.jpg", "a-b.jpg", "a/1.jpg", "ab/3.jpg", "B.jpg"):
         store.images.write(name, b"x")
 
-    assert [blob.name for blob in store.images.list()] == ["B.jpg", "a-b.jpg", "a/1.jpg", "a/2.jpg", "ab/3.jpg", "b.jpg"]
+    assert [blob.name for blob in store.images.list()] == [
+        "B.jpg",
+        "a-b.jpg",
+        "a/1.jpg",
+        "a/2.jpg",
+        "ab/3.jpg",
+        "b.jpg",
+    ]
     assert [blob.name for blob in store.images.list("a/")] == ["a/1.jpg", "a/2.jpg"]
-    assert [blob.name for blob in store.images.list("a")] == ["a-b.jpg", "a/1.jpg", "a/2.jpg", "ab/3.jpg"]
+    assert [blob.name for blob in store.images.list("a")] == [
+        "a-b.jpg",
+        "a/1.jpg",
+        "a/2.jpg",
+        "ab/3.jpg",
+    ]
     assert list(store.images.list("none/")) == []
 
 
@@ -56,7 +94,10 @@ def test_list_info_and_write_agree_about_size_and_etag(store):
     etag = store.labels.write("a.csv", b"12345")
     state = store.labels.write("label_state.json", b"{}")
 
-    assert [(blob.name, blob.size, blob.etag) for blob in store.labels.list()] == [("a.csv", 5, etag), ("label_state.json", 2, state)]
+    assert [(blob.name, blob.size, blob.etag) for blob in store.labels.list()] == [
+        ("a.csv", 5, etag),
+        ("label_state.json", 2, state),
+    ]
     assert store.labels.info("a.csv").etag == etag
 
 
@@ -165,7 +206,8 @@ def test_processes_that_count_in_one_document_lose_no_count(store, tmp_path):
         import sys
         sys.path.insert(0, sys.argv[1])
         from utils.config import load_config
-        from utils.storage import Conflict, open_containers
+        from utils.storage.container import Conflict
+        from utils.storage.opening import open_containers
         labels = open_containers(load_config(sys.argv[2]))[1]
         done = 0
         while done < 5:
@@ -193,7 +235,9 @@ def test_images_in_azure_are_no_local_files(azurite_store):
     assert azurite_store.images.path_of("a/b.jpg") is None
 
 
-def test_a_folder_store_lists_neither_lock_nor_metadata_and_follows_links_once(folder_store, tmp_path):
+def test_a_folder_store_lists_neither_lock_nor_metadata_and_follows_links_once(
+    folder_store, tmp_path
+):
     folder = folder_store.images.path_of("a.jpg").parent
     folder_store.images.write("a.jpg", b"x", metadata={"k": "v"})
     (tmp_path / "elsewhere").mkdir()
@@ -220,8 +264,24 @@ def test_uploads_to_azure_carry_their_md5(azurite_store):
     assert azurite_store.labels.info("a.csv").md5 == hashlib.md5(b"x").digest()
 
 
-@pytest.mark.parametrize("name", ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "C:/x.jpg", "c:x.jpg", "a\\..\\x.jpg", "a//b.jpg", "./a.jpg",
-                                  "", "a/", "lone\rreturn.jpg", "zero\0.jpg", "broken\udcff.jpg"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../x.jpg",
+        "a/../../x.jpg",
+        "/etc/x.jpg",
+        "C:/x.jpg",
+        "c:x.jpg",
+        "a\\..\\x.jpg",
+        "a//b.jpg",
+        "./a.jpg",
+        "",
+        "a/",
+        "lone\rreturn.jpg",
+        "zero\0.jpg",
+        "broken\udcff.jpg",
+    ],
+)
 def test_a_name_that_leaves_the_folder_or_that_csv_cannot_carry_is_refused(name, tmp_path):
     assert refused(name)
     with pytest.raises(InputError):
@@ -259,16 +319,28 @@ NAMES = "image_container_name=images\nlabel_container_name=labels\n"
 
 
 def test_an_account_that_was_not_filled_in_is_one_line(tmp_path):
-    said = refusal(tmp_path, NAMES + "AZURE_STORAGE_ACCOUNT=<STORAGE ACCOUNT NAME>\nAZURE_STORAGE_KEY=<STORAGE ACCOUNT KEY>\n")
-    assert said.startswith("InputError: ") and "AZURE_STORAGE_ACCOUNT" in said and "name of your storage account" in said
+    said = refusal(
+        tmp_path,
+        NAMES
+        + "AZURE_STORAGE_ACCOUNT=<STORAGE ACCOUNT NAME>\nAZURE_STORAGE_KEY=<STORAGE ACCOUNT KEY>\n",
+    )
+    assert (
+        said.startswith("InputError: ")
+        and "AZURE_STORAGE_ACCOUNT" in said
+        and "name of your storage account" in said
+    )
 
 
 def test_a_folder_store_without_the_container_is_one_line(tmp_path):
     said = refusal(tmp_path, NAMES + "storage_url=store\n")
-    assert said.startswith("InputError: ") and "image_container_name=images: no such container" in said
+    assert (
+        said.startswith("InputError: ") and "image_container_name=images: no such container" in said
+    )
 
 
-def test_the_proxy_of_the_environment_is_used_and_its_exceptions_too(azurite_store, tmp_path, monkeypatch):
+def test_the_proxy_of_the_environment_is_used_and_its_exceptions_too(
+    azurite_store, tmp_path, monkeypatch
+):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nothing listens there
     monkeypatch.setenv("no_proxy", "example.org")
     assert "cannot be reached" in refusal(tmp_path, azurite_store.settings)
@@ -280,7 +352,9 @@ def test_the_proxy_of_the_environment_is_used_and_its_exceptions_too(azurite_sto
 def test_a_wrong_key_is_one_line_without_the_key(azurite_store, tmp_path):
     text = azurite_store.settings.replace(azurite.KEY, "c2VjcmV0c2VjcmV0")
     said = refusal(tmp_path, text)
-    assert said.startswith("InputError: ") and "access refused" in said and "AZURE_STORAGE_KEY" in said
+    assert (
+        said.startswith("InputError: ") and "access refused" in said and "AZURE_STORAGE_KEY" in said
+    )
 
 
 def test_a_key_that_is_no_key_is_one_line_without_the_key(azurite_store, tmp_path):
@@ -289,12 +363,24 @@ def test_a_key_that_is_no_key_is_one_line_without_the_key(azurite_store, tmp_pat
 
 
 def test_a_container_that_does_not_exist_is_one_line(azurite_store, tmp_path):
-    said = refusal(tmp_path, azurite_store.settings.replace("label_container_name=labels-", "label_container_name=other-"))
-    assert said.startswith("InputError: ") and "label_container_name=other-" in said and "no such container" in said
+    said = refusal(
+        tmp_path,
+        azurite_store.settings.replace(
+            "label_container_name=labels-", "label_container_name=other-"
+        ),
+    )
+    assert (
+        said.startswith("InputError: ")
+        and "label_container_name=other-" in said
+        and "no such container" in said
+    )
 
 
 def test_an_impossible_container_name_is_one_line(azurite_store, tmp_path):
-    said = refusal(tmp_path, azurite_store.settings.replace("image_container_name=images-", "image_container_name=A_"))
+    said = refusal(
+        tmp_path,
+        azurite_store.settings.replace("image_container_name=images-", "image_container_name=A_"),
+    )
     assert "no" in said and "A_" in said
 
 
@@ -302,7 +388,11 @@ def test_a_service_that_cannot_be_reached_is_one_line(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    said = refusal(tmp_path, NAMES + f"storage_url=http://127.0.0.1:{port}/devstoreaccount1\nAZURE_STORAGE_KEY=c2VjcmV0\n")
+    said = refusal(
+        tmp_path,
+        NAMES
+        + f"storage_url=http://127.0.0.1:{port}/devstoreaccount1\nAZURE_STORAGE_KEY=c2VjcmV0\n",
+    )
     assert said.startswith("OutsideError: ") and "cannot be reached (Connection refused)" in said
 
 
@@ -312,13 +402,20 @@ def test_plain_http_without_a_key_is_one_line(azurite_url, tmp_path):
 
 
 def test_a_connection_string_of_another_account_is_one_line(azurite_url, tmp_path):
-    said = refusal(tmp_path, NAMES + f"storage_url={azurite_url}\n",
-                   AZURE_STORAGE_CONNECTION_STRING="AccountName=other;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net")
+    said = refusal(
+        tmp_path,
+        NAMES + f"storage_url={azurite_url}\n",
+        AZURE_STORAGE_CONNECTION_STRING=(
+            "AccountName=other;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net"
+        ),
+    )
     assert said.startswith("InputError: ") and "account other" in said
 
 
 def test_a_connection_string_opens_its_containers(azurite_store, azurite_url, tmp_path):
-    names = "".join(line + "\n" for line in azurite_store.settings.splitlines() if "container_name" in line)
+    names = "".join(
+        line + "\n" for line in azurite_store.settings.splitlines() if "container_name" in line
+    )
     file = tmp_path / "config.ini"
     file.write_text(names + "classes=bird\nuser_folders=True\nfiletype=*.jpg\n")
     secret = f"AccountName={azurite.ACCOUNT};AccountKey={azurite.KEY};BlobEndpoint={azurite_url};"
@@ -328,15 +425,28 @@ def test_a_connection_string_opens_its_containers(azurite_store, azurite_url, tm
     assert images.address == azurite_store.images.address
 
 
-def test_a_sas_token_for_each_container_opens_it_with_the_rights_it_gives(azurite_store, azurite_url, tmp_path):
+def test_a_sas_token_for_each_container_opens_it_with_the_rights_it_gives(
+    azurite_store, azurite_url, tmp_path
+):
     from azure.storage.blob import generate_container_sas
 
     end = datetime.now(UTC) + timedelta(hours=1)
-    images, labels = (generate_container_sas(azurite.ACCOUNT, container.name, azurite.KEY, permission=rights, expiry=end)
-                      for container, rights in ((azurite_store.images, "rl"), (azurite_store.labels, "rlwdc")))
+    images, labels = (
+        generate_container_sas(
+            azurite.ACCOUNT, container.name, azurite.KEY, permission=rights, expiry=end
+        )
+        for container, rights in ((azurite_store.images, "rl"), (azurite_store.labels, "rlwdc"))
+    )
     file = tmp_path / "config.ini"
-    file.write_text("".join(line + "\n" for line in azurite_store.config_text().splitlines() if "KEY" not in line))
-    config = load_config(file, {"AZURE_STORAGE_SAS_TOKEN_IMAGES": images, "AZURE_STORAGE_SAS_TOKEN_LABELS": "?" + labels})
+    file.write_text(
+        "".join(
+            line + "\n" for line in azurite_store.config_text().splitlines() if "KEY" not in line
+        )
+    )
+    config = load_config(
+        file,
+        {"AZURE_STORAGE_SAS_TOKEN_IMAGES": images, "AZURE_STORAGE_SAS_TOKEN_LABELS": "?" + labels},
+    )
 
     read_only, writable = open_containers(config)
 

@@ -1,4 +1,7 @@
-"""What the repository says about itself is true: who imports whom, what is documented, what the README shows."""
+"""What the repository says about itself is true: who imports whom, what is documented, what the
+README shows.
+"""
+
 import ast
 import re
 import subprocess
@@ -8,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from utils import tables
-from utils.class_map import read_class_map
 from utils.config import KEYS
+from utils.labels import tables
+from utils.labels.class_map import read_class_map
 
 ROOT = Path(__file__).resolve().parent.parent
 TENSORFLOW = {"tensorflow", "tf_keras", "official", "keras"}
@@ -34,13 +37,22 @@ def imported(path: Path) -> set[str]:
 
 
 def test_train_and_tag_never_import_each_other_and_utils_imports_neither():
-    for folder, others in (("train", OWN["tag"] - OWN["train"]), ("tag", OWN["train"] - OWN["tag"]), ("utils", OWN["train"] | OWN["tag"])):
+    for folder, others in (
+        ("train", OWN["tag"] - OWN["train"]),
+        ("tag", OWN["train"] - OWN["tag"]),
+        ("utils", OWN["train"] | OWN["tag"]),
+    ):
         for path in PROGRAMS[folder]:
             assert not imported(path) & (others | {"train", "tag"}), path
 
 
 def test_azure_is_imported_by_one_module_and_tensorflow_only_in_train():
-    azure = [path.relative_to(ROOT).as_posix() for paths in PROGRAMS.values() for path in paths if "azure" in imported(path)]
+    azure = [
+        path.relative_to(ROOT).as_posix()
+        for paths in PROGRAMS.values()
+        for path in paths
+        if "azure" in imported(path)
+    ]
     assert azure == ["utils/azure_storage.py"]
     for path in PROGRAMS["tag"] + PROGRAMS["utils"]:
         assert not imported(path) & TENSORFLOW, path
@@ -53,8 +65,14 @@ def reached(paths: list[Path]) -> set[Path]:
         path = todo.pop()
         if path not in seen and path.exists():
             seen.add(path)
-            todo += [ROOT / f"{name.replace('.', '/')}.py" if name.startswith("utils.") else path.parent / f"{name}.py"
-                     for name in imported(path)]
+            todo += [
+                (
+                    ROOT / f"{name.replace('.', '/')}.py"
+                    if name.startswith("utils.")
+                    else path.parent / f"{name}.py"
+                )
+                for name in imported(path)
+            ]
     return seen
 
 
@@ -72,7 +90,9 @@ def required(file: str) -> dict[str, str]:
     return pins
 
 
-@pytest.mark.parametrize("file, folder", [("tag/requirements.txt", "tag"), ("requirements.txt", "train")])
+@pytest.mark.parametrize(
+    "file, folder", [("tag/requirements.txt", "tag"), ("requirements.txt", "train")]
+)
 def test_every_package_that_a_program_imports_is_required(file, folder):
     assert packages_of(folder) <= set(required(file))
 
@@ -83,23 +103,38 @@ def test_every_package_that_is_required_is_imported():
 
 
 def packages_of(folder: str) -> set[str]:
-    """The distributions whose modules the programs of a folder import; tf_keras and absl come with TensorFlow."""
+    """The distributions whose modules the programs of a folder import; tf_keras and absl come with
+    TensorFlow.
+    """
     own = OWN["train"] | OWN["tag"] | {"utils"}
-    names = {name for path in reached(PROGRAMS[folder]) for name in imported(path)
-             if name.split(".")[0] not in own and name not in sys.stdlib_module_names}
+    names = {
+        name
+        for path in reached(PROGRAMS[folder])
+        for name in imported(path)
+        if name.split(".")[0] not in own and name not in sys.stdlib_module_names
+    }
     azure = {"azure-identity", "azure-storage-blob"} if "azure" in names else set()
     owners = packages_distributions()
-    found = {re.sub(r"[-_.]+", "-", owners.get(name, [name])[0]).lower() for name in names - {"azure", "tf_keras", "absl"}}
-    return {"opencv-python-headless" if name.startswith("opencv-python") else name for name in found} | azure
+    found = {
+        re.sub(r"[-_.]+", "-", owners.get(name, [name])[0]).lower()
+        for name in names - {"azure", "tf_keras", "absl"}
+    }
+    return {
+        "opencv-python-headless" if name.startswith("opencv-python") else name for name in found
+    } | azure
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-gpu.txt", "tests/requirements.txt"])
+@pytest.mark.parametrize(
+    "file", ["requirements.txt", "requirements-gpu.txt", "tests/requirements.txt"]
+)
 def test_the_environment_has_what_is_pinned(file):
     assert {name: version(name) for name in required(file)} == required(file)
 
 
 def test_the_keys_of_config_ini_are_those_described_and_those_known():
-    headings = re.findall(r"^### (\S+)$", (ROOT / "config_description.md").read_text(encoding="utf-8"), re.MULTILINE)
+    headings = re.findall(
+        r"^### (\S+)$", (ROOT / "config_description.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert sorted(headings) == sorted(spec.name for spec in KEYS.values())
     keys = re.findall(r"^(\w+)=", (ROOT / "config.ini").read_text(encoding="utf-8"), re.MULTILINE)
     assert len(keys) == len(set(keys))
@@ -107,8 +142,13 @@ def test_the_keys_of_config_ini_are_those_described_and_those_known():
 
 
 def test_the_defaults_described_are_those_in_force():
-    described = dict(re.findall(r"^### (\S+)\n(.*?)(?=^#|\Z)", (ROOT / "config_description.md").read_text(encoding="utf-8"),
-                                re.MULTILINE | re.DOTALL))
+    described = dict(
+        re.findall(
+            r"^### (\S+)\n(.*?)(?=^#|\Z)",
+            (ROOT / "config_description.md").read_text(encoding="utf-8"),
+            re.MULTILINE | re.DOTALL,
+        )
+    )
     for key, spec in KEYS.items():
         if isinstance(spec.default, bool) or isinstance(spec.default, (int, float)):
             shown = f"{spec.default:g}" if not isinstance(spec.default, bool) else str(spec.default)
@@ -120,14 +160,18 @@ def test_the_defaults_described_are_those_in_force():
 def commands() -> list[str]:
     inline = re.findall(r"`((?:bash|python|sh) [^`]*)`", README)
     lines = [line for block in BLOCKS for line in block.splitlines()] + inline
-    return [line for line in lines if re.match(r"(bash|python|sh) ", line) and " -m pip " not in line]
+    return [
+        line for line in lines if re.match(r"(bash|python|sh) ", line) and " -m pip " not in line
+    ]
 
 
 def test_the_readme_shows_commands():
     assert len(commands()) >= 6
 
 
-@pytest.mark.parametrize("command", sorted({" ".join(command.split()[:2]) for command in commands()}))
+@pytest.mark.parametrize(
+    "command", sorted({" ".join(command.split()[:2]) for command in commands()})
+)
 def test_every_command_in_the_readme_exists_and_explains_itself(command):
     program, script = command.split()
     program = sys.executable if program == "python" else program
@@ -170,7 +214,9 @@ def test_the_modules_that_the_readme_sends_people_to_are_there():
 
 def test_the_columns_in_the_readme_are_the_columns():
     shown = dict(re.findall(r"^\| `(\w+)_<ms>\.csv` \| (.*) \|$", README, re.MULTILINE))
-    assert {name: columns.split(",") for name, columns in shown.items()} == {name: tables.COLUMNS[name] for name in shown}
+    assert {name: columns.split(",") for name, columns in shown.items()} == {
+        name: tables.COLUMNS[name] for name in shown
+    }
     assert {"images", "failed", "totag", "tagging", "tagged", "test", "performance"} <= set(shown)
 
 
@@ -178,10 +224,17 @@ def test_the_class_map_in_the_description_is_one(tmp_path):
     text = (ROOT / "init_pred_desription.md").read_text(encoding="utf-8")
     (tmp_path / "class_map.json").write_text(re.search(r"```json\n(.*?)```", text, re.DOTALL)[1])
     class_map = read_class_map(tmp_path / "class_map.json")
-    assert (class_map.shares, class_map.empty_share, class_map.default) == ({"person": 0.6, "horse": 0.3}, 0.1, "other")
+    assert (class_map.shares, class_map.empty_share, class_map.default) == (
+        {"person": 0.6, "horse": 0.3},
+        0.1,
+        "other",
+    )
 
 
 def test_links_in_the_documents_lead_somewhere():
     for document in ROOT.glob("*.md"):
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
-            assert target.startswith("https://") or (ROOT / target).exists(), (document.name, target)
+            assert target.startswith("https://") or (ROOT / target).exists(), (
+                document.name,
+                target,
+            )

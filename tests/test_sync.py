@@ -1,4 +1,5 @@
 """What is listed, what is fetched and what is not, and how a sync ends that something stops."""
+
 import os
 import subprocess
 import sys
@@ -9,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils import tables
 from utils.errors import InputError
-from utils.images import encode_jpeg
-from utils.storage import Blob
-from utils.sync import Listing, image_path, list_images, sync_images, update_image_tables
+from utils.images.decoding import encode_jpeg
+from utils.labels import tables
+from utils.labels.image_tables import update_image_tables
+from utils.storage.container import Blob
+from utils.storage.sync import Listing, image_path, list_images, sync_images
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,17 +25,26 @@ def jpeg(width: int = 4, height: int = 3) -> bytes:
 
 
 class Named:
-    """A container of which only the listing matters: the way to names that no file system of this machine would hold."""
+    """A container of which only the listing matters: the way to names that no file system of this
+    machine would hold.
+    """
+
     address = "https://account/images"
 
     def __init__(self, *names: str):
         self._names = names
 
     def list(self, prefix: str = ""):
-        return (Blob(name, 1, "e", datetime(2024, 1, 1, tzinfo=UTC)) for name in self._names if name.startswith(prefix))
+        return (
+            Blob(name, 1, "e", datetime(2024, 1, 1, tzinfo=UTC))
+            for name in self._names
+            if name.startswith(prefix)
+        )
 
 
-def refusal(*names: str, filetype: str = "*.jpg", user_folders: bool = True, pred_dir: str | None = None) -> str:
+def refusal(
+    *names: str, filetype: str = "*.jpg", user_folders: bool = True, pred_dir: str | None = None
+) -> str:
     with pytest.raises(InputError) as caught:
         list_images(Named(*names), filetype, user_folders, pred_dir)
     return str(caught.value)
@@ -46,11 +57,14 @@ def test_an_empty_container_is_one_line(store):
 
 def test_when_no_image_matches_the_types_that_are_there_are_named():
     assert refusal("a.png", "b.png", "c.JPEG", "readme").endswith(
-        "no image matches filetype=*.jpg; the file types there are .png (2), .JPEG (1), none (1)")
+        "no image matches filetype=*.jpg; the file types there are .png (2), .JPEG (1), none (1)"
+    )
 
 
 def test_when_all_images_lie_in_folders_the_key_is_named():
-    assert refusal("a/1.jpg", "b/2.jpg", user_folders=False).endswith("no image at the top, 2 in folders; set user_folders=True")
+    assert refusal("a/1.jpg", "b/2.jpg", user_folders=False).endswith(
+        "no image at the top, 2 in folders; set user_folders=True"
+    )
 
 
 def test_without_user_folders_images_in_folders_are_counted_only():
@@ -60,13 +74,17 @@ def test_without_user_folders_images_in_folders_are_counted_only():
 
 
 def test_the_file_type_matches_whatever_the_case_and_only_the_file_name():
-    listing = list_images(Named("1.JPG", "2.jpg", "a.jpg/notes.txt", "b/3.Jpg"), "*.jpG", user_folders=True)
+    listing = list_images(
+        Named("1.JPG", "2.jpg", "a.jpg/notes.txt", "b/3.Jpg"), "*.jpG", user_folders=True
+    )
 
     assert [blob.name for blob in listing.blobs] == ["1.JPG", "2.jpg", "b/3.Jpg"]
 
 
 def test_only_the_folder_of_pred_dir_is_listed():
-    listing = list_images(Named("1.jpg", "a/2.jpg", "a/b/3.jpg", "ab/4.jpg"), "*.jpg", user_folders=True, pred_dir="a")
+    listing = list_images(
+        Named("1.jpg", "a/2.jpg", "a/b/3.jpg", "ab/4.jpg"), "*.jpg", user_folders=True, pred_dir="a"
+    )
 
     assert [blob.name for blob in listing.blobs] == ["a/2.jpg", "a/b/3.jpg"]
     assert "images/z is empty" in refusal("1.jpg", pred_dir="z")
@@ -87,7 +105,9 @@ def test_a_folder_store_is_not_copied(folder_store, tmp_path):
 
     assert sync_images(folder_store.images, listing.blobs, tmp_path / "AllImages").present == 1
     assert not (tmp_path / "AllImages").exists()
-    assert image_path(folder_store.images, tmp_path / "AllImages", "a/1.jpg") == folder_store.images.path_of("a/1.jpg")
+    assert image_path(
+        folder_store.images, tmp_path / "AllImages", "a/1.jpg"
+    ) == folder_store.images.path_of("a/1.jpg")
 
 
 def synced(store, folder: Path, pred_dir: str | None = None) -> tuple[int, int, list]:
@@ -108,11 +128,17 @@ def test_only_what_is_new_or_changed_is_fetched(azurite_store, tmp_path):
     os.remove(tmp_path / "2 #%.jpg")
 
     assert synced(azurite_store, tmp_path) == (3, 0, [])
-    assert [(tmp_path / name).read_bytes() for name in ("a/1.jpg", "2 #%.jpg", "3.jpg")] == [b"A/1.jpg", b"2 #%.jpg", b"3"]
+    assert [(tmp_path / name).read_bytes() for name in ("a/1.jpg", "2 #%.jpg", "3.jpg")] == [
+        b"A/1.jpg",
+        b"2 #%.jpg",
+        b"3",
+    ]
     assert synced(azurite_store, tmp_path) == (0, 3, [])
 
 
-def test_after_a_sync_of_one_folder_the_images_of_the_others_are_not_fetched_again(azurite_store, tmp_path):
+def test_after_a_sync_of_one_folder_the_images_of_the_others_are_not_fetched_again(
+    azurite_store, tmp_path
+):
     for name in ("1.jpg", "a/2.jpg", "b/3.jpg"):
         azurite_store.images.write(name, name.encode())
     synced(azurite_store, tmp_path)
@@ -144,11 +170,14 @@ def test_a_journal_line_cut_short_by_a_kill_costs_one_image(azurite_store, tmp_p
     assert synced(azurite_store, tmp_path) == (0, 2, [])
 
 
-def test_an_image_that_is_gone_or_damaged_is_reported_and_the_rest_is_fetched(azurite_store, tmp_path):
+def test_an_image_that_is_gone_or_damaged_is_reported_and_the_rest_is_fetched(
+    azurite_store, tmp_path
+):
     for name in ("1.jpg", "2.jpg", "3.jpg", "4.jpg/5.jpg", "4.jpg"):
         azurite_store.images.write(name, b"x")
     client = azurite_store.images._client.get_blob_client("2.jpg")
     from azure.storage.blob import ContentSettings
+
     client.set_http_headers(ContentSettings(content_md5=bytearray(16)))
     listing = list_images(azurite_store.images, "*.jpg", True)
     azurite_store.images.delete("1.jpg")
@@ -165,8 +194,18 @@ def test_an_image_that_is_gone_or_damaged_is_reported_and_the_rest_is_fetched(az
 def test_a_full_disk_is_one_line_and_the_next_run_goes_on(azurite_store, tmp_path):
     mounted = tmp_path / "small"
     mounted.mkdir()
-    own_disk = ["unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o size=1m none "{mounted}" && exec "$@"', "sh"]
-    if sys.platform != "linux" or subprocess.run([*own_disk, "true"], capture_output=True).returncode:
+    own_disk = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        f'mount -t tmpfs -o size=1m none "{mounted}" && exec "$@"',
+        "sh",
+    ]
+    if (
+        sys.platform != "linux"
+        or subprocess.run([*own_disk, "true"], capture_output=True).returncode
+    ):
         pytest.skip("this machine lets nobody mount a small disk")
     for number in range(20):
         azurite_store.images.write(f"{number}.jpg", os.urandom(100_000))
@@ -177,8 +216,8 @@ def test_a_full_disk_is_one_line_and_the_next_run_goes_on(azurite_store, tmp_pat
         from pathlib import Path
         from utils.config import load_config
         from utils.errors import OutsideError
-        from utils.storage import open_containers
-        from utils.sync import list_images, sync_images
+        from utils.storage.opening import open_containers
+        from utils.storage.sync import list_images, sync_images
         images = open_containers(load_config(sys.argv[1]))[0]
         blobs = list_images(images, "*.jpg", True).blobs
         try:
@@ -193,7 +232,11 @@ def test_a_full_disk_is_one_line_and_the_next_run_goes_on(azurite_store, tmp_pat
         again = sync_images(images, left, Path(sys.argv[2]), workers=2)
         print(again.present > 0, again.present + again.downloaded == len(left) > 4)
     """
-    done = subprocess.run([*own_disk, sys.executable, "-c", program, tmp_path / "config.ini", mounted], capture_output=True, text=True)
+    done = subprocess.run(
+        [*own_disk, sys.executable, "-c", program, tmp_path / "config.ini", mounted],
+        capture_output=True,
+        text=True,
+    )
 
     said, pieces, goes_on = done.stdout.splitlines()
     assert "the disk is full after" in said and "of 20 images" in said
@@ -205,11 +248,17 @@ EMPTY = (tables.empty("images"), tables.empty("failed"))
 
 @pytest.fixture
 def update(store, tmp_path):
-    """Sync and bring the tables up to date, as a program does: update(images, failed) -> (images, failed)."""
+    """Sync and bring the tables up to date, as a program does: update(images, failed) -> (images,
+    failed).
+    """
+
     def run(images=EMPTY[0], failed=EMPTY[1], **options):
         listing = list_images(store.images, "*.jpg", True)
         sync_images(store.images, listing.blobs, tmp_path / "AllImages")
-        return update_image_tables(store.images, listing, tmp_path / "AllImages", images, failed, **options)
+        return update_image_tables(
+            store.images, listing, tmp_path / "AllImages", images, failed, **options
+        )
+
     return run
 
 
@@ -226,10 +275,14 @@ def test_readable_images_are_in_images_and_others_in_failed(store, update):
 
     images, failed = update()
 
-    assert images[["filename", "folder", "height", "width", "taken_at"]].values.tolist() == [["1.jpg", "a/b", 3, 4, ""]]
+    assert images[["filename", "folder", "height", "width", "taken_at"]].values.tolist() == [
+        ["1.jpg", "a/b", 3, 4, ""]
+    ]
     assert images["etag"].tolist() == [store.images.info("a/b/1.jpg").etag]
     assert images["bytes"].tolist() == [len(jpeg(4, 3))]
-    assert failed[["filename", "folder", "reason"]].values.tolist() == [["2.jpg", "", "not an image in a known format"]]
+    assert failed[["filename", "folder", "reason"]].values.tolist() == [
+        ["2.jpg", "", "not an image in a known format"]
+    ]
 
 
 def test_rows_with_the_same_etag_stay_as_they_are(store, update):
@@ -284,6 +337,8 @@ def test_what_was_read_once_is_not_read_again(folder_store, tmp_path):
     first, _ = update_image_tables(folder_store.images, listing, tmp_path, *EMPTY, headers=headers)
     folder_store.images.delete("1.jpg")
 
-    second, _ = update_image_tables(folder_store.images, replace(listing), tmp_path, *EMPTY, headers=headers)
+    second, _ = update_image_tables(
+        folder_store.images, replace(listing), tmp_path, *EMPTY, headers=headers
+    )
 
     assert second.equals(first)

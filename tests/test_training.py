@@ -1,11 +1,13 @@
-"""Training: what it starts from, what it does with images, how it goes on after an interruption. Real (tiny) networks and processes."""
+"""Training: what it starts from, what it does with images, how it goes on after an interruption.
+Real (tiny) networks and processes.
+"""
+
 import hashlib
 import json
 import os
 import re
 import signal
 import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -15,23 +17,21 @@ import pytest
 from helpers_http import serving
 from helpers_training import command, environment, make_project, make_records, step, write_config
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "train"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import pretrained_weights  # noqa: E402
-import tensorflow as tf  # noqa: E402
-import tf_keras  # noqa: E402
-import train_detector  # noqa: E402
-import training  # noqa: E402
-from detector import Settings, build_model, fit_into_canvas, make_task, model_config  # noqa: E402
-from pretrained_weights import SCRATCH, Start, choose_start  # noqa: E402
-from training_input import Augmentation, repeat_factors, training_dataset  # noqa: E402
-from validation import Validation  # noqa: E402
+import tensorflow as tf
+import tf_keras
+import train_detector
 
-from utils.canvas import fit  # noqa: E402
-from utils.config import load_config  # noqa: E402
-from utils.errors import InputError, OutsideError  # noqa: E402
-from utils.label_state import Change, open_labels  # noqa: E402
+from train.network import pretrained_weights, training
+from train.network.detector import Settings, build_model, fit_into_canvas, make_task, model_config
+from train.network.input import Augmentation, repeat_factors, training_dataset
+from train.network.pretrained_weights import SCRATCH, Start, choose_start
+from train.network.validation import Validation
+from utils.config import load_config
+from utils.errors import InputError, OutsideError
+from utils.images.canvas import fit
+from utils.labels.store import Change, open_labels
 
 SMALL = Settings("faster_rcnn_mobilenet_v2_fpn", (64, 64), {"disc": 1, "square": 2})
 
@@ -66,9 +66,17 @@ def test_an_image_of_the_canvas_size_is_not_touched():
 def test_a_light_head_has_two_layers_and_300_proposals_and_the_stock_head_is_the_experiments_own():
     light = model_config(SMALL)
     stock = model_config(Settings("faster_rcnn_resnet50_fpn", (64, 64), {"disc": 1}, head="stock"))
-    assert (light.detection_head.num_convs, light.detection_head.num_fcs, light.roi_generator.test_num_proposals) == (0, 2, 300)
-    assert (stock.detection_head.num_convs, stock.detection_head.num_fcs, stock.roi_generator.test_num_proposals, stock.min_level) \
-        == (4, 1, 1000, 2)
+    assert (
+        light.detection_head.num_convs,
+        light.detection_head.num_fcs,
+        light.roi_generator.test_num_proposals,
+    ) == (0, 2, 300)
+    assert (
+        stock.detection_head.num_convs,
+        stock.detection_head.num_fcs,
+        stock.roi_generator.test_num_proposals,
+        stock.min_level,
+    ) == (4, 1, 1000, 2)
 
 
 def test_ids_with_gaps_and_the_background_have_their_outputs():
@@ -81,8 +89,14 @@ def test_images_of_rare_classes_are_shown_more_often():
 
 
 def test_rare_classes_are_balanced_while_reading(tmp_path):
-    shard = _record(tmp_path / "a.record", [("1", _picture(), [[0, 0, .5, .5]], [1])] * 9 + [("2", _picture(), [[0, 0, .5, .5]], [2])])
-    batches = training_dataset([shard], 10, SMALL, Augmentation(False), 10, 0, {1: 1.0, 2: 3.0}).take(30)
+    shard = _record(
+        tmp_path / "a.record",
+        [("1", _picture(), [[0, 0, 0.5, 0.5]], [1])] * 9
+        + [("2", _picture(), [[0, 0, 0.5, 0.5]], [2])],
+    )
+    batches = training_dataset(
+        [shard], 10, SMALL, Augmentation(False), 10, 0, {1: 1.0, 2: 3.0}
+    ).take(30)
     classes = np.concatenate([labels["gt_classes"].numpy()[:, 0] for _, labels in batches])
     assert 0.2 < (classes == 2).mean() < 0.3  # 3 of 12
 
@@ -94,50 +108,71 @@ def test_images_without_boxes_are_trained_on(tmp_path):
     assert (labels["gt_classes"].numpy() == -1).all()
 
 
-@pytest.mark.parametrize(("augmentation", "expected"), [
-    (Augmentation(False), {(0, 0, 32, 16)}),
-    (Augmentation(True), {(0, 0, 32, 16), (0, 48, 32, 64)}),
-    (Augmentation(False, vertical_flip=True), {(0, 0, 32, 16), (32, 0, 64, 16)}),
-    (Augmentation(True, vertical_flip=True), {(0, 0, 32, 16), (0, 48, 32, 64), (32, 0, 64, 16), (32, 48, 64, 64)}),
-])
+@pytest.mark.parametrize(
+    ("augmentation", "expected"),
+    [
+        (Augmentation(False), {(0, 0, 32, 16)}),
+        (Augmentation(True), {(0, 0, 32, 16), (0, 48, 32, 64)}),
+        (Augmentation(False, vertical_flip=True), {(0, 0, 32, 16), (32, 0, 64, 16)}),
+        (
+            Augmentation(True, vertical_flip=True),
+            {(0, 0, 32, 16), (0, 48, 32, 64), (32, 0, 64, 16), (32, 48, 64, 64)},
+        ),
+    ],
+)
 def test_flips_turn_image_and_boxes_together(tmp_path, augmentation, expected):
-    shard = _record(tmp_path / "a.record", [("1", _picture(), [[0, 0, .5, .25]], [1])])
+    shard = _record(tmp_path / "a.record", [("1", _picture(), [[0, 0, 0.5, 0.25]], [1])])
     images, labels = next(iter(training_dataset([shard], 1, SMALL, augmentation, 40, 0)))
     boxes = [tuple(box) for box in labels["gt_boxes"].numpy()[:, 0].round().astype(int)]
     assert set(boxes) == expected
     for image, (top, left, bottom, right) in zip(images.numpy(), boxes, strict=True):
-        assert image[top:bottom, left:right].mean() > 1 > image.mean()  # what is bright in the picture is in the box
+        assert (
+            image[top:bottom, left:right].mean() > 1 > image.mean()
+        )  # what is bright in the picture is in the box
 
 
 def test_crop_and_pad_changes_the_size_of_boxes(tmp_path):
-    shard = _record(tmp_path / "a.record", [("1", _picture(), [[0, 0, .5, .25]], [1])])
-    images, labels = next(iter(training_dataset([shard], 1, SMALL, Augmentation(False, crop_pad=True), 400, 0)))
+    shard = _record(tmp_path / "a.record", [("1", _picture(), [[0, 0, 0.5, 0.25]], [1])])
+    images, labels = next(
+        iter(training_dataset([shard], 1, SMALL, Augmentation(False, crop_pad=True), 400, 0))
+    )
     boxes = labels["gt_boxes"].numpy()[:, 0]
     heights, tops = boxes[:, 2] - boxes[:, 0], boxes[:, 0]
     assert heights.min() < 26 and heights.max() > 38 and tops.max() > 5
     for image, box in zip(images.numpy(), boxes.round().astype(int), strict=True):
         if (box >= 0).all():  # the bright part of the picture is still in the box, and nowhere else
             top, left, bottom, right = box
-            inside = image[top + 1:bottom - 1, left + 1:right - 1]
-            assert inside.min() > 1.0 and (image.mean(axis=2) > 1.0).sum() <= (bottom - top + 2) * (right - left + 2)
+            inside = image[top + 1 : bottom - 1, left + 1 : right - 1]
+            assert inside.min() > 1.0 and (image.mean(axis=2) > 1.0).sum() <= (bottom - top + 2) * (
+                right - left + 2
+            )
 
 
 def test_noise_changes_pixels_a_little_and_each_time_anew(tmp_path):
     shard = _record(tmp_path / "a.record", [("1", _picture(), [], [])])
     clean = next(iter(training_dataset([shard], 1, SMALL, Augmentation(False), 2, 0)))[0].numpy()
-    noisy = next(iter(training_dataset([shard], 1, SMALL, Augmentation(False, noise=True), 2, 0)))[0].numpy()
+    noisy = next(iter(training_dataset([shard], 1, SMALL, Augmentation(False, noise=True), 2, 0)))[
+        0
+    ].numpy()
     assert (clean[0] == clean[1]).all() and (noisy[0] != noisy[1]).any()
     assert 0 < np.abs(noisy - clean).max() < 0.6
 
 
 def test_scratch_is_from_nothing(tmp_path):
-    assert choose_start("faster_rcnn_resnet50_fpn", "scratch", None, tmp_path) == Start(None, SCRATCH)
+    assert choose_start("faster_rcnn_resnet50_fpn", "scratch", None, tmp_path) == Start(
+        None, SCRATCH
+    )
 
 
 def test_without_a_network_the_error_says_where_to_put_the_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr("utils.fetch.wait_random_exponential", lambda **_: (lambda _state: 0))
-    with pytest.raises(OutsideError, match=re.escape(f"put it at {tmp_path}") + ".*set fine_tune_checkpoint to a checkpoint"):
-        choose_start("faster_rcnn_resnet50_fpn", None, "http://127.0.0.1:9/vision/resnet50/ckpt-1", tmp_path)
+    monkeypatch.setattr("train.network.fetch.wait_random_exponential", lambda **_: lambda _state: 0)
+    with pytest.raises(
+        OutsideError,
+        match=re.escape(f"put it at {tmp_path}") + ".*set fine_tune_checkpoint to a checkpoint",
+    ):
+        choose_start(
+            "faster_rcnn_resnet50_fpn", None, "http://127.0.0.1:9/vision/resnet50/ckpt-1", tmp_path
+        )
 
 
 def test_weights_of_addresses_that_differ_little_are_each_fetched_once(tmp_path):
@@ -153,7 +188,12 @@ def test_weights_of_addresses_that_differ_little_are_each_fetched_once(tmp_path)
                 path.with_name(path.name + end).write_text(name)
 
     def found(address):
-        starts = [choose_start("faster_rcnn_resnet50_fpn", None, f"{address}/{name}", tmp_path / "downloads") for name in names]
+        starts = [
+            choose_start(
+                "faster_rcnn_resnet50_fpn", None, f"{address}/{name}", tmp_path / "downloads"
+            )
+            for name in names
+        ]
         return [Path(f"{start.prefix}.index").read_text() for start in starts]
 
     with serving(tmp_path / "served") as address:
@@ -161,8 +201,9 @@ def test_weights_of_addresses_that_differ_little_are_each_fetched_once(tmp_path)
     assert found(address) == names, "nothing is asked of the network again"
     for end in (".index", ".data-00000-of-00001"):
         (tmp_path / "downloads" / f"ckpt-2{end}").write_text("put there by hand")
-    assert choose_start("faster_rcnn_resnet50_fpn", None, f"{address}/ckpt-2", tmp_path / "downloads").prefix == str(
-        tmp_path / "downloads" / "ckpt-2")
+    assert choose_start(
+        "faster_rcnn_resnet50_fpn", None, f"{address}/ckpt-2", tmp_path / "downloads"
+    ).prefix == str(tmp_path / "downloads" / "ckpt-2")
 
 
 def test_a_checkpoint_that_is_not_there_is_one_line(tmp_path):
@@ -175,12 +216,16 @@ def test_a_whole_model_is_loaded_whole_from_its_folder(tmp_path, network):
     start = choose_start(SMALL.model_name, str(tmp_path), None, tmp_path)
     assert start.prefix == prefix
     count = len(network.variables)
-    assert pretrained_weights.load(network, start).endswith(f": the whole model, {count} of {count} variables")
+    assert pretrained_weights.load(network, start).endswith(
+        f": the whole model, {count} of {count} variables"
+    )
 
 
 def test_of_a_model_for_other_classes_everything_but_the_head_is_loaded(tmp_path, network):
     prefix = tf.train.Checkpoint(model=network).save(str(tmp_path / "ckpt"))
-    other = build_model(make_task(Settings(SMALL.model_name, (64, 64), {"disc": 1, "square": 2, "star": 3})))
+    other = build_model(
+        make_task(Settings(SMALL.model_name, (64, 64), {"disc": 1, "square": 2, "star": 3}))
+    )
     head = other.detection_head[0].variables[0].numpy()
     assert pretrained_weights.load(other, Start(prefix, "x")).endswith("; new: detection_head")
     assert (other.backbone.variables[0].numpy() == network.backbone.variables[0].numpy()).all()
@@ -200,8 +245,13 @@ def test_a_checkpoint_of_another_network_is_an_error(tmp_path, network):
 
 
 def test_a_real_imagenet_backbone_fits_mobilenet(shared, network):
-    start = choose_start(SMALL.model_name, str(shared / "models" / "mobilenet_v2_imagenet"), None, Path("unused"))
-    assert re.search(r": backbone \(260\), 260 of \d+ variables; new: rpn_head", pretrained_weights.load(network, start))
+    start = choose_start(
+        SMALL.model_name, str(shared / "models" / "mobilenet_v2_imagenet"), None, Path("unused")
+    )
+    assert re.search(
+        r": backbone \(260\), 260 of \d+ variables; new: rpn_head",
+        pretrained_weights.load(network, start),
+    )
 
 
 def test_a_frozen_backbone_keeps_its_normalisation():
@@ -209,51 +259,90 @@ def test_a_frozen_backbone_keeps_its_normalisation():
     model = build_model(task)
     before = [variable.numpy() for variable in model.backbone.variables]
     model.backbone(tf.random.normal([2, 64, 64, 3]), training=True)
-    assert all((value == variable.numpy()).all() for value, variable in zip(before, model.backbone.variables, strict=True))
+    assert all(
+        (value == variable.numpy()).all()
+        for value, variable in zip(before, model.backbone.variables, strict=True)
+    )
     assert model.backbone.trainable_variables == []
 
 
 def test_the_learning_rate_is_in_proportion_to_the_batch_warms_up_and_falls_along_half_a_cosine():
-    assert [training.default_learning_rate(size) for size in (1, 4, 16)] == pytest.approx([0.005, 0.02, 0.08])
+    assert [training.default_learning_rate(size) for size in (1, 4, 16)] == pytest.approx(
+        [0.005, 0.02, 0.08]
+    )
     rate = training._Rate(0.02, 1000)
     assert [float(rate(step)) for step in (0, 99, 250, 500, 750, 1000)] == pytest.approx(
-        [0.02 / 200, 0.02 / 2, 0.02 * 0.8535534, 0.02 / 2, 0.02 * 0.1464466, 0], abs=1e-8)
-    assert [float(training._Rate(0.02, steps)(step)) for steps, step in ((100_000, 99), (50, 4), (3, 0))] == pytest.approx(
-        [0.02 / 2, 0.02 / 2, 0.02], rel=1e-4)  # a warm-up of 200 steps, but at most a fifth of a short run
+        [0.02 / 200, 0.02 / 2, 0.02 * 0.8535534, 0.02 / 2, 0.02 * 0.1464466, 0], abs=1e-8
+    )
+    assert [
+        float(training._Rate(0.02, steps)(step)) for steps, step in ((100_000, 99), (50, 4), (3, 0))
+    ] == pytest.approx(
+        [0.02 / 2, 0.02 / 2, 0.02], rel=1e-4
+    )  # a warm-up of 200 steps, but at most a fifth of a short run
 
 
 def test_the_optimizer_clips_all_gradients_together_decays_only_weights_and_has_momentum():
     weights, bias = tf.Variable([2.0, 2.0], name="kernel"), tf.Variable(2.0, name="bias")
     optimizer = training.make_optimizer(10.0, 5, "float32")
-    optimizer.apply_gradients([(tf.constant([24.0, 32.0]), weights), (tf.constant(30.0), bias)])  # 50 long: all are divided by 5
-    assert [*weights.numpy(), bias.numpy()] == pytest.approx([2 - 10 * 4e-5 * 2 - 48, 2 - 10 * 4e-5 * 2 - 64, 2 - 60], rel=1e-6)
+    optimizer.apply_gradients(
+        [(tf.constant([24.0, 32.0]), weights), (tf.constant(30.0), bias)]
+    )  # 50 long: all are divided by 5
+    assert [*weights.numpy(), bias.numpy()] == pytest.approx(
+        [2 - 10 * 4e-5 * 2 - 48, 2 - 10 * 4e-5 * 2 - 64, 2 - 60], rel=1e-6
+    )
     optimizer.apply_gradients([(tf.zeros(2), weights), (tf.zeros([]), bias)])
     assert float(bias) == pytest.approx(2 - 60 - 0.9 * 60)
 
 
 def test_gpus_train_in_16_bits_with_a_scaled_loss_and_the_cpu_in_32():
     cpu, gpu = training.device_of({}), training.device_of({"GPU:0": "Tesla T4"})
-    assert (cpu.policy, cpu.images_at_once, cpu.said.split(",")[0]) == ("float32", 4, "training on the CPU")
-    assert (gpu.policy, gpu.images_at_once, gpu.said) == ("mixed_float16", 8, "training on one GPU (Tesla T4), mixed precision")
-    scaled = [isinstance(training.make_optimizer(0.02, 5, device.policy), tf_keras.mixed_precision.LossScaleOptimizer)
-              for device in (cpu, gpu)]
+    assert (cpu.policy, cpu.images_at_once, cpu.said.split(",")[0]) == (
+        "float32",
+        4,
+        "training on the CPU",
+    )
+    assert (gpu.policy, gpu.images_at_once, gpu.said) == (
+        "mixed_float16",
+        8,
+        "training on one GPU (Tesla T4), mixed precision",
+    )
+    scaled = [
+        isinstance(
+            training.make_optimizer(0.02, 5, device.policy),
+            tf_keras.mixed_precision.LossScaleOptimizer,
+        )
+        for device in (cpu, gpu)
+    ]
     assert scaled == [False, True]
 
 
-@pytest.mark.parametrize(("found", "ap50"), [([[0, 0, 32, 16]], 1.0), ([[0, 0, 32, 40]], 0.0), ([], 0.0)])
-def test_validation_measures_what_the_network_finds_in_fractions_of_the_canvas(tmp_path, found, ap50):
-    shard = _record(tmp_path / "a.record", [("1", _picture(), [[0, 0, .5, .25]], [1]), ("2", _picture(), [], [])])
+@pytest.mark.parametrize(
+    ("found", "ap50"), [([[0, 0, 32, 16]], 1.0), ([[0, 0, 32, 40]], 0.0), ([], 0.0)]
+)
+def test_validation_measures_what_the_network_finds_in_fractions_of_the_canvas(
+    tmp_path, found, ap50
+):
+    shard = _record(
+        tmp_path / "a.record",
+        [("1", _picture(), [[0, 0, 0.5, 0.25]], [1]), ("2", _picture(), [], [])],
+    )
 
     def network(images, image_shape, training):
         """Finds the same boxes in the first of two images, and none in the second."""
         boxes = tf.reshape(tf.constant(found, tf.float32), [1, -1, 4])
-        return {"detection_boxes": tf.concat([boxes, tf.zeros_like(boxes)], 0), "num_detections": tf.constant([len(found), 0]),
-                "detection_classes": tf.ones([2, len(found)], tf.int32), "detection_scores": tf.fill([2, len(found)], 0.9)}
+        return {
+            "detection_boxes": tf.concat([boxes, tf.zeros_like(boxes)], 0),
+            "num_detections": tf.constant([len(found), 0]),
+            "detection_classes": tf.ones([2, len(found)], tf.int32),
+            "detection_scores": tf.fill([2, len(found)], 0.9),
+        }
 
     assert Validation(network, SMALL, [shard]).ap50() == pytest.approx(ap50)
 
 
-def test_a_warm_start_is_from_the_live_model_but_after_a_redraw_of_the_test_set_from_pretrained_weights(tmp_path, capsys):
+def test_a_warm_start_is_from_the_live_model_but_after_a_redraw_of_the_test_set_from_pretrained_weights(
+    tmp_path, capsys
+):
     config = load_config(make_project(tmp_path, warm_start=True))
     _, store = open_labels(config)
     model = store.publish_file("model", ".pb", b"a model")
@@ -261,22 +350,38 @@ def test_a_warm_start_is_from_the_live_model_but_after_a_redraw_of_the_test_set_
     run = config.train_dir / "run-1"
     run.mkdir(parents=True)
     exported = {"bytes": 7, "md5": hashlib.md5(b"a model", usedforsecurity=False).hexdigest()}
-    (run / "run.json").write_text(json.dumps({"finished": True, "best": {"step": 3, "ap50": None}, "exported": exported}))
+    (run / "run.json").write_text(
+        json.dumps({"finished": True, "best": {"step": 3, "ap50": None}, "exported": exported})
+    )
     runs = training.finished_runs(config.train_dir)
-    assert train_detector._warm_start(config, runs) == Start(str(run / "best-3"), f"warm start from {model}")
+    assert train_detector._warm_start(config, runs) == Start(
+        str(run / "best-3"), f"warm start from {model}"
+    )
     store.commit(lambda _: Change(members={"pretrained_next": True}), what="test")
     assert train_detector._warm_start(config, runs) is None
-    assert "the test set was drawn anew, so this cycle starts from the pretrained weights" in capsys.readouterr().out
+    assert (
+        "the test set was drawn anew, so this cycle starts from the pretrained weights"
+        in capsys.readouterr().out
+    )
 
 
 def test_of_older_runs_nothing_stays_not_even_what_a_killed_one_left(tmp_path):
     for age, name in enumerate(("run-new", "run-old")):
         (tmp_path / name / "ckpt-3_temp").mkdir(parents=True)
-        for file in ("run.json", "checkpoint", "ckpt-2.index", "best-2.index", "events.out.1", "ckpt-3_temp/part-00000-of-00001.index"):
+        for file in (
+            "run.json",
+            "checkpoint",
+            "ckpt-2.index",
+            "best-2.index",
+            "events.out.1",
+            "ckpt-3_temp/part-00000-of-00001.index",
+        ):
             (tmp_path / name / file).touch()
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
     train_detector._remove_old_runs(tmp_path, [], set())
-    assert [folder.name for folder in tmp_path.iterdir()] == ["run-new"] and len(list((tmp_path / "run-new").iterdir())) == 6
+    assert [folder.name for folder in tmp_path.iterdir()] == ["run-new"] and len(
+        list((tmp_path / "run-new").iterdir())
+    ) == 6
 
 
 def test_records_are_needed_first(tmp_path):
@@ -284,19 +389,33 @@ def test_records_are_needed_first(tmp_path):
     step("sync_images.py", config_file)
     done = step("train_detector.py", config_file, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("train_detector.py: ") and done.stderr.count("\n") == 1 and "there are no records yet" in done.stderr
+    assert (
+        done.stderr.startswith("train_detector.py: ")
+        and done.stderr.count("\n") == 1
+        and "there are no records yet" in done.stderr
+    )
 
 
-def test_an_interrupted_or_killed_run_goes_on_where_it_was_and_starts_afresh_with_other_settings(project):
+def test_an_interrupted_or_killed_run_goes_on_where_it_was_and_starts_afresh_with_other_settings(
+    project,
+):
     write_config(project, train_iterations=60)
-    process = subprocess.Popen(command("train_detector.py", project), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               env=environment())
+    process = subprocess.Popen(
+        command("train_detector.py", project),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
     line = next(line for line in process.stdout if line.startswith("step "))
     assert re.fullmatch(r"step \d+ of 60, loss \d+\.\d{3}, \d+\.\d\d steps/s, \d+ s left\n", line)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=300)
-    assert (process.returncode, errors) == (130, "train_detector.py: interrupted; run the same command again to go on\n")
-    run, = project.parent.glob("data/training/run-*")
+    assert (process.returncode, errors) == (
+        130,
+        "train_detector.py: interrupted; run the same command again to go on\n",
+    )
+    (run,) = project.parent.glob("data/training/run-*")
     reached = _saved(run)
     assert 0 < reached < 60 and not json.loads((run / "run.json").read_text())["finished"]
 
@@ -310,7 +429,9 @@ def test_an_interrupted_or_killed_run_goes_on_where_it_was_and_starts_afresh_wit
     assert list(project.parent.glob("data/training/run-*/events.out.*"))
 
     write_config(project, train_iterations=60)
-    saving = command("train_detector.py", project, change="import training; training._SAVE_SECONDS = 0")
+    saving = command(
+        "train_detector.py", project, change="import training; training._SAVE_SECONDS = 0"
+    )
     with subprocess.Popen(saving, stdout=subprocess.PIPE, text=True, env=environment()) as process:
         assert f"going on with the interrupted run at step {reached} of 60\n" in process.stdout
         while _saved(run) < reached + 3:
@@ -318,16 +439,31 @@ def test_an_interrupted_or_killed_run_goes_on_where_it_was_and_starts_afresh_wit
             time.sleep(0.05)
         process.kill()
     saved = _saved(run)
-    for folder in ("ckpt-59_temp", "best-59_temp"):  # what TensorFlow leaves of a checkpoint that it was killed over
+    for folder in (
+        "ckpt-59_temp",
+        "best-59_temp",
+    ):  # what TensorFlow leaves of a checkpoint that it was killed over
         (run / folder).mkdir()
         (run / folder / "part-00000-of-00001.index").touch()
 
     again = step("train_detector.py", project)
-    step_of_checkpoint = int(re.search(r"going on with the interrupted run at step (\d+) of 60", again.stdout)[1])
+    step_of_checkpoint = int(
+        re.search(r"going on with the interrupted run at step (\d+) of 60", again.stdout)[1]
+    )
     assert saved - 1 <= step_of_checkpoint <= saved
-    assert json.loads((project.parent / "data" / "training" / "training.json").read_text())["steps"] == 60
-    assert not [file for file in run.iterdir() if file.name.startswith("ckpt-") or file.name.endswith("_temp")]
-    assert "trained already with these labels and settings" in step("train_detector.py", project).stdout
+    assert (
+        json.loads((project.parent / "data" / "training" / "training.json").read_text())["steps"]
+        == 60
+    )
+    assert not [
+        file
+        for file in run.iterdir()
+        if file.name.startswith("ckpt-") or file.name.endswith("_temp")
+    ]
+    assert (
+        "trained already with these labels and settings"
+        in step("train_detector.py", project).stdout
+    )
 
 
 def _saved(run: Path) -> int:
@@ -344,6 +480,7 @@ def _picture() -> np.ndarray:
 
 def _record(file: Path, images: list[tuple]) -> str:
     """A record file of (source id, picture, boxes ymin, xmin, ymax, xmax, class ids)."""
+
     def feature(values):
         if values and isinstance(values[0], bytes):
             return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
@@ -353,22 +490,42 @@ def _record(file: Path, images: list[tuple]) -> str:
 
     with tf.io.TFRecordWriter(str(file)) as writer:
         for source, picture, boxes, classes in images:
-            corners = {name: feature([float(box[place]) for box in boxes]) for place, name in enumerate(("ymin", "xmin", "ymax", "xmax"))}
-            writer.write(tf.train.Example(features=tf.train.Features(feature={
-                "image/encoded": feature([tf.io.encode_png(picture).numpy()]), "image/source_id": feature([source.encode()]),
-                "image/height": feature([picture.shape[0]]), "image/width": feature([picture.shape[1]]),
-                **{f"image/object/bbox/{name}": value for name, value in corners.items()},
-                **({"image/object/class/label": feature(classes)} if classes else {}),
-            })).SerializeToString())
+            corners = {
+                name: feature([float(box[place]) for box in boxes])
+                for place, name in enumerate(("ymin", "xmin", "ymax", "xmax"))
+            }
+            writer.write(
+                tf.train.Example(
+                    features=tf.train.Features(
+                        feature={
+                            "image/encoded": feature([tf.io.encode_png(picture).numpy()]),
+                            "image/source_id": feature([source.encode()]),
+                            "image/height": feature([picture.shape[0]]),
+                            "image/width": feature([picture.shape[1]]),
+                            **{
+                                f"image/object/bbox/{name}": value
+                                for name, value in corners.items()
+                            },
+                            **({"image/object/class/label": feature(classes)} if classes else {}),
+                        }
+                    )
+                ).SerializeToString()
+            )
     return str(file)
 
 
 def test_a_checkpoint_that_was_copied_in_part_is_one_line(tmp_path, network):
     prefix = Path(tf.train.Checkpoint(backbone=network.backbone).write(str(tmp_path / "imagenet")))
     weights = prefix.with_name(f"{prefix.name}.data-00000-of-00001")
-    weights.write_bytes(weights.read_bytes()[:weights.stat().st_size // 2])
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
     with pytest.raises(InputError, match="imagenet.data-00000-of-00001: cut short"):
         pretrained_weights.load(network, Start(str(prefix), "x"))
     weights.unlink()
-    with pytest.raises(InputError, match="imagenet.index: the weights are missing, imagenet.data-00000-of-00001 does not lie beside it"):
+    with pytest.raises(
+        InputError,
+        match=(
+            "imagenet.index: the weights are missing, imagenet.data-00000-of-00001 does not lie"
+            " beside it"
+        ),
+    ):
         choose_start(SMALL.model_name, str(prefix), None, tmp_path)

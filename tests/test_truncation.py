@@ -1,17 +1,15 @@
-"""Files cut short, as a power failure leaves them: a sample of benchmarks/truncation.py, and what it found."""
+"""Files cut short, as a power failure leaves them: a sample of benchmarks/truncation.py, and what
+it found.
+"""
+
 import os
-import sys
-from pathlib import Path
 
 import pytest
+import truncation
 from helpers_state import Project
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
-
-import truncation  # noqa: E402
-
-from utils.batch import Batch, Item  # noqa: E402
-from utils.errors import InputError  # noqa: E402
+from utils.batch.batch import Batch, Item
+from utils.errors import InputError
 
 
 def test_programs_finish_or_say_in_one_line_which_file_was_cut_short_and_lose_nothing(tmp_path):
@@ -25,13 +23,19 @@ def test_a_machine_whose_fetched_files_were_cut_short_fetches_them_again(azurite
 
 
 @pytest.mark.parametrize("left", [0.0, 0.7])
-def test_a_snapshot_that_is_cut_short_is_never_read_as_a_shorter_table(folder_store, tmp_path, left):
-    """Cut at the end of a row it is a CSV like any other, and whoever commits next would lose the rows behind."""
+def test_a_snapshot_that_is_cut_short_is_never_read_as_a_shorter_table(
+    folder_store, tmp_path, left
+):
+    """Cut at the end of a row it is a CSV like any other, and whoever commits next would lose the
+    rows behind.
+    """
     project = Project(folder_store, tmp_path)
     path = project.labels.container.path_of(project.labels.read().blob("tagged"))
     rows = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join(rows[:round(len(rows) * left)]))
-    with pytest.raises(InputError, match=rf"^{path.name} in .* is damaged .* restore it from a copy"):
+    path.write_bytes(b"".join(rows[: round(len(rows) * left)]))
+    with pytest.raises(
+        InputError, match=rf"^{path.name} in .* is damaged .* restore it from a copy"
+    ):
         project.table("tagged")
 
 

@@ -4,10 +4,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.vott import BadVott, Box, Frame, Sheet, drawable, is_reviewed, read_project, same_boxes, tag_names, write_project
+from utils.formats.vott import (
+    BadVott,
+    Box,
+    Frame,
+    Sheet,
+    drawable,
+    is_reviewed,
+    read_project,
+    same_boxes,
+    tag_names,
+    write_project,
+)
 
 BIRD = Box("bird", 0.1, 0.5, 0.25, 0.75)
-REGION = {"x1": 10, "x2": 50, "y1": 25, "y2": 75, "width": 100, "height": 100, "tags": ["bird"], "type": "Rectangle", "id": 1, "name": 1}
+REGION = {
+    "x1": 10,
+    "x2": 50,
+    "y1": 25,
+    "y2": 75,
+    "width": 100,
+    "height": 100,
+    "tags": ["bird"],
+    "type": "Rectangle",
+    "id": 1,
+    "name": 1,
+}
 
 
 def written(sheets, tags=("bird", "fish")):
@@ -15,10 +37,13 @@ def written(sheets, tags=("bird", "fish")):
 
 
 def read(frames, listing=(), **members):
-    return read_project(json.dumps({"frames": frames, "inputTags": "bird", **members}).encode(), listing)
+    return read_project(
+        json.dumps({"frames": frames, "inputTags": "bird", **members}).encode(), listing
+    )
 
 
 # Writing
+
 
 def test_a_folder_without_boxes_has_no_keys_and_an_empty_visited_list():
     project = written([Sheet("a.jpg", 40, 30)])
@@ -26,25 +51,50 @@ def test_a_folder_without_boxes_has_no_keys_and_an_empty_visited_list():
 
 
 def test_a_region_has_the_members_that_both_lines_of_vott_need():
-    assert written([Sheet("a.jpg", 200, 100, (BIRD,))])["frames"] == {"a.jpg": [{
-        "x1": 20, "x2": 100, "y1": 25, "y2": 75, "width": 200, "height": 100, "id": 1, "name": 1, "type": "Rectangle", "tags": ["bird"],
-        "UID": "00000001"}]}
+    assert written([Sheet("a.jpg", 200, 100, (BIRD,))])["frames"] == {
+        "a.jpg": [
+            {
+                "x1": 20,
+                "x2": 100,
+                "y1": 25,
+                "y2": 75,
+                "width": 200,
+                "height": 100,
+                "id": 1,
+                "name": 1,
+                "type": "Rectangle",
+                "tags": ["bird"],
+                "UID": "00000001",
+            }
+        ]
+    }
 
 
 def test_the_top_level_is_what_vott_1_writes():
     project = written([Sheet("a.jpg", 200, 100, (BIRD,))])
-    assert {name: value for name, value in project.items() if name not in ("frames", "tag_colors")} == {
-        "framerate": "1", "inputTags": "bird,fish", "suggestiontype": "track", "scd": False}
+    assert {
+        name: value for name, value in project.items() if name not in ("frames", "tag_colors")
+    } == {"framerate": "1", "inputTags": "bird,fish", "suggestiontype": "track", "scd": False}
 
 
 def test_only_images_with_boxes_get_a_key():
-    assert list(written([Sheet("a.jpg", 9, 9), Sheet("b.jpg", 9, 9, (BIRD,))])["frames"]) == ["b.jpg"]
+    assert list(written([Sheet("a.jpg", 9, 9), Sheet("b.jpg", 9, 9, (BIRD,))])["frames"]) == [
+        "b.jpg"
+    ]
 
 
-@pytest.mark.parametrize("names, with_boxes, visited", [
-    (["a.jpg", "b.jpg"], "a.jpg", None), (["a.jpg", "b.jpg"], "b.jpg", []),
-    (["a.jpg", "B.jpg"], "a.jpg", []), (["a.jpg", "B.jpg"], "B.jpg", [])])
-def test_visited_frames_is_left_out_only_when_the_first_image_has_boxes_however_case_is_sorted(names, with_boxes, visited):
+@pytest.mark.parametrize(
+    "names, with_boxes, visited",
+    [
+        (["a.jpg", "b.jpg"], "a.jpg", None),
+        (["a.jpg", "b.jpg"], "b.jpg", []),
+        (["a.jpg", "B.jpg"], "a.jpg", []),
+        (["a.jpg", "B.jpg"], "B.jpg", []),
+    ],
+)
+def test_visited_frames_is_left_out_only_when_the_first_image_has_boxes_however_case_is_sorted(
+    names, with_boxes, visited
+):
     project = written([Sheet(name, 9, 9, (BIRD,) if name == with_boxes else ()) for name in names])
     assert project.get("visitedFrames") == visited
 
@@ -52,7 +102,9 @@ def test_visited_frames_is_left_out_only_when_the_first_image_has_boxes_however_
 def test_every_tag_used_is_on_offer_and_there_is_one_colour_for_each():
     project = written([Sheet("a.jpg", 9, 9, (BIRD, Box("moth", 0, 1, 0, 1)))], ["bird", "fish"])
     assert project["inputTags"] == "bird,fish,moth"
-    assert len(set(project["tag_colors"])) == 3 and all(len(color) == 7 for color in project["tag_colors"])
+    assert len(set(project["tag_colors"])) == 3 and all(
+        len(color) == 7 for color in project["tag_colors"]
+    )
 
 
 def test_each_region_has_its_own_uid():
@@ -65,17 +117,25 @@ def test_names_that_are_not_ascii_are_written_as_they_are():
 
 
 def test_boxes_that_vanish_in_the_file_are_not_drawable():
-    assert drawable([BIRD, Box("bird", 0.5, 0.50001, 0, 1), Box("bird", 0, 1, 0.3, 0.3)], 100, 100) == (BIRD,)
+    assert drawable(
+        [BIRD, Box("bird", 0.5, 0.50001, 0, 1), Box("bird", 0, 1, 0.3, 0.3)], 100, 100
+    ) == (BIRD,)
 
 
 # Tags
+
 
 def test_no_classes_no_tags():
     assert tag_names([]) == {}
 
 
 def test_spaces_and_commas_become_underscores():
-    assert tag_names(["dark bird", "a,b", "fish", "a \tb"]) == {"dark_bird": "dark bird", "a_b": "a,b", "fish": "fish", "a__b": "a \tb"}
+    assert tag_names(["dark bird", "a,b", "fish", "a \tb"]) == {
+        "dark_bird": "dark bird",
+        "a_b": "a,b",
+        "fish": "fish",
+        "a__b": "a \tb",
+    }
 
 
 def test_a_class_that_needs_no_change_keeps_its_name_and_the_other_gets_a_number():
@@ -83,12 +143,19 @@ def test_a_class_that_needs_no_change_keeps_its_name_and_the_other_gets_a_number
 
 
 def test_tags_that_are_in_use_stay_when_classes_join():
-    assert tag_names(["a_b", "fish", "a b"], {"a_b": "a b"}) == {"a_b": "a b", "a_b_2": "a_b", "fish": "fish"}
+    assert tag_names(["a_b", "fish", "a b"], {"a_b": "a b"}) == {
+        "a_b": "a b",
+        "a_b_2": "a_b",
+        "fish": "fish",
+    }
 
 
 # Reading
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"{}", b'{"frames": []}', b"\xff\xfe", b"[" * 100_000])
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b"null", b"{}", b'{"frames": []}', b"\xff\xfe", b"[" * 100_000]
+)
 def test_what_is_no_project_is_refused(data):
     with pytest.raises(BadVott):
         read_project(data)
@@ -96,8 +163,20 @@ def test_what_is_no_project_is_refused(data):
 
 def test_boxes_of_any_view_of_the_image_fit_and_those_of_a_turned_one_do_not():
     view = {**REGION, "width": 1366, "height": 683}
-    frames = read({"a.jpg": [REGION, view], "b.jpg": [view], "c.jpg": [{**REGION, "width": 100, "height": 200}], "d.jpg": []}).frames
-    assert [frames[name].fits(4000, 2000) for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg")] == [False, True, False, True]
+    frames = read(
+        {
+            "a.jpg": [REGION, view],
+            "b.jpg": [view],
+            "c.jpg": [{**REGION, "width": 100, "height": 200}],
+            "d.jpg": [],
+        }
+    ).frames
+    assert [frames[name].fits(4000, 2000) for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg")] == [
+        False,
+        True,
+        False,
+        True,
+    ]
 
 
 def test_pixels_are_divided_by_the_size_that_the_region_names():
@@ -115,17 +194,35 @@ def test_corners_are_ordered_and_clipped():
 
 def test_a_box_without_area_in_the_image_is_left_out_and_said():
     frame = read({"a.jpg": [{**REGION, "x1": 110, "x2": 120}, REGION]}).frames["a.jpg"]
-    assert frame.boxes == (BIRD,) and frame.notes == ("box 1 (bird) has no area inside the image and was left out",)
+    assert frame.boxes == (BIRD,) and frame.notes == (
+        "box 1 (bird) has no area inside the image and was left out",
+    )
 
 
 def test_a_region_with_two_tags_is_two_boxes_and_one_without_is_said():
-    frame = read({"a.jpg": [{**REGION, "tags": ["bird", "young"]}, {**REGION, "tags": []}]}).frames["a.jpg"]
-    assert frame.boxes == (BIRD, BIRD._replace(tag="young")) and frame.notes == ("box 2 has no tag and was left out",)
+    frame = read({"a.jpg": [{**REGION, "tags": ["bird", "young"]}, {**REGION, "tags": []}]}).frames[
+        "a.jpg"
+    ]
+    assert frame.boxes == (BIRD, BIRD._replace(tag="young")) and frame.notes == (
+        "box 2 has no tag and was left out",
+    )
 
 
-@pytest.mark.parametrize("regions", [
-    {}, [1], [None], [{"x1": 1}], [{**REGION, "width": 0}], [{**REGION, "height": "x"}], [{**REGION, "x1": None}],
-    [{**REGION, "x1": float("nan")}], [{**REGION, "y2": 10**400}], [{**REGION, "tags": ["\ud800"]}]])
+@pytest.mark.parametrize(
+    "regions",
+    [
+        {},
+        [1],
+        [None],
+        [{"x1": 1}],
+        [{**REGION, "width": 0}],
+        [{**REGION, "height": "x"}],
+        [{**REGION, "x1": None}],
+        [{**REGION, "x1": float("nan")}],
+        [{**REGION, "y2": 10**400}],
+        [{**REGION, "tags": ["\ud800"]}],
+    ],
+)
 def test_boxes_that_cannot_be_read_are_a_fault_of_that_image_only(regions):
     frames = read({"a.jpg": regions, "b.jpg": [REGION]}).frames
     assert frames["a.jpg"].fault and frames["b.jpg"] == Frame((BIRD,))
@@ -137,10 +234,14 @@ def test_up_to_1_5_images_are_named_by_their_place_in_the_listing():
 
 
 def test_a_key_may_be_a_path():
-    assert list(read({"C:\\tag\\Images\\a.jpg": [], "/home/x/b.jpg": []}).frames) == ["a.jpg", "b.jpg"]
+    assert list(read({"C:\\tag\\Images\\a.jpg": [], "/home/x/b.jpg": []}).frames) == [
+        "a.jpg",
+        "b.jpg",
+    ]
 
 
 # Reviewed or not
+
 
 def reviewed(frames, handed_out=(BIRD,), **members):
     return is_reviewed("a.jpg", read(frames, **members), handed_out, 100, 100)
@@ -155,10 +256,15 @@ def test_an_empty_key_means_looked_at_and_nothing_there():
 
 
 def test_boxes_as_they_were_handed_out_are_no_evidence():
-    assert not reviewed({"a.jpg": [REGION]}) and reviewed({"a.jpg": [REGION]}, visitedFrames=["a.jpg"])
+    assert not reviewed({"a.jpg": [REGION]}) and reviewed(
+        {"a.jpg": [REGION]}, visitedFrames=["a.jpg"]
+    )
 
 
-@pytest.mark.parametrize("change", [{"points": []}, {"box": {}}, {"x1": 11}, {"tags": ["fish"]}, {"tags": []}, {"x2": 10}])
+@pytest.mark.parametrize(
+    "change",
+    [{"points": []}, {"box": {}}, {"x1": 11}, {"tags": ["fish"]}, {"tags": []}, {"x2": 10}],
+)
 def test_a_box_that_was_displayed_or_changed_is_evidence(change):
     assert reviewed({"a.jpg": [{**REGION, **change}]})
 
@@ -174,14 +280,20 @@ def test_boxes_that_cannot_be_read_are_not_reviewed():
 def test_boxes_are_the_same_in_any_order_but_each_once():
     other = Box("fish", 0, 1, 0, 1)
     assert same_boxes([], [], 9, 9) and same_boxes([BIRD, other], [other, BIRD], 100, 100)
-    assert not same_boxes([BIRD, BIRD], [BIRD, other], 100, 100) and not same_boxes([BIRD], [BIRD, BIRD], 100, 100)
+    assert not same_boxes([BIRD, BIRD], [BIRD, other], 100, 100) and not same_boxes(
+        [BIRD], [BIRD, BIRD], 100, 100
+    )
 
 
 # Out and back
 
 fraction = st.floats(0, 1)
-boxes = st.builds(lambda tag, x, y: Box(tag, *sorted(x), *sorted(y)), st.sampled_from(["bird", "été", "a_b"]),
-                  st.tuples(fraction, fraction), st.tuples(fraction, fraction))
+boxes = st.builds(
+    lambda tag, x, y: Box(tag, *sorted(x), *sorted(y)),
+    st.sampled_from(["bird", "été", "a_b"]),
+    st.tuples(fraction, fraction),
+    st.tuples(fraction, fraction),
+)
 
 
 @given(st.lists(boxes, max_size=5), st.integers(1, 9000), st.integers(1, 9000))
@@ -192,17 +304,26 @@ def test_boxes_go_out_and_come_back_to_within_a_hundredth_of_a_pixel(handed_out,
     assert len(back) == len(handed_out)
     for box, came in zip(handed_out, back, strict=True):
         assert box.tag == came.tag
-        for before, after, size in zip(box[1:], came[1:], (width, width, height, height), strict=True):
+        for before, after, size in zip(
+            box[1:], came[1:], (width, width, height, height), strict=True
+        ):
             assert abs(before - after) * size < 0.01
     assert not is_reviewed("a.jpg", project, handed_out, width, height)
 
 
-members = st.sampled_from(["frames", "visitedFrames", "x1", "x2", "y1", "y2", "width", "height", "tags", "a"])
-json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-                           lambda inner: st.lists(inner, max_size=4) | st.dictionaries(members, inner, max_size=10))
+members = st.sampled_from(
+    ["frames", "visitedFrames", "x1", "x2", "y1", "y2", "width", "height", "tags", "a"]
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(members, inner, max_size=10),
+)
 
 
-@given(st.dictionaries(st.sampled_from(["frames", "visitedFrames", "inputTags"]), json_values) | json_values)
+@given(
+    st.dictionaries(st.sampled_from(["frames", "visitedFrames", "inputTags"]), json_values)
+    | json_values
+)
 def test_any_json_is_a_project_or_refused(document):
     try:
         project = read_project(json.dumps(document).encode(), ["a"])
@@ -214,11 +335,18 @@ def test_any_json_is_a_project_or_refused(document):
 
 # Files of the earlier generation
 
+
 def test_a_file_of_the_earlier_generation_is_read(shared):
     data = (shared / "legacy" / "vott" / "Images_source.json").read_bytes()
     project = read_project(data)
     assert {name: len(frame.boxes) for name, frame in project.frames.items()} == {
-        "st1026.png": 3, "st1578.png": 2, "st1611.png": 2, "st1840.png": 3}
-    assert project.frames["st1026.png"].boxes[0] == Box("knot", 144 / 488, 174 / 488, 205 / 512, 254 / 512)
+        "st1026.png": 3,
+        "st1578.png": 2,
+        "st1611.png": 2,
+        "st1840.png": 3,
+    }
+    assert project.frames["st1026.png"].boxes[0] == Box(
+        "knot", 144 / 488, 174 / 488, 205 / 512, 254 / 512
+    )
     assert all(is_reviewed(name, project, None, 488, 512) for name in project.frames)
     assert not is_reviewed("st1194.png", project, None, 488, 512)

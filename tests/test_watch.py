@@ -1,4 +1,7 @@
-"""The loop that runs by itself: when it trains, who may watch, what happens when something fails, and what idle watching costs."""
+"""The loop that runs by itself: when it trains, who may watch, what happens when something fails,
+and what idle watching costs.
+"""
+
 import configparser
 import json
 import os
@@ -12,45 +15,73 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import watch
+import watcher_trial
 from helpers_programs import done, run
 from helpers_proxy import Fault, through
 from helpers_state import Project
 from helpers_tables import labels
 from test_publish import Project as PhotoProject
 
-from utils.assignments import utc_text
+from train.cycle.files import update_cycle
+from train.cycle.retraining import Backlog, backlog
 from utils.config import load_config
-from utils.cycle import update_cycle
 from utils.errors import InputError
-from utils.label_state import Change
-from utils.retraining import Backlog, backlog
-from utils.watcher import FILE, HEARTBEAT_SECONDS, RELEASED, STALE_SECONDS, Lease, LeaseLost, is_alive, moment, read_watcher
+from utils.labels.lease import (
+    FILE,
+    HEARTBEAT_SECONDS,
+    RELEASED,
+    STALE_SECONDS,
+    Lease,
+    LeaseLost,
+    is_alive,
+    read_watcher,
+)
+from utils.labels.store import Change
+from utils.times import moment, utc_text
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "train"))
-sys.path.append(str(ROOT / "benchmarks"))
-import watch  # noqa: E402
-import watcher_trial  # noqa: E402
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PATIENCE = 300  # seconds until a test gives up waiting
 
 
-# --- when a cycle is due -------------------------------------------------------------------------------------------------------------
+# --- when a cycle is due
 
 
-@pytest.mark.parametrize("images, last, first_label, due", [
-    (0, 48, None, False), (1, 23, None, False), (1, 25, None, True), (99, 1, None, False), (100, 1, None, True), (0, None, None, False),
-    (99, None, 1, False), (100, None, 0, True), (1, None, 25, True)])
-def test_a_cycle_is_due_after_so_many_images_or_so_many_hours_with_at_least_one(images, last, first_label, due):
-    at, since = (None if hours is None else NOW - timedelta(hours=hours) for hours in (last, first_label))
+@pytest.mark.parametrize(
+    "images, last, first_label, due",
+    [
+        (0, 48, None, False),
+        (1, 23, None, False),
+        (1, 25, None, True),
+        (99, 1, None, False),
+        (100, 1, None, True),
+        (0, None, None, False),
+        (99, None, 1, False),
+        (100, None, 0, True),
+        (1, None, 25, True),
+    ],
+)
+def test_a_cycle_is_due_after_so_many_images_or_so_many_hours_with_at_least_one(
+    images, last, first_label, due
+):
+    at, since = (
+        None if hours is None else NOW - timedelta(hours=hours) for hours in (last, first_label)
+    )
     assert bool(Backlog(images, at).reason(100, 24, since, NOW)) == due
 
 
 @pytest.fixture
 def project(folder_store, tmp_path):
     """Three images are tagged; no model has been trained."""
-    return Project(folder_store, tmp_path, data_dir=tmp_path / "data", auto_poll_seconds=0.2, train_iterations=1)
+    return Project(
+        folder_store,
+        tmp_path,
+        data_dir=tmp_path / "data",
+        auto_poll_seconds=0.2,
+        train_iterations=1,
+    )
 
 
 def waiting(project) -> int:
@@ -59,8 +90,17 @@ def waiting(project) -> int:
 
 def cycle(project, **members) -> None:
     state = project.labels.read()
-    entry = {"at": "2026-06-01T00:00:00Z", "tagged": state.blob("tagged"), "test": state.blob("test")}
-    project.labels.commit(lambda _: Change(members={"candidate": {**entry, **members}}) if members else Change(cycle=entry), what="test")
+    entry = {
+        "at": "2026-06-01T00:00:00Z",
+        "tagged": state.blob("tagged"),
+        "test": state.blob("test"),
+    }
+    project.labels.commit(
+        lambda _: (
+            Change(members={"candidate": {**entry, **members}}) if members else Change(cycle=entry)
+        ),
+        what="test",
+    )
 
 
 def test_what_counts_is_reviewed_images_that_the_last_cycle_did_not_have(project):
@@ -68,8 +108,12 @@ def test_what_counts_is_reviewed_images_that_the_last_cycle_did_not_have(project
     cycle(project)
     assert waiting(project) == 0
     tagged = project.table("tagged")
-    project.commit(tagged=labels("d/1.jpg bird 0.1 0.5 0.1 0.5\nd/1.jpg seal 0.6 0.9 0.1 0.5\nd/2.jpg NULL\nd/3.jpg seal 0 1 0 1\n"
-                                 "c/1.jpg NULL"))
+    project.commit(
+        tagged=labels(
+            "d/1.jpg bird 0.1 0.5 0.1 0.5\nd/1.jpg seal 0.6 0.9 0.1 0.5\nd/2.jpg NULL\nd/3.jpg seal"
+            " 0 1 0 1\nc/1.jpg NULL"
+        )
+    )
     assert waiting(project) == 2  # one is new, one was corrected
     project.commit(tagged=tagged)
     assert waiting(project) == 0
@@ -83,10 +127,12 @@ def test_a_new_name_of_a_class_is_no_review(project):
 
 def test_a_candidate_counts_as_a_cycle(project):
     cycle(project, at="2026-06-02T00:00:00Z", model="model_1.pb")
-    assert backlog(project.labels, project.labels.read()) == Backlog(0, datetime(2026, 6, 2, tzinfo=UTC))
+    assert backlog(project.labels, project.labels.read()) == Backlog(
+        0, datetime(2026, 6, 2, tzinfo=UTC)
+    )
 
 
-# --- one watcher per container -------------------------------------------------------------------------------------------------------
+# --- one watcher per container
 
 
 def lease(store, folder: Path) -> Lease:
@@ -97,7 +143,10 @@ def lease(store, folder: Path) -> Lease:
 def test_a_second_watcher_is_refused_by_name_until_the_first_lets_go(store, tmp_path):
     first, second = lease(store, tmp_path / "a"), lease(store, tmp_path / "b")
     first.take()
-    with pytest.raises(InputError, match=r"is watched already, by anna@desk \(process \d+, .*a\), last heard of at 2"):
+    with pytest.raises(
+        InputError,
+        match=r"is watched already, by anna@desk \(process \d+, .*a\), last heard of at 2",
+    ):
         second.take()
     first.beat(phase="train_detector")
     assert read_watcher(store.labels)["phase"] == "train_detector"
@@ -117,7 +166,9 @@ def test_of_two_watchers_that_come_at_the_same_moment_one_is_refused(store, tmp_
         return write(*words, **options)
 
     monkeypatch.setattr(store.labels, "write", overtaken)
-    with pytest.raises(InputError, match=r"is watched since this moment by anna@desk \(process \d+, .*b\)"):
+    with pytest.raises(
+        InputError, match=r"is watched since this moment by anna@desk \(process \d+, .*b\)"
+    ):
         first.take()
     second.beat()
 
@@ -165,7 +216,10 @@ def test_a_watcher_that_was_killed_is_followed_at_once_in_its_own_folder(store, 
 def test_a_heartbeat_whose_answer_was_lost_is_recognised(store, tmp_path):
     first = lease(store, tmp_path / "a")
     first.take()
-    store.labels.write(FILE, json.dumps({**first.document, "phase": "written, but the answer did not arrive"}).encode())
+    store.labels.write(
+        FILE,
+        json.dumps({**first.document, "phase": "written, but the answer did not arrive"}).encode(),
+    )
     first.beat(phase="idle")
     assert read_watcher(store.labels)["phase"] == "idle"
     store.labels.delete(FILE)
@@ -182,14 +236,18 @@ def test_what_is_no_document_of_ours_is_replaced_and_a_newer_format_is_refused(s
         lease(store, tmp_path / "b").take()
 
 
-# --- the program ---------------------------------------------------------------------------------------------------------------------
+# --- the program
 
 
 @contextmanager
 def watching(config: Path, log: Path, *options: str):
     """A watcher as a process; killed at the end if it still runs."""
     with log.open("ab") as file:
-        process = subprocess.Popen([sys.executable, ROOT / "train" / "watch.py", *options, config], stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [sys.executable, ROOT / "train" / "watch.py", *options, config],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
         try:
             yield process
         finally:
@@ -212,20 +270,29 @@ def document(project) -> dict:
 
 def test_one_watcher_on_a_container_whoever_starts_the_second(project, tmp_path):
     other = tmp_path / "other.ini"
-    text = re.sub(r"data_dir=.*\n", "", project.config.read_text()) + f"data_dir={tmp_path / 'elsewhere'}\n"
+    text = (
+        re.sub(r"data_dir=.*\n", "", project.config.read_text())
+        + f"data_dir={tmp_path / 'elsewhere'}\n"
+    )
     other.write_text(text)
     with watching(project.config, tmp_path / "log") as process:
         until(lambda: document(project).get("phase") == "idle", "the first watcher")
         for config in (project.config, other):
             second = run("train/active_learning_auto.sh", config)
             assert second.returncode == 2
-            assert re.search(rf"watch.py: .*\(process {process.pid}, .*\), last heard of at 2", second.stderr)
+            assert re.search(
+                rf"watch.py: .*\(process {process.pid}, .*\), last heard of at 2", second.stderr
+            )
         assert "watcher: idle since 2" in done("tag/status.py", project.config)
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
     assert (document(project)["phase"], document(project)["holder"]) == ("stopped", None)
     assert "watcher: stopped at 2" in done("tag/status.py", project.config)
-    assert done("train/watch.py", other, "--once").splitlines()[-1].startswith("looked once: 3 images were reviewed since the last cycle")
+    assert (
+        done("train/watch.py", other, "--once")
+        .splitlines()[-1]
+        .startswith("looked once: 3 images were reviewed since the last cycle")
+    )
 
 
 def test_a_failing_cycle_is_shown_and_tried_again_later_and_the_live_model_stays(project, tmp_path):
@@ -240,12 +307,21 @@ def test_a_failing_cycle_is_shown_and_tried_again_later_and_the_live_model_stays
         said = done("tag/status.py", project.config)
     error = document(project)["error"]
     assert error["phase"] == "sync_images" and "sync_images.py: " in error["text"]
-    assert "its last cycle failed at 2" in said and "in sync_images" in said and "next try at 2" in said
+    assert (
+        "its last cycle failed at 2" in said
+        and "in sync_images" in said
+        and "next try at 2" in said
+    )
     assert project.labels.read() == before
     log = (tmp_path / "log").read_text()
-    pauses = [float(pause) for pause in re.findall(r"the live model stays, next try in (\d+) s", log)]
+    pauses = [
+        float(pause) for pause in re.findall(r"the live model stays, next try in (\d+) s", log)
+    ]
     assert "the cycle that failed is tried again" in log and pauses[0] <= pauses[1]
-    assert run("train/watch.py", project.config, "--once").returncode in (0, 1)  # followed at once after the kill
+    assert run("train/watch.py", project.config, "--once").returncode in (
+        0,
+        1,
+    )  # followed at once after the kill
 
 
 @pytest.fixture
@@ -272,16 +348,23 @@ def test_hours_after_the_first_label_a_cycle_is_due_also_for_the_next_watcher(wa
 
 
 def test_once_ends_with_1_after_a_failed_cycle_and_with_0_after_a_good_one(tmp_path, monkeypatch):
-    """The cycle was interrupted before its last step, and another model has gone live since it was compared: so it is compared again."""
+    """The cycle was interrupted before its last step, and another model has gone live since it was
+    compared: so it is compared again.
+    """
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     made = PhotoProject(tmp_path, auto_poll_seconds=0.1)
     made.fill()
     made.predict()
-    update_cycle(made.config, verdict={"publish": True, "why": "it is better", "live": "model_1.pb"})
+    update_cycle(
+        made.config, verdict={"publish": True, "why": "it is better", "live": "model_1.pb"}
+    )
     watch.Watcher(made.config, once=True)._note("publish_guarded")
     failed = run("train/watch.py", made.path, "--once")
     assert (failed.returncode, made.state().cycles) == (1, [])
-    assert "step publish_guarded failed (exit 1): " in failed.stderr and "compare it again" in failed.stderr
+    assert (
+        "step publish_guarded failed (exit 1): " in failed.stderr
+        and "compare it again" in failed.stderr
+    )
     retry_at = moment(read_watcher(made.store.container)["retry_at"])
     until(lambda: datetime.now(UTC) >= retry_at, "the end of the pause")
     good = run("train/watch.py", made.path, "--once")
@@ -295,12 +378,20 @@ def test_however_long_storage_is_away_or_a_cycle_fails_the_pause_is_bounded(watc
     assert watcher._pause() == watch.LONGEST_OUTAGE_PAUSE
     watcher._failed("sync_images", 1, "no network")
     pause = moment(watcher.lease.document["retry_at"]) - datetime.now(UTC)
-    assert timedelta(seconds=watch.LONGEST_PAUSE - 60) < pause <= timedelta(seconds=watch.LONGEST_PAUSE)
+    assert (
+        timedelta(seconds=watch.LONGEST_PAUSE - 60)
+        < pause
+        <= timedelta(seconds=watch.LONGEST_PAUSE)
+    )
 
 
-def test_an_outage_while_a_step_runs_counts_once_a_pause_and_is_over_with_the_first_heartbeat(watcher, project, capsys):
+def test_an_outage_while_a_step_runs_counts_once_a_pause_and_is_over_with_the_first_heartbeat(
+    watcher, project, capsys
+):
     labels = Path(re.search(r"storage_url=(.*)", project.config.read_text())[1]) / "labels"
-    watcher.lease.document["heartbeat"] = utc_text(datetime.now(UTC) - timedelta(seconds=HEARTBEAT_SECONDS + 1))
+    watcher.lease.document["heartbeat"] = utc_text(
+        datetime.now(UTC) - timedelta(seconds=HEARTBEAT_SECONDS + 1)
+    )
     labels.rename(labels.with_name("away"))
     began = time.monotonic()
     for _ in range(100):
@@ -309,7 +400,9 @@ def test_an_outage_while_a_step_runs_counts_once_a_pause_and_is_over_with_the_fi
     labels.with_name("away").rename(labels)
     until(lambda: watcher._while_running() or not watcher.outages, "a heartbeat")
     assert not watcher.lease.due(datetime.now(UTC))
-    assert "trying again" in (said := capsys.readouterr()).err and "storage answers again" in said.out
+    assert (
+        "trying again" in (said := capsys.readouterr()).err and "storage answers again" in said.out
+    )
 
 
 def test_a_storage_that_is_away_is_waited_for(project, tmp_path):
@@ -339,9 +432,14 @@ def test_a_service_that_cuts_connections_is_waited_for(azurite_store, azurite_ur
             assert process.poll() is None
 
 
-def test_idle_watching_is_one_small_request_for_the_state_each_time(azurite_store, azurite_url, tmp_path):
+def test_idle_watching_is_one_small_request_for_the_state_each_time(
+    azurite_store, azurite_url, tmp_path
+):
     made = Project(azurite_store, tmp_path, data_dir=tmp_path / "data", auto_poll_seconds=0.05)
-    look = ("HEAD", f"{azurite_url[azurite_url.rindex('/'):]}/{azurite_store.labels.name}/label_state.json")
+    look = (
+        "HEAD",
+        f"{azurite_url[azurite_url.rindex('/') :]}/{azurite_store.labels.name}/label_state.json",
+    )
     with through(azurite_url) as between:
         config = tmp_path / "proxied.ini"
         config.write_text(made.config.read_text().replace(azurite_url, between.url))
@@ -351,12 +449,20 @@ def test_idle_watching_is_one_small_request_for_the_state_each_time(azurite_stor
             process.wait(PATIENCE)
     first = [place for place, request in enumerate(between.seen) if request == look][5]
     last = len(between.seen) - 1 - between.seen[::-1].index(look)
-    assert set(between.seen[first:last + 1]) == {look}
+    assert set(between.seen[first : last + 1]) == {look}
 
 
 def test_the_steps_are_those_of_the_manual_cycle_with_the_comparison_before_publishing():
-    manual = re.findall(r"^    \"?(\w+\.py)", (ROOT / "train" / "active_learning_train.sh").read_text(), re.MULTILINE)
-    assert [program for program, *_ in watch.STEPS] == [*manual[:-1], "compare_models.py", "publish_guarded.py"]
+    manual = re.findall(
+        r"^    \"?(\w+\.py)",
+        (ROOT / "train" / "active_learning_train.sh").read_text(),
+        re.MULTILINE,
+    )
+    assert [program for program, *_ in watch.STEPS] == [
+        *manual[:-1],
+        "compare_models.py",
+        "publish_guarded.py",
+    ]
     assert manual[-1] == "publish_cycle.py"
 
 
@@ -365,16 +471,31 @@ def test_the_unit_starts_the_watcher_and_stops_only_it():
     unit.optionxform = str
     unit.read(ROOT / "train" / "active_learning_auto.service")
     python, program, config = unit["Service"]["ExecStart"].split()
-    assert python.endswith("/.venv/bin/python") and (ROOT / program).exists() and (ROOT / config).exists()
-    assert (unit["Service"]["KillMode"], unit["Service"]["RestartPreventExitStatus"]) == ("mixed", "2")
+    assert (
+        python.endswith("/.venv/bin/python")
+        and (ROOT / program).exists()
+        and (ROOT / config).exists()
+    )
+    assert (unit["Service"]["KillMode"], unit["Service"]["RestartPreventExitStatus"]) == (
+        "mixed",
+        "2",
+    )
 
 
-# --- with a real, tiny training ------------------------------------------------------------------------------------------------------
+# --- with a real, tiny training
 
 
 @pytest.mark.parametrize("kind", ["azurite"])
-def test_cycles_happen_by_themselves_while_two_annotators_upload_and_a_kill_and_a_stop_cost_nothing(kind, tmp_path):
+def test_cycles_happen_by_themselves_while_two_annotators_upload_and_a_kill_and_a_stop_cost_nothing(
+    kind, tmp_path
+):
     assert os.name == "posix"
-    trial = watcher_trial.run(kind, tmp_path, killed=("train_detector",), stopped=("create_predictions",))
+    trial = watcher_trial.run(
+        kind, tmp_path, killed=("train_detector",), stopped=("create_predictions",)
+    )
     assert trial.wrong == []
-    assert (trial.cycles >= 3, trial.killed, trial.stopped) == (True, ["train_detector"], ["create_predictions"])
+    assert (trial.cycles >= 3, trial.killed, trial.stopped) == (
+        True,
+        ["train_detector"],
+        ["create_predictions"],
+    )

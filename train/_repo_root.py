@@ -1,7 +1,9 @@
-"""Makes the package `utils` of this repository importable, after a check that this Python can run the programs of this folder.
+"""Makes the package `utils` of this repository importable, after a check that this Python can run
+the programs of this folder.
 
 Every Python from 2.7 on must be able to parse this file.
 """
+
 import os
 import sys
 

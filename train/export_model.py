@@ -1,4 +1,5 @@
 """Writes the trained detector as one frozen graph and checks it on real images: step 5 of a cycle."""
+
 import _repo_root  # noqa: F401, I001
 
 import hashlib
@@ -6,11 +7,11 @@ import json
 import shutil
 from pathlib import Path
 
-from tensorflow_notes import silence, without_notes
+from train.network.quiet import silence, without_notes
 from train_detector import TRAINING_FILE
 from utils.arguments import Parser
 from utils.config import load_config
-from utils.cycle import training_cycle, update_cycle
+from train.cycle.files import training_cycle, update_cycle
 from utils.errors import InputError, run_program
 from utils.files import write_beside, write_text
 
@@ -20,49 +21,81 @@ _TOLERANCE = 1e-3
 
 
 def main(argv: list[str]) -> None:
-    parser = Parser(__doc__, "example: python train/export_model.py config.ini   (after train_detector.py)")
+    parser = Parser(
+        __doc__, "example: python train/export_model.py config.ini   (after train_detector.py)"
+    )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     training_file = config.train_dir / TRAINING_FILE
     if not training_file.is_file():
-        raise InputError(f"{training_file}: nothing has been trained yet; run train/active_learning_train.sh {config.path}")
+        raise InputError(
+            f"{training_file}: nothing has been trained yet; run train/active_learning_train.sh"
+            f" {config.path}"
+        )
     training_cycle(config)
     record = json.loads(training_file.read_text(encoding="utf-8"))
     if not Path(record["checkpoint"] + ".index").is_file():
-        raise InputError(f"{record['checkpoint']}: the checkpoint that {training_file} names is gone; train again (--from train_detector)")
+        raise InputError(
+            f"{record['checkpoint']}: the checkpoint that {training_file} names is gone; train"
+            " again (--from train_detector)"
+        )
     silence()
 
-    import frozen_export
-    from detector import Settings
-    from records import read_records
-    from training_input import first_images
+    from train.network import export
+    from train.network.detector import Settings
+    from train.network.input import first_images
+    from train.network.records import read_records
 
     settings = Settings.from_json(record["settings"])
-    model = frozen_export.restore(settings, record["checkpoint"])
+    model = export.restore(settings, record["checkpoint"])
     with without_notes():
-        definition = frozen_export.freeze(frozen_export.serving_function(model, settings), settings)
+        definition = export.freeze(export.serving_function(model, settings), settings)
     records = read_records(config.tf_record_location)
-    images = first_images([str(shard) for shard in [*records.validation.shards, *records.train.shards]], _CHECKED_IMAGES)
+    images = first_images(
+        [str(shard) for shard in [*records.validation.shards, *records.train.shards]],
+        _CHECKED_IMAGES,
+    )
     target = config.inference_output_dir / MODEL_FILE
     with write_beside(target) as piece:
         piece.write_bytes(definition.SerializeToString())
         with without_notes():
-            frozen = frozen_export.run_frozen(piece, images)
-        difference = frozen_export.largest_difference(model, settings, images, frozen)
+            frozen = export.run_frozen(piece, images)
+        difference = export.largest_difference(model, settings, images, frozen)
         if difference > _TOLERANCE:
-            raise RuntimeError(f"the exported graph differs from the checkpoint by {difference:g} on {len(images)} images")
+            raise RuntimeError(
+                f"the exported graph differs from the checkpoint by {difference:g} on {len(images)}"
+                " images"
+            )
         content = piece.read_bytes()
-    exported = {"bytes": len(content), "md5": hashlib.md5(content, usedforsecurity=False).hexdigest()}
+    exported = {
+        "bytes": len(content),
+        "md5": hashlib.md5(content, usedforsecurity=False).hexdigest(),
+    }
     run_file = Path(record["checkpoint"]).parent / "run.json"
     run = json.loads(run_file.read_text(encoding="utf-8"))
-    write_text(run_file, json.dumps(run | {"exported": exported}, indent=1))  # how a warm start knows this checkpoint again
-    write_text(config.inference_output_dir / "model.json", json.dumps(
-        {"settings": settings.as_json(), "fingerprint": record["fingerprint"], "best": record["best"], **exported}, indent=1) + "\n")
+    write_text(
+        run_file, json.dumps(run | {"exported": exported}, indent=1)
+    )  # how a warm start knows this checkpoint again
+    write_text(
+        config.inference_output_dir / "model.json",
+        json.dumps(
+            {
+                "settings": settings.as_json(),
+                "fingerprint": record["fingerprint"],
+                "best": record["best"],
+                **exported,
+            },
+            indent=1,
+        )
+        + "\n",
+    )
     with write_beside(config.inference_output_dir / "label_map.pbtxt") as piece:
         shutil.copyfile(config.label_map_path, piece)
     update_cycle(config, export={"difference": difference, "images": len(images), **exported})
-    print(f"{len(content) / 1e6:.1f} MB, {len(settings.classes)} classes, equal to the checkpoint on {len(images)} images "
-          f"(within {difference:.1g}) → {target}")
+    print(
+        f"{len(content) / 1e6:.1f} MB, {len(settings.classes)} classes, equal to the checkpoint on"
+        f" {len(images)} images (within {difference:.1g}) → {target}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,26 +1,34 @@
-"""Begins a project or takes in new images: syncs the images, reads their sizes and times, puts new ones on the list to tag.
+"""Begins a project or takes in new images: syncs the images, reads their sizes and times, puts new
+ones on the list to tag.
 
-For strategies that compare images it publishes what they look like to the pretrained backbone, as long as there is no model of ours.
+For strategies that compare images it publishes what they look like to the pretrained backbone, as
+long as there is no model of ours.
 """
+
 import _repo_root  # noqa: F401, I001
 
 from pathlib import Path
 
 
-from cold_start import describe_images
-from utils import tables
+from train.prediction.first_embeddings import describe_images
+from utils.labels import tables
 from utils.arguments import Parser
-from utils.assignments import add_new_images
+from utils.labels.assignments import add_new_images
 from utils.config import load_config
 from utils.errors import run_program
-from utils.label_map import label_map_for, previous_label_map, retired_from, write_label_map
-from utils.label_state import Change, State, open_labels
-from utils.strategies import USES_EMBEDDINGS
-from utils.sync import bring_images, update_image_tables
+from utils.labels.label_map import label_map_for, previous_label_map, retired_from, write_label_map
+from utils.labels.store import Change, State, open_labels
+from utils.selection.strategies import USES_EMBEDDINGS
+from utils.storage.sync import bring_images
+from utils.labels.image_tables import update_image_tables
 
 
 def main(argv: list[str]) -> int:
-    parser = Parser(__doc__, "example: python train/initialize.py config.ini   (run it again whenever there are new images)")
+    parser = Parser(
+        __doc__,
+        "example: python train/initialize.py config.ini   (run it again whenever there are new"
+        " images)",
+    )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     names = config.need("classes")
@@ -34,20 +42,41 @@ def main(argv: list[str]) -> int:
     headers, counts = {}, {}
 
     def take_in(state: State) -> Change:
-        """The images that are new to this state; called again when somebody else has changed it meanwhile."""
-        now = {name: labels.table(state, name) for name in ("images", "failed", "totag", "tagged", "tagging")}
-        images, failed = update_image_tables(container, listing, config.image_dir, now["images"], now["failed"], keep_absent=True,
-                                             headers=headers)
+        """The images that are new to this state; called again when somebody else has changed it
+        meanwhile.
+        """
+        now = {
+            name: labels.table(state, name)
+            for name in ("images", "failed", "totag", "tagged", "tagging")
+        }
+        images, failed = update_image_tables(
+            container,
+            listing,
+            config.image_dir,
+            now["images"],
+            now["failed"],
+            keep_absent=True,
+            headers=headers,
+        )
         known = tables.image_set(now["images"]) | tables.image_set(now["failed"])
         present = tables.image_set(images) | tables.image_set(failed)
-        counts.update(all=len(present), new=len(present - known), failed=len(failed), usable=len(images))
+        counts.update(
+            all=len(present), new=len(present - known), failed=len(failed), usable=len(images)
+        )
         totag = add_new_images(images, failed, now["totag"], now["tagged"], now["tagging"])
-        return Change({"images": images, "failed": failed, **({} if totag is None else {"totag": totag})})
+        return Change(
+            {"images": images, "failed": failed, **({} if totag is None else {"totag": totag})}
+        )
 
     state = labels.commit(take_in, what="taking in new images")
-    if config.selection_strategy in USES_EMBEDDINGS and (described := describe_images(config, container, labels)):
+    if config.selection_strategy in USES_EMBEDDINGS and (
+        described := describe_images(config, container, labels)
+    ):
         print(described)
-    print(f"{counts['all']} images ({counts['new']} new, {counts['failed']} failed) → {state.blob('totag') or state.blob('failed')}")
+    print(
+        f"{counts['all']} images ({counts['new']} new, {counts['failed']} failed) →"
+        f" {state.blob('totag') or state.blob('failed')}"
+    )
     return 0 if counts["usable"] else 1
 
 

@@ -1,4 +1,7 @@
-"""Publishes how an existing model does on the test set: a performance table, named in `evaluations` of the state. Nothing else changes."""
+"""Publishes how an existing model does on the test set: a performance table, named in `evaluations`
+of the state. Nothing else changes.
+"""
+
 import _repo_root  # noqa: F401, I001
 
 from datetime import UTC, datetime
@@ -7,25 +10,38 @@ from pathlib import Path
 from create_predictions import table_of_cycle
 from evaluate_model import cell
 from publish_cycle import metrics, versions
-from utils import tables
+from utils.labels import tables
 from utils.arguments import Parser
-from utils.assignments import utc_text
+from utils.times import utc_text
 from utils.config import load_config
-from utils.cycle import read_cycle
+from train.cycle.files import read_cycle
 from utils.errors import run_program
-from utils.label_state import Change, State, open_labels
+from utils.labels.store import Change, State, open_labels
 
 
 def main(argv: list[str]) -> None:
-    parser = Parser(__doc__, "example: python train/publish_performance.py config.ini   (after evaluate_model.py)")
+    parser = Parser(
+        __doc__,
+        "example: python train/publish_performance.py config.ini   (after evaluate_model.py)",
+    )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
-    performance = table_of_cycle("performance", config.data_dir / "performance.csv", "evaluate_model.py")
+    performance = table_of_cycle(
+        "performance", config.data_dir / "performance.csv", "evaluate_model.py"
+    )
     cycle = read_cycle(config)
     _, store = open_labels(config)
-    blob = store.publish_file("performance", ".csv", tables.to_csv("performance", performance, config.user_folders))
-    entry = {"at": utc_text(datetime.now(UTC)), "model": cycle.get("model_blob"), "test": cycle["base_tables"].get("test"),
-             "performance": blob, "metrics": metrics(performance), "versions": versions()}
+    blob = store.publish_file(
+        "performance", ".csv", tables.to_csv("performance", performance, config.user_folders)
+    )
+    entry = {
+        "at": utc_text(datetime.now(UTC)),
+        "model": cycle.get("model_blob"),
+        "test": cycle["base_tables"].get("test"),
+        "performance": blob,
+        "metrics": metrics(performance),
+        "versions": versions(),
+    }
 
     def change(now: State) -> Change:
         return Change(members={"evaluations": [*now.document.get("evaluations", []), entry]})

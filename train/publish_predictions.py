@@ -1,39 +1,53 @@
-"""Publishes the predictions of an existing model: totag gets new rows for the images that were predicted and are nobody's now.
+"""Publishes the predictions of an existing model: totag gets new rows for the images that were
+predicted and are nobody's now.
 
-The rows of all other images stay as they are. The model's embeddings join those of the same model, or replace those of another when they
-are of more images. Nothing else is published: no model, no performance, no cycle.
+The rows of all other images stay as they are. The model's embeddings join those of the same model,
+or replace those of another when they are of more images. Nothing else is published: no model, no
+performance, no cycle.
 """
+
 import _repo_root  # noqa: F401, I001
 
 from datetime import UTC, datetime
 from pathlib import Path
 
 from create_predictions import table_of_cycle
-from embedding_file import FILE
+from train.prediction.embedding_file import FILE
 from publish_cycle import check_classes, merged_listings, merged_predicted, models_of
 from utils.arguments import Parser
-from utils.assignments import outdated, publish_totag
-from utils.class_changes import applied
+from utils.labels.assignments import outdated, publish_totag
+from utils.labels.class_changes import applied
 from utils.config import load_config
-from utils.cycle import read_cycle
-from utils.embeddings import merged, published_embeddings, read_parquet, to_parquet
+from train.cycle.files import read_cycle
+from utils.selection.embeddings import merged, published_embeddings, read_parquet, to_parquet
 from utils.errors import run_program
-from utils.label_state import Change, State, open_labels
-from utils.tables import NULL, image_set, without
+from utils.labels.store import Change, State, open_labels
+from utils.labels.tables import image_set, without
+from utils.reserved import NULL
 
 
 def main(argv: list[str]) -> None:
-    parser = Parser(__doc__, "example: python train/publish_predictions.py config.ini   (after create_predictions.py)")
+    parser = Parser(
+        __doc__,
+        "example: python train/publish_predictions.py config.ini   (after create_predictions.py)",
+    )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     images, failed, predicted, predictions = (
-        table_of_cycle(table, path, step) for table, path, step in (
-            ("images", config.data_dir / "images.csv", "sync_images.py"), ("failed", config.data_dir / "failed.csv", "sync_images.py"),
+        table_of_cycle(table, path, step)
+        for table, path, step in (
+            ("images", config.data_dir / "images.csv", "sync_images.py"),
+            ("failed", config.data_dir / "failed.csv", "sync_images.py"),
             ("predicted", config.data_dir / "predicted.csv", "create_predictions.py"),
-            ("totag", config.untagged_output, "create_predictions.py")))
+            ("totag", config.untagged_output, "create_predictions.py"),
+        )
+    )
     cycle = read_cycle(config)
     _, store = open_labels(config)
-    base = {table: store.table(State({"tables": cycle["base_tables"]}), table) for table in ("images", "failed")}
+    base = {
+        table: store.table(State({"tables": cycle["base_tables"]}), table)
+        for table in ("images", "failed")
+    }
 
     published: dict[str, str] = {}  # by what they replace
 
@@ -41,28 +55,58 @@ def main(argv: list[str]) -> None:
         """The member `live` with the embeddings to use from now on."""
         file, present = config.data_dir / FILE, published_embeddings(store, now)
         new = read_parquet(file) if file.exists() else None
-        if new is None or (present is not None and present.model != new.model and len(present.names) > len(new.names)):
+        if new is None or (
+            present is not None
+            and present.model != new.model
+            and len(present.names) > len(new.names)
+        ):
             return now.live
         replaced = now.live.get("embeddings", "")
         if replaced not in published:
-            published[replaced] = store.publish_file("embeddings", ".parquet", to_parquet(merged(new, present)))
+            published[replaced] = store.publish_file(
+                "embeddings", ".parquet", to_parquet(merged(new, present))
+            )
         return {**now.live, "embeddings": published[replaced]}
 
     def change(now: State) -> Change:
-        present = {table: store.table(now, table) for table in ("images", "failed", "totag", "tagged", "tagging", "predicted")}
+        present = {
+            table: store.table(now, table)
+            for table in ("images", "failed", "totag", "tagged", "tagging", "predicted")
+        }
         check_classes(now, cycle)
         all_images, all_failed = merged_listings(base, present, images, failed, cycle["pred_dir"])
         stale = outdated(predicted, all_images)
         named = without(applied("totag", predictions, now.classes), stale)
-        totag = publish_totag(all_images, named, totag=present["totag"], tagged=present["tagged"], tagging=present["tagging"],
-                              failed=all_failed, hours=config.reservation_hours, now=datetime.now(UTC))
+        totag = publish_totag(
+            all_images,
+            named,
+            totag=present["totag"],
+            tagged=present["tagged"],
+            tagging=present["tagging"],
+            failed=all_failed,
+            hours=config.reservation_hours,
+            now=datetime.now(UTC),
+        )
         all_predicted = merged_predicted(without(predicted, stale), present["predicted"], totag)
-        return Change({"images": all_images, "failed": all_failed, "totag": totag, "predicted": all_predicted},
-                      {"live": embeddings(now), "predicted_by": models_of(all_predicted, now, predicted, cycle.get("model_blob"))})
+        return Change(
+            {
+                "images": all_images,
+                "failed": all_failed,
+                "totag": totag,
+                "predicted": all_predicted,
+            },
+            {
+                "live": embeddings(now),
+                "predicted_by": models_of(all_predicted, now, predicted, cycle.get("model_blob")),
+            },
+        )
 
     state = store.commit(change, what="publishing predictions")
     boxes = int((predictions["class"] != NULL).sum())
-    print(f"{len(image_set(predictions))} images, {boxes} boxes by {cycle.get('model_blob', 'the model')} → {state.blob('totag')}")
+    print(
+        f"{len(image_set(predictions))} images, {boxes} boxes by"
+        f" {cycle.get('model_blob', 'the model')} → {state.blob('totag')}"
+    )
 
 
 if __name__ == "__main__":

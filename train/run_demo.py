@@ -1,4 +1,7 @@
-"""The whole loop on drawn photographs of boards, with a scripted annotator, through the real scripts."""
+"""The whole loop on drawn photographs of boards, with a scripted annotator, through the real
+scripts.
+"""
+
 import _repo_root  # noqa: F401  I001
 
 import json
@@ -6,11 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import demo_pictures
-from demo_annotator import Annotator
-from utils import tables
+from train.demo import pictures
+from train.demo.annotator import Annotator
+from utils.reserved import NULL
+from utils.labels import tables
 from utils.arguments import Parser, whole_number
-from utils.batch import read_batch
+from utils.batch.batch import read_batch
 from utils.config import load_config
 from utils.errors import InputError, OutsideError, run_program
 from utils.files import write_text
@@ -48,21 +52,40 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main(argv: list[str]) -> None:
     parser = Parser(__doc__, "example: bash train/active_learning_demo.sh demo")
-    parser.add_argument("folder", type=Path, help="a new folder, or one in which the demo was interrupted")
-    parser.add_argument("--cycles", type=int, choices=range(1, 10), metavar="N", default=CYCLES, help="cycles of labelling and training")
-    parser.add_argument("--iterations", type=whole_number, metavar="N", help="training steps of each cycle, for a short try")
+    parser.add_argument(
+        "folder", type=Path, help="a new folder, or one in which the demo was interrupted"
+    )
+    parser.add_argument(
+        "--cycles",
+        type=int,
+        choices=range(1, 10),
+        metavar="N",
+        default=CYCLES,
+        help="cycles of labelling and training",
+    )
+    parser.add_argument(
+        "--iterations",
+        type=whole_number,
+        metavar="N",
+        help="training steps of each cycle, for a short try",
+    )
     arguments = parser.parse_args(argv)
     folder = arguments.folder.absolute()
     demo = Demo(folder, arguments.cycles, arguments.iterations)
     if demo.is_done("the end"):
-        raise InputError(f"{folder}: the demo was run to its end here; for another run name a new folder, or delete this one")
+        raise InputError(
+            f"{folder}: the demo was run to its end here; for another run name a new folder, or"
+            " delete this one"
+        )
     if demo.finished:
         print(f"Going on with the demo in {folder}")
     demo.run()
 
 
 class Demo:
-    """The story of the demo; what is finished is noted in demo.json, so that an interrupted run goes on."""
+    """The story of the demo; what is finished is noted in demo.json, so that an interrupted run
+    goes on.
+    """
 
     def __init__(self, folder: Path, cycles: int = CYCLES, iterations: int | None = None):
         self.folder = folder
@@ -74,10 +97,13 @@ class Demo:
         if marker.exists():
             self.finished = json.loads(marker.read_text(encoding="utf-8"))["finished"]
         elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{folder}: there is something in it that is not the demo's; name a folder that is empty or does not exist")
+            raise InputError(
+                f"{folder}: there is something in it that is not the demo's; name a folder that is"
+                " empty or does not exist"
+            )
         else:
             self.finished = []
-        self.photos = [demo_pictures.draw(number) for number in range(PHOTOS)]
+        self.photos = [pictures.draw(number) for number in range(PHOTOS)]
         self.annotator = Annotator(self.photos)
 
     def run(self) -> None:
@@ -90,7 +116,10 @@ class Demo:
             self.once(f"upload {cycle}", lambda: self.program("tag/upload_vott_json.py"))
             if cycle == 1:
                 self.once("test set", lambda: self.script("train/repartition_test_set_script.sh"))
-            self.once(f"train {cycle}", lambda: self.script("train/active_learning_train.sh", *self.training))
+            self.once(
+                f"train {cycle}",
+                lambda: self.script("train/active_learning_train.sh", *self.training),
+            )
             self.once(f"report {cycle}", lambda cycle=cycle: self.report(cycle))
         self.once("the end", self.last_words)
 
@@ -106,30 +135,41 @@ class Demo:
 
     def draw(self) -> None:
         for number, photo in enumerate(self.photos):
-            demo_pictures.save(photo, self.folder / "store" / "images" / photo.blob, number)
+            pictures.save(photo, self.folder / "store" / "images" / photo.blob, number)
         (self.folder / "store" / "labels").mkdir(exist_ok=True)
         write_text(self.config_path, CONFIG)
         empty = sum(not photo.objects for photo in self.photos)
-        print(f"Drew {PHOTOS} photos of boards in {self.folder / 'store' / 'images'}: {empty} without a fault, the others with knots "
-              "and a few cracks")
+        print(
+            f"Drew {PHOTOS} photos of boards in {self.folder / 'store' / 'images'}: {empty} without"
+            " a fault, the others with knots and a few cracks"
+        )
 
     def download(self) -> None:
         batch = read_batch(self.to_review)
-        if batch is None or not batch.fetched or all(item.uploaded for item in batch.images.values()):
+        if (
+            batch is None
+            or not batch.fetched
+            or all(item.uploaded for item in batch.images.values())
+        ):
             self.program("tag/download_vott_json.py", str(BATCH))
 
     def review(self) -> None:
         work = self.annotator.review(self.to_review)
-        print(f"\nThe annotator looked at {work.images} images in {self.to_review / 'Images'}: {work.kept} boxes were right, "
-              f"{work.drawn} were drawn, {work.removed} removed")
+        print(
+            f"\nThe annotator looked at {work.images} images in {self.to_review / 'Images'}:"
+            f" {work.kept} boxes were right, {work.drawn} were drawn, {work.removed} removed"
+        )
 
     def report(self, cycle: int) -> None:
         """Print what was labelled and how good the model is, from the files that the scripts wrote."""
         config = load_config(self.config_path)
         tagged = tables.parse("tagged", config.tagged_output)
         performance = tables.parse("performance", config.data_dir / "performance.csv")
-        boxes = tagged[tagged["class"] != tables.NULL]
-        print(f"\nCycle {cycle} of {self.cycles}: {len(tables.image_set(tagged))} images and {len(boxes)} boxes labelled")
+        boxes = tagged[tagged["class"] != NULL]
+        print(
+            f"\nCycle {cycle} of {self.cycles}: {len(tables.image_set(tagged))} images and"
+            f" {len(boxes)} boxes labelled"
+        )
         for name, precision in zip(performance["Class Name"], performance["AP"], strict=True):
             print(f"    AP {name:8} {precision:.3f}")
 
@@ -159,7 +199,10 @@ With your own images:
         print(f"\n$ {shown}", flush=True)
         code = subprocess.run(words).returncode
         if code:
-            raise OutsideError(f"the demo stopped, because a command failed (exit {code}); run the demo again to go on from it")
+            raise OutsideError(
+                f"the demo stopped, because a command failed (exit {code}); run the demo again to"
+                " go on from it"
+            )
 
 
 def _shown(path) -> str:

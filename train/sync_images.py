@@ -1,24 +1,32 @@
-"""Step 1 of a training cycle: brings the images here, reads the sizes of new ones, and writes the labels as they are now to data_dir."""
+"""Step 1 of a training cycle: brings the images here, reads the sizes of new ones, and writes the
+labels as they are now to data_dir.
+"""
+
 import _repo_root  # noqa: F401, I001
 
 from datetime import UTC, datetime
 from pathlib import Path
 
-from utils import tables
+from utils.labels import tables
 from utils.arguments import Parser
-from utils.assignments import utc_text
+from utils.times import utc_text
 from utils.config import load_config
-from utils.cycle import begin_cycle
+from train.cycle.files import begin_cycle
 from utils.errors import run_program
 from utils.files import write_bytes
-from utils.label_state import open_labels
-from utils.sync import bring_images, update_image_tables
+from utils.labels.store import open_labels
+from utils.storage.sync import bring_images
+from utils.labels.image_tables import update_image_tables
 
 
 def main(argv: list[str]) -> int:
     parser = Parser(__doc__, "example: python train/sync_images.py config.ini")
     parser.add_argument("config", type=Path, help="config.ini")
-    parser.add_argument("--pred-dir", action="store_true", help="only the images below pred_dir, for predicting without training")
+    parser.add_argument(
+        "--pred-dir",
+        action="store_true",
+        help="only the images below pred_dir, for predicting without training",
+    )
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
     pred_dir = config.pred_dir if arguments.pred_dir else None
@@ -26,17 +34,42 @@ def main(argv: list[str]) -> int:
     container, labels = open_labels(config)
     state = labels.read(report_foreign=True)
     listing, result = bring_images(container, config, pred_dir)
-    images, failed = update_image_tables(container, listing, config.image_dir, labels.table(state, "images"), labels.table(state, "failed"))
+    images, failed = update_image_tables(
+        container,
+        listing,
+        config.image_dir,
+        labels.table(state, "images"),
+        labels.table(state, "failed"),
+    )
 
-    outputs = {"images": config.data_dir / "images.csv", "failed": config.data_dir / "failed.csv", "tagged": config.tagged_output,
-               "tagging": config.tagging_output, "test": config.test_output}
-    written = {"images": images, "failed": failed, **{name: labels.table(state, name) for name in ("tagged", "tagging", "test")}}
+    outputs = {
+        "images": config.data_dir / "images.csv",
+        "failed": config.data_dir / "failed.csv",
+        "tagged": config.tagged_output,
+        "tagging": config.tagging_output,
+        "test": config.test_output,
+    }
+    written = {
+        "images": images,
+        "failed": failed,
+        **{name: labels.table(state, name) for name in ("tagged", "tagging", "test")},
+    }
     for name, path in outputs.items():
         write_bytes(path, tables.to_csv(name, written[name], config.user_folders))
-    begin_cycle(config, base=state.commit, base_tables=state.document["tables"], started_at=utc_text(started), listed=len(listing.blobs),
-                class_changes=len(state.classes.get("changes", [])), pred_dir=pred_dir)
+    begin_cycle(
+        config,
+        base=state.commit,
+        base_tables=state.document["tables"],
+        started_at=utc_text(started),
+        listed=len(listing.blobs),
+        class_changes=len(state.classes.get("changes", [])),
+        pred_dir=pred_dir,
+    )
     labelled = len(tables.image_set(written["tagged"]))
-    print(f"{len(listing.blobs)} images ({result.downloaded} fetched, {len(failed)} failed), {labelled} labelled → {outputs['images']}")
+    print(
+        f"{len(listing.blobs)} images ({result.downloaded} fetched, {len(failed)} failed),"
+        f" {labelled} labelled → {outputs['images']}"
+    )
     return 0 if len(images) else 1
 
 

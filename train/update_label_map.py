@@ -1,8 +1,10 @@
-"""After `classes` was changed in config.ini: a new label map in which every class that stays keeps its id.
+"""After `classes` was changed in config.ini: a new label map in which every class that stays keeps
+its id.
 
-A class that is not in `classes` any more is recorded as dropped: its id stays unused and its boxes stay in the labels, but are left out
-of training. A class that comes back gets its old id.
+A class that is not in `classes` any more is recorded as dropped: its id stays unused and its boxes
+stay in the labels, but are left out of training. A class that comes back gets its old id.
 """
+
 import _repo_root  # noqa: F401, I001
 
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.label_map import (
+from utils.labels.label_map import (
     current_name,
     label_map_for,
     previous_label_map,
@@ -20,7 +22,7 @@ from utils.label_map import (
     retired_from,
     write_label_map,
 )
-from utils.label_state import Change, State, open_labels
+from utils.labels.store import Change, State, open_labels
 
 
 def main(argv: list[str]) -> None:
@@ -41,19 +43,36 @@ def main(argv: list[str]) -> None:
         dropped = {current_name(name, renamed) for name in state.classes["dropped"]}
         dropped = sorted((dropped | set(before)) - set(classes))
         label_map = label_map_for(classes, previous, (), renamed)
-        found.update(label_map=label_map, retired=retired_from(label_map, previous), classes=classes,
-                     added=[name for name in classes if name not in before or name in state.classes["dropped"]],
-                     dropped=[name for name in dropped if name not in state.classes["dropped"]],
-                     boxes=store.table(state, "tagged")["class"].map(lambda name: current_name(name, renamed)).value_counts())
+        found.update(
+            label_map=label_map,
+            retired=retired_from(label_map, previous),
+            classes=classes,
+            added=[
+                name for name in classes if name not in before or name in state.classes["dropped"]
+            ],
+            dropped=[name for name in dropped if name not in state.classes["dropped"]],
+            boxes=store.table(state, "tagged")["class"]
+            .map(lambda name: current_name(name, renamed))
+            .value_counts(),
+        )
         return Change(members={"classes": {**state.classes, "dropped": dropped}})
 
     store.commit(change, what="recording the classes")
     write_label_map(config.label_map_path, found["label_map"], found["retired"])
     for name in found["added"]:
-        print(f"added: {name} (id {found['label_map'][name]}), {found['boxes'].get(name, 0)} boxes in the labels")
+        print(
+            f"added: {name} (id {found['label_map'][name]}), {found['boxes'].get(name, 0)} boxes in"
+            " the labels"
+        )
     for name in found["dropped"]:
-        print(f"dropped: {name}, {found['boxes'].get(name, 0)} boxes in the labels; they stay there and are left out of training")
-    print(f"{len(found['label_map'])} classes, {len(found['added'])} added, {len(found['dropped'])} dropped → {config.label_map_path}")
+        print(
+            f"dropped: {name}, {found['boxes'].get(name, 0)} boxes in the labels; they stay there"
+            " and are left out of training"
+        )
+    print(
+        f"{len(found['label_map'])} classes, {len(found['added'])} added, {len(found['dropped'])}"
+        f" dropped → {config.label_map_path}"
+    )
 
 
 if __name__ == "__main__":

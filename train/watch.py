@@ -1,10 +1,13 @@
-"""Watches the label container and trains by itself: when enough images were reviewed, or some a while ago, it runs a cycle and publishes
-the model, unless it is worse than the live one (then it is kept as a candidate; --accept publishes that).
+"""Watches the label container and trains by itself: when enough images were reviewed, or some a
+while ago, it runs a cycle and publishes the model, unless it is worse than the live one (then it is
+kept as a candidate; --accept publishes that).
 
-Each step of the cycle is a process of its own. A step that fails stops the cycle: the live model stays, the error is shown by
-tag/status.py, and the cycle is tried again after a pause that doubles each time. SIGTERM or Ctrl-C: the step that runs is finished or
-notes how far it is; started again, the watcher goes on there, also after a kill.
+Each step of the cycle is a process of its own. A step that fails stops the cycle: the live model
+stays, the error is shown by tag/status.py, and the cycle is tried again after a pause that doubles
+each time. SIGTERM or Ctrl-C: the step that runs is finished or notes how far it is; started again,
+the watcher goes on there, also after a kill.
 """
+
 import _repo_root  # noqa: F401, I001
 
 import getpass
@@ -20,19 +23,29 @@ from filelock import FileLock, Timeout
 
 from publish_guarded import accept
 from utils.arguments import Parser
-from utils.assignments import utc_text
+from utils.times import utc_text
 from utils.config import Config, load_config
-from utils.cycle import read_cycle, update_cycle
+from train.cycle.files import read_cycle, update_cycle
 from utils.errors import InputError, OutsideError, one_line, run_program
-from utils.label_state import STATE, LabelStore, open_labels
-from utils.retraining import Backlog, backlog
-from utils.storage import Missing
-from utils.watcher import IDLE, RELEASED, Lease, LeaseLost, holder_text, moment, read_watcher
-from watched_step import run_step
+from utils.labels.store import STATE, LabelStore, open_labels
+from train.cycle.retraining import Backlog, backlog
+from utils.storage.container import Missing
+from utils.labels.lease import IDLE, RELEASED, Lease, LeaseLost, holder_text, read_watcher
+from utils.times import moment
+from train.cycle.watched_step import run_step
 
 # Those of active_learning_train.sh, with the comparison before the last.
-STEPS = (("sync_images.py",), ("repartition_test_set.py", "--top-up"), ("create_tf_records.py",), ("train_detector.py",),
-         ("export_model.py",), ("create_predictions.py",), ("evaluate_model.py",), ("compare_models.py",), ("publish_guarded.py",))
+STEPS = (
+    ("sync_images.py",),
+    ("repartition_test_set.py", "--top-up"),
+    ("create_tf_records.py",),
+    ("train_detector.py",),
+    ("export_model.py",),
+    ("create_predictions.py",),
+    ("evaluate_model.py",),
+    ("compare_models.py",),
+    ("publish_guarded.py",),
+)
 NAMES = tuple(Path(program).stem for program, *_ in STEPS)
 LONGEST_PAUSE = 6 * 3600.0  # seconds between two tries of a failing cycle
 LONGEST_OUTAGE_PAUSE = 600.0  # seconds between two looks at a storage that does not answer
@@ -41,11 +54,19 @@ _SHOWN = 300  # characters of an error
 
 
 def main(argv: list[str]) -> int | None:
-    parser = Parser(__doc__, "example: bash train/active_learning_auto.sh config.ini --once   (for cron)")
+    parser = Parser(
+        __doc__, "example: bash train/active_learning_auto.sh config.ini --once   (for cron)"
+    )
     parser.add_argument("config", type=Path, help="config.ini")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--once", action="store_true", help="look once, run a cycle if one is due, and end")
-    how.add_argument("--accept", action="store_true", help="publish the candidate, which was measured worse than the live model, and end")
+    how.add_argument(
+        "--once", action="store_true", help="look once, run a cycle if one is due, and end"
+    )
+    how.add_argument(
+        "--accept",
+        action="store_true",
+        help="publish the candidate, which was measured worse than the live model, and end",
+    )
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
     if arguments.accept:
@@ -56,13 +77,18 @@ def main(argv: list[str]) -> int | None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise InputError(f"{config.data_dir}: a watcher of this machine is at work{_who(config)}; stop that one first") from None
+        raise InputError(
+            f"{config.data_dir}: a watcher of this machine is at work{_who(config)}; stop that one"
+            " first"
+        ) from None
     with lock:
         return Watcher(config, arguments.once).run()
 
 
 class Watcher:
-    """The loop. It only looks, waits and starts steps; all that must not be lost lies in the container and in cycle.json."""
+    """The loop. It only looks, waits and starts steps; all that must not be lost lies in the
+    container and in cycle.json.
+    """
 
     def __init__(self, config: Config, once: bool):
         self.config, self.once = config, once
@@ -77,7 +103,9 @@ class Watcher:
             signal.signal(number, self._stop)
 
     def run(self) -> int:
-        """Watch until told to stop; 1 when the cycle of --once failed, or another watcher has taken over."""
+        """Watch until told to stop; 1 when the cycle of --once failed, or another watcher has taken
+        over.
+        """
         try:
             self._open()
             failed = False
@@ -90,7 +118,10 @@ class Watcher:
                 self._report(**RELEASED)
         except LeaseLost as error:
             raise OutsideError(str(error)) from None
-        said = f"{self.backlog.images} images were reviewed since the last cycle → {self.config.label_container_name}"
+        said = (
+            f"{self.backlog.images} images were reviewed since the last cycle →"
+            f" {self.config.label_container_name}"
+        )
         print("the watcher has ended" if self.stopping else f"looked once: {said}", flush=True)
         return 1 if failed and self.once else 0
 
@@ -102,8 +133,12 @@ class Watcher:
                 self.lease = Lease(self.store.container, _user_at_host(), self.config.data_dir)
                 self.lease.take()
                 self._answers()
-                print(f"watching {self.store.container.address}: a cycle after {self.config.auto_retrain_images} reviewed images, or after "
-                      f"{self.config.auto_retrain_hours:g} hours with at least one", flush=True)
+                print(
+                    f"watching {self.store.container.address}: a cycle after"
+                    f" {self.config.auto_retrain_images} reviewed images, or after"
+                    f" {self.config.auto_retrain_hours:g} hours with at least one",
+                    flush=True,
+                )
                 return
             except (OutsideError, OSError) as error:
                 self.lease = None
@@ -113,7 +148,9 @@ class Watcher:
                 self._sleep(self._pause())
 
     def _look(self) -> bool | None:
-        """One look at the container, and a cycle if one is due: whether it went well, None when there was none."""
+        """One look at the container, and a cycle if one is due: whether it went well, None when
+        there was none.
+        """
         try:
             why = self._due()
             self._answers()
@@ -148,8 +185,12 @@ class Watcher:
             return f"an interrupted cycle goes on at {self._interrupted()}"
         if retry_at:
             return "the cycle that failed is tried again"
-        return self.backlog.reason(self.config.auto_retrain_images, self.config.auto_retrain_hours,
-                                   moment(self.lease.document["new_since"]), now)
+        return self.backlog.reason(
+            self.config.auto_retrain_images,
+            self.config.auto_retrain_hours,
+            moment(self.lease.document["new_since"]),
+            now,
+        )
 
     def _cycle(self) -> bool:
         """Run the steps, from where an interrupted cycle was. False when one failed."""
@@ -159,14 +200,20 @@ class Watcher:
             print(f"\n[{place + 1}/{len(STEPS)}] {name}", flush=True)
             try:
                 self._beat(phase=name)
-                code, said = run_step(program, tuple(options), self.config.path, self._while_running)
+                code, said = run_step(
+                    program, tuple(options), self.config.path, self._while_running
+                )
             except (OutsideError, OSError) as error:
                 code, said = 1, one_line(error)
             last = place + 1 == len(STEPS)
             if code == 0:
                 self._note(None if last else NAMES[place + 1])
             if self.stopping and (code or not last):
-                print(f"{name} was {'stopped' if code else 'finished'}; the cycle goes on when the watcher is started again", flush=True)
+                print(
+                    f"{name} was {'stopped' if code else 'finished'}; the cycle goes on when the"
+                    " watcher is started again",
+                    flush=True,
+                )
                 return True
             if code:
                 self._failed(name, code, said)
@@ -176,7 +223,9 @@ class Watcher:
         return True
 
     def _failed(self, name: str, code: int, said: str) -> None:
-        """Remember the error, and when the cycle is tried again: at this step if the outside world failed, else from the start."""
+        """Remember the error, and when the cycle is tried again: at this step if the outside world
+        failed, else from the start.
+        """
         failures = self.lease.document["failures"] + 1
         pause = _doubled(self.config.auto_poll_seconds, failures, LONGEST_PAUSE)
         if code != 1 or failures % _TRIES_OF_A_STEP == 0:
@@ -185,13 +234,23 @@ class Watcher:
             self._note("compare_models")  # perhaps another model is live now
         now = datetime.now(UTC)
         said = self._public(said) or f"exit code {code}"
-        self._report(phase=IDLE, failures=failures, retry_at=utc_text(now + timedelta(seconds=pause)),
-                     error={"at": utc_text(now), "phase": name, "text": said})
-        print(f"watch.py: step {name} failed (exit {code}): {said}; the live model stays, next try in {pause:.0f} s", file=sys.stderr,
-              flush=True)
+        self._report(
+            phase=IDLE,
+            failures=failures,
+            retry_at=utc_text(now + timedelta(seconds=pause)),
+            error={"at": utc_text(now), "phase": name, "text": said},
+        )
+        print(
+            f"watch.py: step {name} failed (exit {code}): {said}; the live model stays, next try in"
+            f" {pause:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def _report(self, **members) -> None:
-        """Write the news into watcher.json now, or with a later heartbeat when storage does not answer."""
+        """Write the news into watcher.json now, or with a later heartbeat when storage does not
+        answer.
+        """
         try:
             self._beat(**members)
         except (OutsideError, OSError) as error:
@@ -207,12 +266,18 @@ class Watcher:
         return self.stopping
 
     def _interrupted(self) -> str | None:
-        """The step at which the cycle in data_dir goes on; None when it was finished, or the settings are others now."""
+        """The step at which the cycle in data_dir goes on; None when it was finished, or the
+        settings are others now.
+        """
         try:
             going = read_cycle(self.config).get("watcher") or {}
         except InputError:
             return None
-        return going.get("next") if going.get("settings") == self._settings() and going.get("next") in NAMES else None
+        return (
+            going.get("next")
+            if going.get("settings") == self._settings() and going.get("next") in NAMES
+            else None
+        )
 
     def _note(self, following: str | None) -> None:
         try:
@@ -228,7 +293,11 @@ class Watcher:
         self.outages += 1
         self.next_try = time.monotonic() + self._pause()
         if self.outages == 1 or self.once:
-            print(f"watch.py: {self._public(one_line(error))}; trying again", file=sys.stderr, flush=True)
+            print(
+                f"watch.py: {self._public(one_line(error))}; trying again",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def _answers(self) -> None:
         if self.outages:
@@ -237,7 +306,11 @@ class Watcher:
 
     def _pause(self) -> float:
         seconds = self.config.auto_poll_seconds
-        return max(seconds, _doubled(seconds, self.outages - 1, LONGEST_OUTAGE_PAUSE)) if self.outages else seconds
+        return (
+            max(seconds, _doubled(seconds, self.outages - 1, LONGEST_OUTAGE_PAUSE))
+            if self.outages
+            else seconds
+        )
 
     def _sleep(self, seconds: float) -> None:
         """Wait, but end soon when told to stop, and keep the heartbeat up."""

@@ -1,4 +1,7 @@
-"""The command line of a program, and the numbers on it: what is wrong is said in one line, with what was expected."""
+"""The command line of a program, and the numbers on it: what is wrong is said in one line, with
+what was expected.
+"""
+
 import argparse
 import math
 from collections.abc import Callable
@@ -8,17 +11,28 @@ from utils.errors import InputError
 
 
 class Parser(argparse.ArgumentParser):
-    """The command line of a program that is described by its docstring, with examples. A wrong one raises InputError."""
+    """The command line of a program that is described by its docstring, with examples. A wrong one
+    raises InputError.
+    """
 
     def __init__(self, description: str, examples: str):
-        super().__init__(description=description, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter)
+        super().__init__(
+            description=description,
+            epilog=examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; --help shows what there is")
 
 
-def number(what: str, expected: str, least: float, most: float = math.inf, whole: bool = False) -> Callable[[str], float]:
-    """A `type` for argparse: texts that are a number from `least` to `most`. `what` and `expected` are words for the message."""
+def number(
+    what: str, expected: str, least: float, most: float = math.inf, whole: bool = False
+) -> Callable[[str], float]:
+    """A `type` for argparse: texts that are a number from `least` to `most`. `what` and `expected`
+    are words for the message.
+    """
+
     def read(text: str) -> float:
         try:
             value = int(text) if whole else float(text)
@@ -27,6 +41,7 @@ def number(what: str, expected: str, least: float, most: float = math.inf, whole
         if not least <= value <= most:
             raise argparse.ArgumentTypeError(f"{text!r} is no {what}; expected {expected}")
         return value
+
     return read
 
 

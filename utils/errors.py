@@ -1,8 +1,10 @@
 """The two expected kinds of failure, and the frame in which every program runs.
 
-A program is a function main(argv) -> int | None; `run_program` turns what it raises into one line on stderr and an exit code:
-InputError 2 (what a person gave is wrong), OutsideError 1 (storage, network or disk failed), Ctrl-C 130. A bug keeps its traceback.
+A program is a function main(argv) -> int | None; `run_program` turns what it raises into one line
+on stderr and an exit code: InputError 2 (what a person gave is wrong), OutsideError 1 (storage,
+network or disk failed), Ctrl-C 130. A bug keeps its traceback.
 """
+
 import os
 import signal
 import sys
@@ -12,7 +14,9 @@ from utils import python_check
 
 
 class InputError(Exception):
-    """What a person gave us is wrong; the message says what, where, what was expected and what to do. Exit code 2."""
+    """What a person gave us is wrong; the message says what, where, what was expected and what to
+    do. Exit code 2.
+    """
 
 
 class OutsideError(Exception):
@@ -20,7 +24,9 @@ class OutsideError(Exception):
 
 
 def run_program(main: Callable[[list[str]], int | None], argv: list[str] | None = None) -> None:
-    """Run `main` with the command line (without the program's name) and leave the process with its exit code."""
+    """Run `main` with the command line (without the program's name) and leave the process with its
+    exit code.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")

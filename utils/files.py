@@ -1,4 +1,7 @@
-"""Files on the local disk: written beside and renamed, and where a blob of a given name may lie below a folder."""
+"""Files on the local disk: written beside and renamed, and where a blob of a given name may lie
+below a folder.
+"""
+
 import os
 import re
 import secrets
@@ -10,15 +13,18 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from utils.errors import InputError, OutsideError
 
-_WINDOWS_RESERVED = re.compile(r"^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\.|$)", re.IGNORECASE)
+_WINDOWS_RESERVED = re.compile(
+    r"^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\.|$)", re.IGNORECASE
+)
 
 
 @contextmanager
 def write_beside(path: Path, beside: Path | None = None, durable: bool = True) -> Iterator[Path]:
-    """Yield a new path in the same folder (or in `beside`, on the same file system); what was written there replaces `path` on success.
+    """Yield a new path in the same folder (or in `beside`, on the same file system); what was
+    written there replaces `path` on success.
 
-    Without success the piece is removed and `path` is as it was. Folders are made. `durable`: on disk before it
-    takes the name. Raises OutsideError when another program holds `path`.
+    Without success the piece is removed and `path` is as it was. Folders are made. `durable`: on
+    disk before it takes the name. Raises OutsideError when another program holds `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     piece = (beside or path.parent) / f".{secrets.token_hex(8)}.part"
@@ -30,7 +36,9 @@ def write_beside(path: Path, beside: Path | None = None, durable: bool = True) -
 
 
 def replace_file(source: Path, target: Path, durable: bool = True) -> None:
-    """Rename `source` to `target`, which it replaces at once; if `durable`, on disk when this returns, as far as the system allows."""
+    """Rename `source` to `target`, which it replaces at once; if `durable`, on disk when this
+    returns, as far as the system allows.
+    """
     if durable:
         descriptor = os.open(source, os.O_RDWR | getattr(os, "O_BINARY", 0))
         try:
@@ -40,8 +48,10 @@ def replace_file(source: Path, target: Path, durable: bool = True) -> None:
     try:
         _rename(source, target)
     except PermissionError:
-        raise OutsideError(f"{target} cannot be replaced: another program holds it open, or it may not be written. "
-                           "Close that program and run the same command again") from None
+        raise OutsideError(
+            f"{target} cannot be replaced: another program holds it open, or it may not be written."
+            " Close that program and run the same command again"
+        ) from None
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -56,7 +66,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def refused(blob: str) -> str | None:
-    """Why a blob of this name is not taken: it would leave the folder it is put into, or a CSV cannot carry it. None = it is taken."""
+    """Why a blob of this name is not taken: it would leave the folder it is put into, or a CSV
+    cannot carry it. None = it is taken.
+    """
     parts = blob.split("/")
     try:
         blob.encode("utf-8")
@@ -85,14 +97,25 @@ def local_path(folder: Path, blob: str) -> Path:
 
 def _refused_by_windows(parts: list[str]) -> str | None:
     for part in parts:
-        if re.search(r'[<>:"|?*\x00-\x1f]', part) or part.endswith((".", " ")) or _WINDOWS_RESERVED.match(part):
+        if (
+            re.search(r'[<>:"|?*\x00-\x1f]', part)
+            or part.endswith((".", " "))
+            or _WINDOWS_RESERVED.match(part)
+        ):
             return "Windows cannot hold a file of this name"
     return None
 
 
-_PATIENCE = 3 if os.name == "nt" else 0  # seconds; a virus scanner may hold either file for a moment
+_PATIENCE = (
+    3 if os.name == "nt" else 0
+)  # seconds; a virus scanner may hold either file for a moment
 
 
-@retry(retry=retry_if_exception_type(PermissionError), stop=stop_after_delay(_PATIENCE), wait=wait_fixed(0.2), reraise=True)
+@retry(
+    retry=retry_if_exception_type(PermissionError),
+    stop=stop_after_delay(_PATIENCE),
+    wait=wait_fixed(0.2),
+    reraise=True,
+)
 def _rename(source: Path, target: Path) -> None:
     os.replace(source, target)

@@ -1,7 +1,9 @@
-"""Says in one line what is missing, and the command that mends it, when this Python cannot run the programs.
+"""Says in one line what is missing, and the command that mends it, when this Python cannot run the
+programs.
 
 Runs before anything else is imported, so every Python from 2.7 on must be able to parse this file.
 """
+
 import os
 import signal
 import sys
@@ -17,23 +19,30 @@ def leave(*_):
 
 
 def check(root, requirements):
-    """Leave with exit code 1 unless this Python is new enough and has every package named in a requirements file (a path below root)."""
+    """Leave with exit code 1 unless this Python is new enough and has every package named in a
+    requirements file (a path below root).
+    """
     if _is_program(root) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, leave)  # until errors.run_program: what is interrupted before that are imports
+        signal.signal(
+            signal.SIGINT, leave
+        )  # until errors.run_program: what is interrupted before that are imports
     file = os.path.join(root, *requirements.split("/"))
     if sys.version_info[:2] < OLDEST:
         found = ".".join(str(number) for number in sys.version_info[:3])
         problem = "Python %d.%d or newer is needed, this is %s" % (OLDEST + (found,))
-        mend = "python%d.%d -m pip install -r \"%s\"" % (OLDEST + (file,))
+        mend = 'python%d.%d -m pip install -r "%s"' % (OLDEST + (file,))
     else:
         missing = _missing(file)
         if not missing:
             return
         problem = "missing packages: %s" % ", ".join(missing)
-        mend = "\"%s\" -m pip install -r \"%s\"" % (sys.executable, file)
+        mend = '"%s" -m pip install -r "%s"' % (sys.executable, file)
     environment = _environment(root)
     if environment and environment != os.path.abspath(sys.executable):
-        mend = "\"%s\" %s" % (environment, " ".join('"%s"' % word if " " in word else word for word in sys.argv))
+        mend = '"%s" %s' % (
+            environment,
+            " ".join('"%s"' % word if " " in word else word for word in sys.argv),
+        )
     sys.stderr.write("%s: %s; run: %s\n" % (os.path.basename(sys.argv[0]), problem, mend))
     sys.exit(1)
 
@@ -67,7 +76,9 @@ def _missing(file):
 
 
 def _is_program(root):
-    """Was this process started as one of the programs? Not to be asked by a child that multiprocessing starts: it has work to save."""
+    """Was this process started as one of the programs? Not to be asked by a child that
+    multiprocessing starts: it has work to save.
+    """
     if "multiprocessing.process" in sys.modules:
         return False
     folder = os.path.dirname(os.path.abspath(sys.argv[0]))

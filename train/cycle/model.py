@@ -1,0 +1,60 @@
+"""The model that a cycle runs, and what its ids are called."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from train.cycle.files import read_cycle
+from utils.config import Config
+from utils.labels.class_changes import current_classes
+from utils.labels.label_map import current_name, label_map_for, read_label_map
+from utils.labels.store import LabelStore, State
+from utils.storage.container import Missing
+
+
+def model_of_cycle(config: Config, recorded: dict) -> tuple[Path, dict[int, str]]:
+    """The model to run and {id: class}, of several ids perhaps the same: what fetch_model.py has
+    fetched, of the classes that config.ini knows (`recorded`: `State.classes`); else what was
+    exported.
+    """
+    cycle = read_cycle(config)
+    if "model" in cycle:
+        known, _ = current_classes(config.need("classes"), recorded)
+        return Path(cycle["model"]), {
+            int(number): name for number, name in cycle["names"].items() if name in known
+        }
+    graph = config.inference_output_dir / "frozen_inference_graph.pb"
+    return graph, {
+        number: name for name, number in read_label_map(graph.with_name("label_map.pbtxt")).items()
+    }
+
+
+def names_of_model(
+    store: LabelStore, state: State, model: str, classes: Sequence[str]
+) -> tuple[dict[int, str], str]:
+    """{id: class by its present name} of a model in the label container, and for people where that
+    comes from: the label map that was published with it, else the order of `classes`. Classes that
+    were made one since have several ids.
+    """
+    entries = [state.live, state.document.get("candidate") or {}, *state.cycles]
+    published = [
+        entry["label_map"]
+        for entry in entries
+        if entry.get("model") == model and entry.get("label_map")
+    ]
+    beside = model.replace("model_", "label_map_", 1).rpartition(".")[0] + ".pbtxt"
+    label_map, origin = (
+        label_map_for(classes),
+        "no label map was published with it: numbered in the order of classes",
+    )
+    for blob in [*published, beside]:
+        try:
+            label_map, origin = (
+                read_label_map(store.container.read(blob)[0].decode("utf-8-sig", "replace"), blob),
+                blob,
+            )
+            break
+        except Missing:
+            continue
+    return {
+        number: current_name(name, state.classes["renamed"]) for name, number in label_map.items()
+    }, origin

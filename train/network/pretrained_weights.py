@@ -1,0 +1,201 @@
+"""What training starts from: published weights, a checkpoint that somebody names, or nothing; and
+how much of it fits the network.
+
+Published weights are fetched into `download_location` once. The addresses are those of
+tf-models-official; tf_url in config.ini names another: a checkpoint prefix (its .index and
+.data-00000-of-00001 are fetched; a `#sha256=…` is that of the latter) or an archive with a
+checkpoint in it.
+"""
+
+import dataclasses
+import glob
+from pathlib import Path
+
+import tensorflow as tf
+import tf_keras
+
+from train.network.fetch import (
+    fetch_archive,
+    fetch_url,
+    is_archive,
+    place_for,
+    shown,
+    split_checksum,
+)
+from utils.errors import InputError, OutsideError
+
+SCRATCH = "scratch"
+_PUBLISHED = "https://storage.googleapis.com/"
+# ImageNet backbones, as tf-models-official names them: the experiment's own default, the page
+# MODEL_GARDEN.md, the tutorial on instance
+# segmentation. There is none for resnet18: it starts from nothing unless config.ini names a
+# checkpoint.
+DEFAULT_URLS = {
+    "faster_rcnn_resnet50_fpn": (
+        _PUBLISHED + "cloud-tpu-checkpoints/vision-2.0/resnet50_imagenet/ckpt-28080"
+    ),
+    "faster_rcnn_resnet101_fpn": (
+        _PUBLISHED + "tf_model_garden/vision/resnet/resnet-101-i224.tar.gz"
+    ),
+    "faster_rcnn_mobilenet_v2_fpn": (
+        _PUBLISHED + "tf_model_garden/vision/mobilenet/v2_1.0_float/ckpt-180648"
+    ),
+}
+CHECKSUMS: dict[str, str] = {}  # SHA-256 by address of a file, where one is known
+_DATA = ".data-00000-of-00001"
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """Where training starts. `prefix` is a checkpoint on this disk, None = from scratch; `said`
+    names it for people and records.
+    """
+
+    prefix: str | None
+    said: str
+
+
+def choose_start(
+    model_name: str, fine_tune_checkpoint: str | None, tf_url: str | None, download_location: Path
+) -> Start:
+    """The checkpoint that config.ini means, fetched if need be.
+
+    Raises InputError when it is not there, OutsideError (with what to put where) when it cannot be
+    fetched.
+    """
+    if fine_tune_checkpoint and fine_tune_checkpoint.lower() == SCRATCH:
+        return Start(None, SCRATCH)
+    if fine_tune_checkpoint and not (tf_url and not _exists(fine_tune_checkpoint)):
+        prefix = checkpoint_prefix(fine_tune_checkpoint)
+        return Start(prefix, f"fine_tune_checkpoint {prefix}")
+    url = tf_url or DEFAULT_URLS.get(model_name)
+    if url is None:
+        return Start(None, f"{SCRATCH} (no pretrained weights are published for {model_name})")
+    try:
+        return Start(_fetched(url, download_location), f"pretrained weights {shown(url)}")
+    except OutsideError as error:
+        raise OutsideError(
+            f"{error}. Or set fine_tune_checkpoint to a checkpoint on this machine, or to {SCRATCH}"
+        ) from None
+
+
+def checkpoint_prefix(path: str) -> str:
+    """The prefix of the checkpoint that a person means: a prefix, its .index file, or a folder with
+    checkpoints (the newest).
+    """
+    given = path.removesuffix(".index").removesuffix(_DATA)
+    if Path(given + ".index").is_file():
+        if not list(Path(given).parent.glob(glob.escape(Path(given).name) + ".data-*")):
+            raise InputError(
+                f"{given}.index: the weights are missing, {Path(given).name}{_DATA} does not lie"
+                " beside it; copy it there too"
+            )
+        return given
+    folder = Path(given)
+    if folder.is_dir():
+        newest = tf.train.latest_checkpoint(given)
+        if newest and Path(newest + ".index").is_file():
+            return newest
+        found = sorted(folder.rglob("*.index"), key=lambda file: (file.stat().st_mtime, file.name))
+        if found:
+            return str(found[-1]).removesuffix(".index")
+    raise InputError(
+        f"{path}: no TensorFlow checkpoint; expected a prefix (beside which NAME.index and"
+        f" NAME{_DATA} lie), a folder with one, or {SCRATCH}"
+    )
+
+
+def load(model: tf_keras.Model, start: Start) -> str:
+    """Load what fits of the checkpoint into the network; returns a sentence that says what and how
+    many variables.
+
+    Each part of the network (backbone, decoder, rpn_head, detection_head) is loaded whole or stays
+    as it was; in the checkpoint it lies at the top or below `model`. Raises InputError when nothing
+    fits.
+    """
+    if start.prefix is None:
+        return f"starting from {start.said}"
+    try:
+        names = [name for name, _ in tf.train.list_variables(start.prefix)]
+    except (ValueError, tf.errors.OpError) as error:
+        raise InputError(
+            f"{start.prefix}: not a readable TensorFlow checkpoint ({str(error)[:150]})"
+        ) from None
+    loaded, left = {}, []
+    for name, part in model.checkpoint_items.items():
+        variables = _variables(part)
+        if any(
+            _load_part(start.prefix, root, name, part, variables, names) for root in ("", "model/")
+        ):
+            loaded[name] = len(variables)
+        else:
+            left.append(name)
+    if not loaded:
+        tops = sorted(
+            {"/".join(name.split("/")[:2]) for name in names if "OBJECT_GRAPH" not in name}
+        )[:6]
+        wanted = ", ".join(
+            f"{name} ({len(_variables(part))} variables)"
+            for name, part in model.checkpoint_items.items()
+        )
+        raise InputError(
+            f"{start.prefix}: 0 of {len(names)} variables fit this network; it holds"
+            f" {', '.join(tops)}…, the network has {wanted}. Is it another model_name's?"
+            f" fine_tune_checkpoint={SCRATCH} starts without"
+        )
+    whole = (
+        "the whole model"
+        if not left
+        else ", ".join(f"{name} ({number})" for name, number in loaded.items())
+    )
+    total = sum(len(_variables(part)) for part in model.checkpoint_items.values())
+    rest = f"; new: {', '.join(left)}" if left else ""
+    return f"starting from {start.said}: {whole}, {sum(loaded.values())} of {total} variables{rest}"
+
+
+def _load_part(prefix: str, root: str, name: str, part, variables: list, names: list[str]) -> bool:
+    if not any(there.startswith(f"{root}{name}/") for there in names):
+        return False
+    before = [variable.numpy() for variable in variables]
+    try:
+        inner = tf.train.Checkpoint(**{name: part})
+        reader = tf.train.Checkpoint(model=inner) if root else inner
+        reader.read(prefix).expect_partial().assert_existing_objects_matched()
+    except IndexError as error:
+        raise InputError(
+            f"{prefix}{_DATA}: cut short ({str(error)[:100]}); copy the checkpoint anew"
+        ) from None
+    except (ValueError, AssertionError, tf.errors.OpError):  # other shapes, or parts of it missing
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+        return False
+    return True
+
+
+def _variables(part) -> list:
+    return [
+        variable
+        for layer in (part if isinstance(part, (list, tuple)) else [part])
+        for variable in layer.variables
+    ]
+
+
+def _exists(checkpoint: str) -> bool:
+    return Path(checkpoint + ".index").is_file() or Path(checkpoint).exists()
+
+
+def _fetched(url: str, folder: Path) -> str:
+    """The prefix of the checkpoint at this address, on this disk."""
+    if is_archive(shown(url)):
+        return checkpoint_prefix(str(fetch_archive(url, folder, CHECKSUMS.get(url))))
+    address, checksum = split_checksum(url)
+    base, query, rest = address.partition("?")
+    index = place_for(base + ".index", folder)
+    prefix = index.with_suffix("")
+    for end in (_DATA, ".index"):
+        fetch_url(
+            base + end + query + rest,
+            index.with_name(prefix.name + end),
+            CHECKSUMS.get(base + end) or (checksum if end == _DATA else None),
+        )
+    return str(prefix)

@@ -1,0 +1,425 @@
+"""The training loop: one run in its own folder below train_dir, which a killed process can go on
+with, and whose best checkpoint stays.
+
+train_dir/run-<fingerprint>/run.json       what the run is, its best checkpoint, whether it is
+finished
+                           /ckpt-*         where to go on (model, optimizer, step)
+                           /best-*         the model at its best on the validation part (or at the end)
+                           /events.out.*   for TensorBoard
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import tensorflow as tf
+import tf_keras
+from tqdm import tqdm
+
+from train.network.detector import Settings, build_model, make_task
+from train.network.input import Augmentation, training_dataset
+from train.network.validation import Validation
+from utils.errors import InputError
+from utils.files import write_text
+
+RUN_FILE = "run.json"
+_WARM_UP_STEPS = 200
+_WEIGHT_DECAY = 4e-5
+_SAVE_SECONDS = 120.0
+_LINE_SECONDS = 20.0
+_RATE_OF_IMAGE = 0.005  # learning rate for each image of a batch
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """Where training runs. `policy` is the Keras precision policy, `said` one line about it."""
+
+    strategy: tf.distribute.Strategy
+    policy: str
+    images_at_once: int
+    said: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training run. The fingerprint covers everything that the result depends on.
+
+    shards, validation_shards: record files; images: number of training images; repeats: see
+    training_input.repeat_factors. validation_batches: 0 = all. start: text that names the weights
+    it starts from.
+    """
+
+    settings: Settings
+    augmentation: Augmentation
+    digest: str
+    shards: list[str]
+    images: int
+    repeats: dict[int, float]
+    validation_shards: list[str]
+    validation_batches: int
+    iterations: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    start: str
+
+    @property
+    def fingerprint(self) -> str:
+        parts = [
+            self.digest,
+            self.settings.as_json(),
+            dataclasses.asdict(self.augmentation),
+            self.iterations,
+            self.batch_size,
+            self.learning_rate,
+            self.seed,
+            self.start,
+            self.validation_batches,
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def folder(self, train_dir: Path) -> Path:
+        return train_dir / f"run-{self.fingerprint}"
+
+
+def choose_device() -> Device:
+    """All GPUs of this machine, else the CPU."""
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    return device_of(
+        {
+            f"GPU:{number}": (
+                tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+            )
+            for number, gpu in enumerate(gpus)
+        }
+    )
+
+
+def device_of(gpus: dict[str, str]) -> Device:
+    """How to train on these GPUs, {TensorFlow's name: what it is}: in 16-bit arithmetic; on the CPU
+    when there is none.
+    """
+    said = device_text(list(gpus.values()))
+    if gpus:
+        strategy = (
+            tf.distribute.MirroredStrategy(list(gpus))
+            if len(gpus) > 1
+            else tf.distribute.get_strategy()
+        )
+        return Device(strategy, "mixed_float16", 8 * len(gpus), said)
+    return Device(tf.distribute.get_strategy(), "float32", 4, said)
+
+
+def device_text(gpus: list[str]) -> str:
+    """One line on what training runs on; `gpus`: their names. devops/dsvm/setup-tensorflow.sh tells
+    by it whether a GPU is used.
+    """
+    if len(gpus) > 1:
+        return f"training on {len(gpus)} GPUs, mixed precision"
+    if gpus:
+        return f"training on one GPU ({gpus[0]}), mixed precision"
+    return (
+        f"training on the CPU, {os.cpu_count()} cores: good for trying out and small sets; a GPU is"
+        " 10 to 50 times as fast"
+    )
+
+
+def default_learning_rate(batch_size: int) -> float:
+    """In proportion to the batch: 0.02 for a batch of 4."""
+    return _RATE_OF_IMAGE * batch_size
+
+
+def train(
+    run: Run,
+    device: Device,
+    train_dir: Path,
+    load: Callable[[tf_keras.Model], str],
+    say: Callable[[str], None] = print,
+) -> dict:
+    """Train, or go on with this very run; returns the content of its run.json (fingerprint,
+    checkpoint, step, ap50, steps, …).
+
+    load: puts the initial weights into a network and says what they are. Ctrl-C and SIGTERM save a
+    checkpoint and raise KeyboardInterrupt. Raises InputError when the loss becomes infinite.
+    """
+    folder = run.folder(train_dir)
+    record = read_run(folder) or {
+        "fingerprint": run.fingerprint,
+        "finished": False,
+        "settings": run.settings.as_json(),
+        "best": None,
+    }
+    if record["finished"]:
+        say(f"trained already with these labels and settings ({run.iterations} steps): {folder}")
+        return record
+    folder.mkdir(parents=True, exist_ok=True)
+    tf_keras.mixed_precision.set_global_policy(device.policy)
+    tf_keras.utils.set_random_seed(run.seed)
+    step = tf.Variable(0, dtype=tf.int64, trainable=False)
+    with device.strategy.scope():
+        task = make_task(run.settings)
+        model = build_model(task)
+        optimizer = make_optimizer(run.learning_rate, run.iterations, device.policy)
+        checkpoint = tf.train.Checkpoint(
+            model=model, optimizer=optimizer, step=step, **model.checkpoint_items
+        )
+        manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
+        if manager.latest_checkpoint:
+            checkpoint.restore(manager.latest_checkpoint)
+            say(f"going on with the interrupted run at step {int(step)} of {run.iterations}")
+        else:
+            record["started_from"] = load(model)
+            say(record["started_from"])
+            _write(folder, record)
+    dataset = training_dataset(
+        run.shards,
+        run.images,
+        run.settings,
+        run.augmentation,
+        run.batch_size,
+        run.seed + int(step),
+        run.repeats,
+    )
+    batches = iter(device.strategy.experimental_distribute_dataset(dataset))
+    validation = (
+        Validation(model, run.settings, run.validation_shards, run.validation_batches)
+        if run.validation_shards
+        else None
+    )
+
+    @tf.function(autograph=False)
+    def train_step(inputs):
+        losses = device.strategy.run(
+            lambda images, labels: task.train_step((images, labels), model, optimizer)["loss"],
+            args=inputs,
+        )
+        return device.strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
+
+    every, rate = _validation_interval(run.iterations), _Rate(run.learning_rate, run.iterations)
+    seconds = record.get("seconds", 0.0)
+    saved = began = time.monotonic()
+    writer = tf.summary.create_file_writer(str(folder))
+    with (
+        writer.as_default(),
+        _until_told() as told,
+        Progress(int(step), run.iterations, say) as progress,
+    ):
+        while int(step) < run.iterations:
+            loss = train_step(next(batches))
+            number = int(step.assign_add(1))
+            last = number == run.iterations
+            if progress.due(number) or last or told():
+                _check_loss(float(loss), number)
+                tf.summary.scalar("loss", loss, number)
+                tf.summary.scalar("learning_rate", rate(number), number)
+            progress.at(number, loss)
+            if validation and (number % every == 0 or last):
+                ap50 = validation.ap50()
+                tf.summary.scalar("validation_ap50", ap50, number)
+                progress.note(f"step {number}: AP50 {ap50:.3f} on the validation part")
+                if record["best"] is None or ap50 >= record["best"]["ap50"]:
+                    _keep_best(folder, record, model, number, ap50)
+            if last and not validation:
+                _keep_best(folder, record, model, number, None)
+            if not last and (time.monotonic() - saved > _SAVE_SECONDS or told()):
+                record["seconds"] = seconds + time.monotonic() - began
+                _write(folder, record)
+                manager.save(checkpoint_number=number)
+                saved = time.monotonic()
+                if told():
+                    raise KeyboardInterrupt
+    record |= {
+        "finished": True,
+        "steps": run.iterations,
+        "batch_size": run.batch_size,
+        "learning_rate": run.learning_rate,
+        "seed": run.seed,
+        "digest": run.digest,
+        "seconds": round(seconds + time.monotonic() - began, 1),
+    }
+    _write(folder, record)
+    remove([*folder.glob("ckpt-*"), *folder.glob("best-*_temp"), folder / "checkpoint"])
+    return record
+
+
+def read_run(folder: Path) -> dict | None:
+    """What run.json says, None when there is no run in this folder. `checkpoint` is made the prefix
+    on this disk.
+    """
+    try:
+        record = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    record["checkpoint"] = (
+        str(folder / f"best-{record['best']['step']}") if record["best"] else None
+    )
+    return record
+
+
+def finished_runs(train_dir: Path) -> list[dict]:
+    """The finished runs below train_dir, newest first."""
+    folders = sorted(
+        train_dir.glob(f"run-*/{RUN_FILE}"), key=lambda file: file.stat().st_mtime, reverse=True
+    )
+    return [record for record in (read_run(file.parent) for file in folders) if record["finished"]]
+
+
+def remove(files: Iterable[Path]) -> None:
+    """Remove files of checkpoints, and the folders that TensorFlow leaves of one that it was killed
+    over.
+    """
+    for file in files:
+        if file.is_dir():
+            shutil.rmtree(file)
+        else:
+            file.unlink(missing_ok=True)
+
+
+class Progress:
+    """Step, loss, rate and time left: a bar on a terminal, else a line after two seconds and then
+    every 20.
+    """
+
+    def __init__(self, first: int, total: int, say: Callable[[str], None]):
+        self._first, self._total, self._say = first, total, say
+        self._bar = tqdm(initial=first, total=total, unit="step", desc="training", disable=None)
+        self._began = self._line = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._bar.close()
+
+    def due(self, number: int) -> bool:
+        """Whether this step's loss is looked at (reading it waits for the step)."""
+        return number - self._first < 3 or number % 10 == 0
+
+    def at(self, number: int, loss: tf.Tensor) -> None:
+        now = time.monotonic()
+        if self._began is None:  # the first step builds the graph: it says nothing about the rate
+            self._began, self._line, self._first = now, now + 2 - _LINE_SECONDS, number
+            return self._bar.unpause()
+        self._bar.update(number - self._bar.n)
+        if not self._bar.disable:
+            if self.due(number):
+                self._bar.set_postfix(loss=f"{float(loss):.3f}")
+        elif now - self._line > _LINE_SECONDS or number == self._total:
+            rate = (number - self._first) / max(now - self._began, 1e-6)
+            left = (self._total - number) / rate if rate else 0
+            self._line = now
+            self._say(
+                f"step {number} of {self._total}, loss {float(loss):.3f}, {rate:.2f} steps/s,"
+                f" {_minutes(left)} left"
+            )
+
+    def note(self, text: str) -> None:
+        """A line between the others."""
+        if self._bar.disable:
+            self._say(text)
+        else:
+            self._bar.write(text, file=sys.stdout)
+
+
+@contextlib.contextmanager
+def _until_told() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM only raise a flag, so that a step is never cut in two; a second Ctrl-C
+    ends at once.
+    """
+    flag = []
+
+    def tell(number, _):
+        if flag:
+            raise KeyboardInterrupt
+        flag.append(number)
+
+    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(flag)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def make_optimizer(
+    learning_rate: float, iterations: int, policy: str
+) -> tf_keras.optimizers.Optimizer:
+    """Gradient descent with momentum for a run of that many steps."""
+    optimizer = tf_keras.optimizers.SGD(
+        _Rate(learning_rate, iterations),
+        momentum=0.9,
+        global_clipnorm=10.0,
+        weight_decay=_WEIGHT_DECAY,
+        jit_compile=False,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return (
+        tf_keras.mixed_precision.LossScaleOptimizer(optimizer)
+        if policy == "mixed_float16"
+        else optimizer
+    )
+
+
+class _Rate(tf_keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up, then half a cosine down to zero."""
+
+    def __init__(self, peak: float, iterations: int):
+        self._peak, self._steps = peak, iterations
+        self._warm_up = max(1, min(_WARM_UP_STEPS, iterations // 5))
+
+    def __call__(self, step):
+        done = tf.cast(step, tf.float32)
+        return self._peak * tf.minimum(
+            (done + 1) / self._warm_up, 0.5 * (1 + tf.cos(math.pi * done / self._steps))
+        )
+
+
+def _validation_interval(iterations: int) -> int:
+    return min(max(iterations // 8, 100), 2000)
+
+
+def _check_loss(loss: float, number: int) -> None:
+    if not math.isfinite(loss):
+        raise InputError(
+            f"the loss became {loss} at step {number}: training has run away; set a lower"
+            " learning_rate in config.ini"
+        )
+
+
+def _keep_best(
+    folder: Path, record: dict, model: tf_keras.Model, number: int, ap50: float | None
+) -> None:
+    """Write the model as best-<step>, then the record that names it, then remove the one before."""
+    tf.train.Checkpoint(**model.checkpoint_items).write(str(folder / f"best-{number}"))
+    record["best"] = {"step": number, "ap50": ap50}
+    record["checkpoint"] = str(folder / f"best-{number}")
+    _write(folder, record)
+    remove(file for file in folder.glob("best-*") if not file.name.startswith(f"best-{number}."))
+
+
+def _write(folder: Path, record: dict) -> None:
+    write_text(
+        folder / RUN_FILE,
+        json.dumps({key: value for key, value in record.items() if key != "checkpoint"}, indent=1),
+    )
+
+
+def _minutes(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 100
+        else f"{seconds / 60:.0f} min"
+        if seconds < 6000
+        else f"{seconds / 3600:.1f} h"
+    )

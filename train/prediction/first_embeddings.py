@@ -1,0 +1,236 @@
+"""What images look like before there is a model of ours, so that the first batches differ:
+embeddings of the pretrained backbone that training will start from, and perceptual hashes until
+these are there, or where there is no such backbone.
+"""
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from train.network.quiet import silence
+from train.prediction.embedding_file import FILE, EmbeddingFile
+from train.prediction.journal import PredictionJournal
+from train.simulation.outcomes import weights_digest
+from utils.boxes.detections import Detections
+from utils.config import Config
+from utils.errors import OutsideError
+from utils.images.canvas import canvas_for
+from utils.images.decoding import BadImage, decode
+from utils.labels import tables
+from utils.labels.store import Change, LabelStore, State
+from utils.labels.tables import blob_names
+from utils.selection.embeddings import Embeddings, published_embeddings
+from utils.storage.container import Container
+from utils.storage.sync import image_path
+
+HASHES = "pictures"  # instead of a model's digest
+SIDES = (192, 256)  # shorter and longer side of what the backbone sees, in pixels
+LOCK = ".describe.lock"
+_AT_ONCE = 512  # images whose hashes are under way
+_SIDE = 256  # pixels of the longer side, at least, from which a hash is made
+_BATCH = 16  # images that the backbone sees at once
+_SCRATCH = "scratch"
+
+
+def describe_images(config: Config, container: Container, labels: LabelStore) -> str:
+    """Publish what the images look like, those only that are new or replaced, as long as there is
+    no model of ours, whose embeddings are better; returns a sentence for people, "" when there was
+    nothing to do.
+
+    Interrupted, it goes on where it was. Images that cannot be decoded are left out; prediction and
+    hand-out will say so. Raises InputError when fine_tune_checkpoint is no checkpoint.
+    """
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(config.data_dir / LOCK, timeout=0):
+            return _describe(config, container, labels)
+    except Timeout:
+        return (
+            "what the images look like is left to the other program that looks at them in"
+            f" {config.data_dir}"
+        )
+
+
+def _describe(config: Config, container: Container, labels: LabelStore) -> str:
+    state = labels.read()
+    images = labels.table(state, "images")
+    if state.live.get("model") or not len(images):
+        return ""
+    present = published_embeddings(labels, state)
+    hashed = (
+        _publish_hashes(config, container, labels, images, present)
+        if present is None or present.model == HASHES
+        else ""
+    )
+    if config.fine_tune_checkpoint and config.fine_tune_checkpoint.lower() == _SCRATCH:
+        why_not = "training starts from scratch"
+    else:
+        silence()
+        from train.network import pretrained_weights  # loads TensorFlow, which takes seconds
+
+        try:
+            start = pretrained_weights.choose_start(
+                config.model_name,
+                config.fine_tune_checkpoint,
+                config.tf_url,
+                config.download_location,
+            )
+            why_not = "" if start.prefix else f"training starts from {start.said}"
+        except OutsideError as error:
+            why_not = f"there are no pretrained weights: {error}"
+    if not why_not:
+        return _publish_pretrained(config, container, labels, images, present, start) or hashed
+    if present is not None and present.model != HASHES:
+        left = len(images) - len(present.current(_etags(images)))
+        return (
+            f"{left} images are not compared with others until there is a model, because {why_not}"
+            if left
+            else ""
+        )
+    return (
+        f"images are compared by perceptual hashes until there is a model, because {why_not}"
+        if hashed
+        else ""
+    )
+
+
+def _publish_hashes(
+    config: Config,
+    container: Container,
+    labels: LabelStore,
+    images: pd.DataFrame,
+    present: Embeddings | None,
+) -> str:
+    from train.prediction.perceptual_hash import perceptual_hash  # takes a second to load
+
+    def load(blob: str) -> np.ndarray | None:
+        try:
+            return perceptual_hash(
+                decode(image_path(container, config.image_dir, blob).read_bytes(), max_side=_SIDE)
+            )
+        except (BadImage, OSError):
+            return None
+
+    etags = _etags(images)
+    missing = sorted(set(etags) - (present.current(etags) if present else set()))
+    new = 0
+    with (
+        EmbeddingFile(config.data_dir / FILE, HASHES, present) as file,
+        ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool,
+        tqdm(None, "compare", len(missing), unit=" images", disable=None) as progress,
+    ):
+        for start in range(0, len(missing), _AT_ONCE):
+            part = missing[start : start + _AT_ONCE]
+            for blob, vector in zip(part, pool.map(load, part), strict=True):
+                progress.update()
+                if vector is not None:
+                    new += 1
+                    file.add(blob, Detections.none(vector), etags[blob])
+        count = file.finish(set(etags)) if new else 0
+    return (
+        f"perceptual hashes of {count} images are published"
+        if count and _publish(config, labels)
+        else ""
+    )
+
+
+def _publish_pretrained(
+    config: Config,
+    container: Container,
+    labels: LabelStore,
+    images: pd.DataFrame,
+    present: Embeddings | None,
+    start,
+) -> str:
+    canvas = canvas_for(images[["height", "width"]].to_numpy(), *SIDES)
+    model = hashlib.sha256(
+        f"{config.model_name} {canvas} {weights_digest(start.prefix)}".encode()
+    ).hexdigest()[:32]
+    if present is not None and (present.model != model or not present.basis.serves(len(images))):
+        present = None
+    etags = _etags(images)
+    missing = tables.without(images, present.current(etags)) if present else images
+    wanted = _etags(missing)
+    journal_file = config.data_dir / "pretrained.journal"
+    with (
+        PredictionJournal(journal_file, model) as journal,
+        EmbeddingFile(config.data_dir / FILE, model, present) as file,
+    ):
+        unseen = [blob for blob, etag in wanted.items() if journal.done.get(blob) != etag]
+        if unseen:
+            print(
+                f"{len(unseen)} images are shown to the backbone of {start.said}, so that the first"
+                " batches differ; they can be handed out already, and without this if you stop"
+                " here",
+                flush=True,
+            )
+            _look_at(config, container, (config.model_name, canvas, start), unseen, etags, journal)
+        bad = {}
+        for blob, found in journal.entries(wanted):
+            if isinstance(found, Detections):
+                file.add(blob, found, etags[blob])
+            else:
+                bad[blob] = found
+        count = file.finish(set(etags)) if len(wanted) > len(bad) else 0
+    published = count and _publish(config, labels)
+    journal_file.unlink()
+    if bad:  # are not looked at again
+        with PredictionJournal(journal_file, model) as journal:
+            for blob, found in bad.items():
+                journal.add(blob, etags[blob], found)
+    return (
+        f"what {count} images look like to that backbone is published ({len(unseen)} looked at now)"
+        if published
+        else ""
+    )
+
+
+def _look_at(
+    config: Config,
+    container: Container,
+    backbone: tuple,
+    blobs: list[str],
+    etags: dict[str, str],
+    journal: PredictionJournal,
+) -> None:
+    """Put the embeddings of these images into the journal."""
+    from train.prediction.pipeline import predict
+    from train.prediction.pretrained_embeddings import PretrainedBackbone
+
+    paths = ((blob, image_path(container, config.image_dir, blob)) for blob in blobs)
+    outcomes = predict(
+        PretrainedBackbone(*backbone), paths, batch_size=_BATCH, largest_side=max(SIDES)
+    )
+    for blob, outcome in tqdm(
+        outcomes, total=len(blobs), desc="describe", unit=" images", disable=None
+    ):
+        if isinstance(outcome, (Detections, BadImage)):
+            journal.add(blob, etags[blob], outcome)
+
+
+def _etags(images: pd.DataFrame) -> dict[str, str]:
+    return dict(zip(blob_names(images), images["etag"], strict=True))
+
+
+def _publish(config: Config, labels: LabelStore) -> bool:
+    """Publish the file of embeddings in data_dir; False when a model was published meanwhile, whose
+    embeddings stay.
+    """
+    blob = labels.publish_file("embeddings", ".parquet", config.data_dir / FILE)
+
+    def change(now: State) -> Change | None:
+        return (
+            None
+            if now.live.get("model")
+            else Change({}, {"live": {**now.live, "embeddings": blob}})
+        )
+
+    return (
+        labels.commit(change, what="publishing what images look like").live.get("embeddings")
+        == blob
+    )

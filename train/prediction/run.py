@@ -1,0 +1,179 @@
+"""One run of a model over a table of images: only what is new or changed is predicted, and a run
+that was interrupted is gone on with.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from train.prediction.bfloat16 import use_bfloat16
+from train.prediction.journal import Found, PredictionJournal
+from utils.boxes.detections import Detections
+from utils.config import Config
+from utils.labels import tables
+from utils.reserved import NULL
+from utils.storage.container import Container
+from utils.storage.sync import image_path
+
+BATCH_SIZE = 8
+
+
+@dataclass
+class Run:
+    """What a run did. `entries()` gives (blob name, what was found) of every image but those that
+    are `gone`, each once.
+    """
+
+    journal: PredictionJournal
+    versions: dict[str, str]
+    predicted: int = 0
+    seconds: float = 0.0
+    gone: set[str] = field(default_factory=set)
+
+    def entries(self) -> Iterator[tuple[str, Found]]:
+        return self.journal.entries(
+            {blob: version for blob, version in self.versions.items() if blob not in self.gone}
+        )
+
+
+def model_key(model: Path, config: Config) -> str:
+    """A digest of all that decides what a prediction is, but the image: the model's bytes and the
+    settings that shape its input.
+    """
+    digest = hashlib.sha256(
+        json.dumps(
+            [config.tile, config.max_tile_size, config.max_tile_size if config.tile else 0]
+        ).encode()
+    )
+    for file in sorted(
+        path for path in ([model] if model.is_file() else model.rglob("*")) if path.is_file()
+    ):
+        with file.open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()[:32]
+
+
+def predict_images(
+    config: Config,
+    container: Container,
+    images: pd.DataFrame,
+    model: Path,
+    journal: PredictionJournal,
+    least: Callable[[str], float],
+    batch_size: int = BATCH_SIZE,
+    mirror: bool = False,
+) -> Run:
+    """Predict those of `images` (columns of that table) that the journal lacks. Detections below
+    least(blob name) are not kept.
+
+    mirror: each with its mirror image, at twice the time, for the strategy that goes by the
+    difference.
+    """
+    blobs = tables.blob_names(images).tolist()
+    versions = {
+        blob: version(etag, least(blob), mirror)
+        for blob, etag in zip(blobs, images["etag"], strict=True)
+    }
+    run = Run(journal, versions)
+    missing = [blob for blob in blobs if journal.done.get(blob) != versions[blob]]
+    if missing:
+        from train.prediction.frozen_detector import (
+            FrozenDetector,  # loads TensorFlow, which takes seconds
+        )
+
+        paths = ((blob, image_path(container, config.image_dir, blob)) for blob in missing)
+        bfloat16, said = use_bfloat16(config.bfloat16)
+        print(said, flush=True)
+        detector = FrozenDetector(model, bfloat16)
+        describe = None
+        if not detector.embeds:
+            from train.prediction.perceptual_hash import perceptual_hash as describe
+        begun = time.monotonic()  # of predicting: TensorFlow and the model are loaded
+        if config.tile:
+            from train.prediction.tiled import predict_tiled
+
+            outcomes = predict_tiled(
+                detector,
+                paths,
+                side=config.max_tile_size,
+                batch_size=batch_size,
+                describe=describe,
+                mirror=mirror,
+            )
+        else:
+            from train.prediction.pipeline import predict
+
+            outcomes = predict(
+                detector,
+                paths,
+                batch_size=batch_size,
+                largest_side=config.max_tile_size,
+                describe=describe,
+                mirror=mirror,
+            )
+        for blob, outcome in tqdm(
+            outcomes, total=len(missing), desc="predict", unit=" images", disable=None
+        ):
+            if isinstance(outcome, FileNotFoundError):
+                run.gone.add(blob)
+                continue
+            run.predicted += 1
+            journal.add(
+                blob,
+                versions[blob],
+                outcome.at_least(least(blob)) if isinstance(outcome, Detections) else outcome,
+            )
+        run.seconds = time.monotonic() - begun
+    return run
+
+
+def version(etag: str, least: float, mirror: bool = False) -> str:
+    """What a prediction was made of and how far down it was kept."""
+    return f"{etag} from {least:g}" + " with mirror image" * mirror
+
+
+def seed_journal(
+    journal: PredictionJournal,
+    totag: pd.DataFrame,
+    predicted: pd.DataFrame,
+    model: str,
+    ids: dict[str, int],
+    least: float,
+) -> None:
+    """Take over what was published: the rows of totag whose image `predicted` says was predicted by
+    this model, from `least` up.
+    """
+    known = predicted[(predicted["model"] == published_key(model, least, ids)).to_numpy()]
+    etags = {
+        blob: etag
+        for blob, etag in zip(tables.blob_names(known), known["etag"], strict=True)
+        if journal.done.get(blob) != version(etag, least)
+    }
+    rows = tables.only(totag, etags)
+    for blob, boxes in rows.groupby(tables.blob_names(rows).to_numpy()):
+        boxes = boxes[boxes["class"] != NULL].sort_values(
+            "box_confidence", ascending=False, kind="stable"
+        )
+        if not boxes["class"].isin(list(ids)).all():
+            continue
+        journal.add(
+            blob,
+            version(etags[blob], least),
+            Detections(
+                boxes[["xmin", "ymin", "xmax", "ymax"]].to_numpy(float),
+                boxes["class"].map(ids).to_numpy(np.int64),
+                boxes["box_confidence"].to_numpy(float),
+            ),
+        )
+
+
+def published_key(model: str, least: float, classes: Iterable[str]) -> str:
+    """The model column of the table `predicted`: what a published row depends on, but the image."""
+    return hashlib.sha256(json.dumps([model, least, sorted(classes)]).encode()).hexdigest()[:32]

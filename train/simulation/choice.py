@@ -1,0 +1,126 @@
+"""How a simulated project chooses its next images: as download does, from what its last model
+found.
+"""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from train.simulation.outcomes import DataSet, Outcome
+from utils.config.keys import KEYS
+from utils.labels import tables
+from utils.labels.tables import blob_names, image_set, image_starts, only, without
+from utils.reserved import AVERAGE, NULL
+from utils.selection.context import make_context
+from utils.selection.embeddings import MODEL, Embeddings, fit_basis
+from utils.selection.strategies import LEAST_SCORE, USES_EMBEDDINGS, select
+
+TODAYS_RULE = "lowest_box"
+TURNED = "disagreement"  # looks at mirror images
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """The keys of config.ini that choosing looks at, as a new config has them. `seed` decides what
+    is left to chance.
+    """
+
+    classes: tuple[str, ...]
+    random_share: float
+    max_per_burst: int | None
+    seed: int = 0
+    burst_seconds: float = 60.0
+    min_confidence: float = LEAST_SCORE
+    prelabel_confidence: float = 0.5
+    ideal_class_balance: tuple[float, ...] = ()
+    pick_max: bool = False
+
+
+def looks_at_the_pool(strategy: str) -> bool:
+    """Whether a strategy wants to know what the last model finds in the pool."""
+    return strategy != "random"
+
+
+def choose(
+    strategy: str, data: DataSet, outcome: Outcome, labelled: set[str], number: int, rules: Rules
+) -> list[str]:
+    """Blob names of `number` images of the pool that are not labelled yet.
+
+    `lowest_box` is used as configs without `selection_strategy` use it: with no random share, no
+    limit per burst, and the boxes that such a config stores. The class weights of `hybrid` come
+    from the last model's AP50 on the images set aside, as in a project from its test set.
+    """
+    if strategy == TODAYS_RULE:
+        rules = dataclasses.replace(
+            rules,
+            random_share=0.0,
+            max_per_burst=None,
+            min_confidence=KEYS["min_confidence"].default,
+        )
+    rest = image_set(data.pool) - labelled
+    predictions = (
+        stored(only(outcome.predictions, rest), rules.min_confidence)
+        if looks_at_the_pool(strategy)
+        else _without_boxes(only(data.images, rest))
+    )
+    measured = outcome.performance[
+        outcome.performance["AP"].notna() & (outcome.performance["Class Name"] != AVERAGE)
+    ]
+    ap50 = dict(zip(measured["Class Name"], measured["AP"], strict=True))
+    context = make_context(
+        predictions,
+        rules,
+        images=data.images,
+        tagged=only(data.pool, labelled),
+        ap50=ap50,
+        embeddings=_embeddings(data, outcome) if strategy in USES_EMBEDDINGS | {TURNED} else None,
+    )
+    return select(strategy, context, number).names
+
+
+def stored(predictions: pd.DataFrame, min_confidence: float) -> pd.DataFrame:
+    """What totag holds of these predictions (its columns) in a project with this min_confidence: an
+    image without such boxes is empty.
+    """
+    boxes = predictions[predictions["box_confidence"] >= min_confidence]
+    lowest = boxes.groupby(blob_names(boxes))["box_confidence"].transform("min")
+    others = without(predictions, image_set(boxes))
+    return tables.concat(
+        "totag",
+        boxes.assign(image_confidence=lowest),
+        _without_boxes(others.iloc[image_starts(others)]),
+    )
+
+
+def _without_boxes(images: pd.DataFrame) -> pd.DataFrame:
+    """Rows of totag for images in which nothing is found; `images` has filename, folder, height and
+    width of each.
+    """
+    nothing = dict.fromkeys(
+        ("xmin", "xmax", "ymin", "ymax", "box_confidence", "image_confidence"), 0.0
+    )
+    return tables.make(
+        "totag",
+        **{name: images[name] for name in ("filename", "folder", "height", "width")},
+        class_=NULL,
+        **nothing,
+    )
+
+
+def _embeddings(data: DataSet, outcome: Outcome) -> Embeddings:
+    """Reduced as in the label container."""
+    basis = fit_basis([outcome.embeddings], MODEL)
+    disagreement = (
+        np.full(len(data.names), np.nan, np.float32)
+        if outcome.disagreement is None
+        else outcome.disagreement
+    )
+    return Embeddings(
+        pa.array(data.names, pa.large_string()),
+        basis.reduce(outcome.embeddings),
+        disagreement,
+        "",
+        basis,
+    )

@@ -1,0 +1,146 @@
+"""A labelling project played through: people label what a strategy chooses, a model learns from it,
+and is measured on images set aside.
+
+The cold start of a seed is a uniform draw, the same for all strategies. At each cycle the model
+that was trained on the labels so far looks at the rest of the pool; what the strategy picks from
+its detections gets its true labels; training begins anew from the same weights.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from train.network.labelled_images import count
+from train.simulation.choice import TURNED, Rules, choose, looks_at_the_pool
+from train.simulation.learning_curves import COLUMNS
+from train.simulation.outcomes import DataSet, Outcome, TrainedSets
+from utils.errors import InputError
+from utils.formats.annotated_sets import AnnotatedSet
+from utils.labels.splits import draw_test
+from utils.labels.tables import image_set, only, without
+from utils.reserved import AVERAGE
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """Which projects are played: `start` images first, then `cycles` times `batch` more, with each
+    strategy and seed.
+    """
+
+    strategies: tuple[str, ...]
+    seeds: int
+    start: int
+    batch: int
+    cycles: int
+
+    @property
+    def steps(self) -> int:
+        """Models that are looked at, some of them the same."""
+        return len(self.strategies) * self.seeds * (self.cycles + 1)
+
+
+def divide(
+    annotated: AnnotatedSet,
+    test: set[str] | None,
+    share: float,
+    split_by: str,
+    burst_seconds: float,
+) -> DataSet:
+    """Set images aside for measuring, the same ones in every simulation: those of `test`, else
+    about `share` of all, in whole bursts or folders (`split_by`).
+
+    Raises InputError when there is nothing to measure or to choose from.
+    """
+    if test is None:
+        test = draw_test(
+            annotated.boxes, annotated.images, set(), share, 0, split_by, burst_seconds
+        )
+    pool, held_out = without(annotated.boxes, test), only(annotated.boxes, test)
+    if (
+        not len(pool)
+        or not len(held_out)
+        or not set(pool["class"]) & set(held_out["class"]) & set(annotated.classes)
+    ):
+        raise InputError(
+            f"{len(image_set(pool))} images to choose from and {len(image_set(held_out))} to"
+            " measure with share no class; a simulation needs more labelled images, another"
+            " --test-share, or --split-by image"
+        )
+    return DataSet(pool, held_out, annotated.images, annotated.files)
+
+
+def play(
+    data: DataSet, schedule: Schedule, trained: TrainedSets, rules: Rules
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """(what was looked at, its rows of the results) of every strategy, seed and cycle. Ends early
+    where the pool is used up.
+    """
+    for seed in range(schedule.seeds):
+        for strategy in schedule.strategies:
+            labelled = cold_start(data, schedule.start, seed)
+            for cycle in range(schedule.cycles + 1):
+                left = len(image_set(data.pool)) - len(labelled)
+                last = cycle == schedule.cycles or not left
+                choosers = () if last else schedule.strategies if cycle == 0 else (strategy,)
+                outcome = trained.outcome(
+                    labelled,
+                    seed,
+                    pool=any(map(looks_at_the_pool, choosers)),
+                    mirror=TURNED in choosers,
+                )
+                rows = results(data, labelled, outcome).assign(
+                    strategy=strategy, seed=seed, cycle=cycle
+                )[COLUMNS]
+                yield (
+                    (
+                        f"{strategy}, seed {seed}, {len(labelled)} images: AP50"
+                        f" {rows['ap50'].iloc[0]:.3f}"
+                    ),
+                    rows,
+                )
+                if last:
+                    break
+                now = dataclasses.replace(rules, seed=seed * 1000 + cycle)
+                labelled = labelled | set(
+                    choose(strategy, data, outcome, labelled, min(schedule.batch, left), now)
+                )
+
+
+def cold_start(data: DataSet, number: int, seed: int) -> set[str]:
+    """The images that a project of this seed begins with."""
+    names = np.array(sorted(image_set(data.pool)), object)
+    return set(np.random.default_rng(seed).permutation(names)[:number].tolist())
+
+
+def results(data: DataSet, labelled: set[str], outcome: Outcome) -> pd.DataFrame:
+    """A row for the average and each class: images, boxes, class, ap50, images_of_class,
+    boxes_of_class.
+    """
+    numbers = count(only(data.pool, labelled), data.classes)
+    rows = [
+        {
+            "images": numbers["images"],
+            "boxes": numbers["boxes"],
+            "class": row["Class Name"],
+            "ap50": row["coco_ap50"],
+            "images_of_class": (
+                numbers["images_of_class"].get(
+                    row["Class Name"], numbers["images"] - numbers["empty"]
+                )
+            ),
+            "boxes_of_class": numbers["boxes_of_class"].get(row["Class Name"], numbers["boxes"]),
+        }
+        for row in outcome.performance.to_dict("records")
+    ]
+    return (
+        pd.DataFrame(rows)
+        .sort_values("class", key=lambda names: names != AVERAGE, kind="stable")
+        .reset_index(drop=True)
+    )
+
+
+def classes_of(results_so_far: pd.DataFrame) -> Sequence[str]:
+    """The classes that were measured."""
+    return [name for name in dict.fromkeys(results_so_far["class"]) if name != AVERAGE]

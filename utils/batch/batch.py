@@ -1,0 +1,313 @@
+"""A batch of images on the annotator's disk: `tagging_location/` with `batch.json` and, per VoTT
+folder, `<folder>/` and `<folder>.json`.
+
+batch.json is our marker and the way back from local names to images. It is written before the
+images are reserved, so that a run which died at any moment can go on from it. A folder without it
+is not ours, and nothing in it is ever removed.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from utils.batch.local_names import LONGEST, SHORTEST_LIMIT, folder_names, local_names
+from utils.errors import InputError, OutsideError
+from utils.files import refused, write_text
+from utils.formats.vott import Box
+from utils.labels.tables import split_name
+
+MARKER = "batch.json"
+LOCK = ".batch.lock"  # there while a program works in the folder, or was killed
+FORMAT = 1
+TOP = "Images"  # the VoTT folder
+LONGEST_PATH = (
+    259 if os.name == "nt" else None
+)  # characters; what VoTT and most programs on Windows can open
+_WAY_OUT = "restore it, or move the folder away and run download_vott_json.py with --again"
+_PIECE = re.compile(r"\.[0-9a-f]{16}\.part")  # files.write_beside
+_LITTER = {LOCK, ".ds_store", "thumbs.db", "desktop.ini"}  # of killed programs and of file managers
+
+
+@dataclass
+class Item:
+    """An image of the batch. `boxes`: those handed out (of labelled images all, also those that
+    VoTT cannot show), None when not known. ETag, bytes and pixels (of the file as handed out) are
+    known once it is fetched. `sent`: every version whose upload was begun (boxes with the class as
+    tag), `uploaded`: the digest of the one that arrived last.
+    """
+
+    blob: str
+    boxes: list[Box] | None
+    etag: str = ""
+    size: int = 0
+    width: int = 0
+    height: int = 0
+    sent: list[list[Box]] = field(default_factory=list)
+    uploaded: str = ""
+
+
+@dataclass
+class Batch:
+    """`images`: {"Images/local name": Item}. `tags`: {tag in VoTT: class}. `wanted`: how many
+    images were asked for.
+
+    `fetched`: all images and VoTT files are in place. `commit`: the state in which they are
+    reserved, "" before. `review`: how labelled images were chosen that are looked at again (as in
+    review_queue), "" for a batch of images to tag. `class_changes`: how many changes of classes had
+    been recorded by then. `of_project`: State.project of the labels that it is reserved in, "" when
+    not known. `discarded`: its images were given back, and what was drawn is not wanted.
+    """
+
+    place: Path
+    tagger: str
+    reserved_at: str
+    wanted: int
+    by_folder: bool = False
+    commit: str = ""
+    fetched: bool = False
+    review: str = ""
+    class_changes: int = 0
+    of_project: str = ""
+    discarded: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    images: dict[str, Item] = field(default_factory=dict)
+
+    @property
+    def blobs(self) -> set[str]:
+        return {item.blob for item in self.images.values()}
+
+    @property
+    def folders(self) -> list[str]:
+        """The VoTT folders, in order."""
+        return list(dict.fromkeys(local.rpartition("/")[0] for local in self.images))
+
+    def check_project(self, project: str, labels: str) -> None:
+        """Raises InputError when this batch is of another project than the one whose labels lie
+        there.
+        """
+        if self.of_project and project and self.of_project != project:
+            raise InputError(
+                f"{self.place}: the batch there is of another project than {labels}; use the CONFIG"
+                " that it was downloaded with"
+            )
+
+    def inside(self, folder: str) -> dict[str, Item]:
+        """{file name: Item} of one VoTT folder."""
+        return {
+            local.rpartition("/")[2]: item
+            for local, item in self.images.items()
+            if local.rpartition("/")[0] == folder
+        }
+
+    def path(self, local: str) -> Path:
+        return self.place.joinpath(*local.split("/"))
+
+    def whole(self, local: str) -> bool:
+        """Is the image on this disk, all of it? A power failure may leave a file of the right name
+        that is cut short.
+        """
+        try:
+            return self.path(local).stat().st_size >= self.images[local].size
+        except OSError:
+            return False
+
+    def project(self, folder: str) -> Path:
+        """The VoTT file of a folder."""
+        return self.place / f"{folder}.json"
+
+    def add(self, boxes: dict[str, list[Box]]) -> None:
+        """Give these images (blob names, with the boxes to show) their local names and take them
+        in.
+        """
+        known = {
+            split_name(item.blob)[0]: local.rpartition("/")[0]
+            for local, item in self.images.items()
+        }
+        if self.by_folder:
+            new = sorted({split_name(blob)[0] for blob in boxes} - set(known))
+            known |= folder_names(
+                new,
+                TOP,
+                taken=[*known.values(), Path(MARKER).stem],
+                longest=self._longest_name(inside_too=True),
+            )
+        places: dict[str, list[str]] = {}
+        for blob in sorted(boxes):
+            places.setdefault(known[split_name(blob)[0]] if self.by_folder else TOP, []).append(
+                blob
+            )
+        for place, blobs in places.items():
+            names = local_names(
+                blobs,
+                taken=self.inside(place),
+                with_folder=not self.by_folder,
+                longest=self._longest_name(place),
+            )
+            self.images.update(
+                {f"{place}/{name}": Item(blob, list(boxes[blob])) for blob, name in names.items()}
+            )
+
+    def _longest_name(self, folder: str = "", inside_too: bool = False) -> int:
+        """How many characters a name in this folder of the batch may have; `inside_too`: when as
+        many are for the names in it.
+
+        Raises InputError when Windows leaves too few.
+        """
+        if LONGEST_PATH is None:
+            return LONGEST
+        room = LONGEST_PATH - len(str(self.place.absolute() / folder)) - 1
+        room = min(LONGEST, room // 2 - 1 if inside_too else room)
+        if room < SHORTEST_LIMIT:
+            raise InputError(
+                f"tagging_location={self.place}: so long a path leaves no room for image names, as"
+                f" Windows allows {LONGEST_PATH} characters in all; name a shorter one"
+            )
+        return room
+
+    def drop(self, blobs: Iterable[str]) -> None:
+        """Take these images out, and their files off the disk."""
+        blobs = set(blobs)
+        for local in [local for local, item in self.images.items() if item.blob in blobs]:
+            self.path(local).unlink(missing_ok=True)
+            del self.images[local]
+
+    def write(self) -> None:
+        """Write batch.json."""
+        members = {
+            name: value for name, value in vars(self).items() if name not in ("place", "images")
+        }
+        images = {}
+        for local, item in self.images.items():
+            folder, filename = split_name(item.blob)
+            others = {name: value for name, value in vars(item).items() if name != "blob"}
+            images[local] = {"folder": folder, "filename": filename, **others}
+        write_text(
+            self.place / MARKER,
+            json.dumps(
+                {"format": FORMAT, **members, "images": images}, ensure_ascii=False, indent=1
+            ),
+        )
+
+    def sweep(self) -> None:
+        """Remove the unfinished pieces of files that a killed run left behind."""
+        for folder in (self.place, *(self.place / name for name in self.folders)):
+            for piece in folder.glob(".*.part"):
+                if _PIECE.fullmatch(piece.name):
+                    piece.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Remove the files of this batch, and nothing else; batch.json goes last."""
+        self.sweep()
+        folders = self.folders
+        for folder in folders:
+            self.project(folder).unlink(missing_ok=True)
+        for local in self.images:
+            self.path(local).unlink(missing_ok=True)
+        for folder in folders:
+            try:
+                (self.place / folder).rmdir()
+            except OSError:
+                pass  # somebody's own files are in it, or it is gone
+        (self.place / MARKER).unlink(missing_ok=True)
+
+
+def read_batch(place: Path) -> Batch | None:
+    """The batch in a folder; None where there is no batch.json. Raises InputError when it is
+    damaged or of a newer format.
+    """
+    path = place / MARKER
+    try:
+        document = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not readable ({error}); {_WAY_OUT}") from None
+    try:
+        if document.pop("format") > FORMAT:
+            raise InputError(
+                f"{path} was written by a newer version of this program; bring your copy of the"
+                " repository up to date"
+            )
+        images = {local: _item(member) for local, member in document.pop("images").items()}
+        if outside := [local for local in images if refused(local) or local.count("/") != 1]:
+            raise ValueError(f"image {outside[0]} lies outside its folder")
+        return Batch(place, images=images, **document)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a batch of this program ({error!r}); {_WAY_OUT}") from None
+
+
+def check_place(place: Path) -> None:
+    """Raises InputError unless a batch may be written into this folder: it is not there, empty, or
+    carries our marker.
+    """
+    if place.exists() and not place.is_dir():
+        raise InputError(
+            f"tagging_location={place}: it is a file; name a folder of its own for the images"
+            " to tag"
+        )
+    found = []
+    with suppress(FileNotFoundError):
+        found = sorted(entry.name for entry in place.iterdir())
+    if (
+        MARKER in found or (place / MARKER).exists()
+    ):  # in this order: another download may be about to write its first files
+        return
+    found = [name for name in found if name.lower() not in _LITTER and not _PIECE.fullmatch(name)]
+    if found:
+        raise InputError(
+            f"tagging_location={place}: it holds files that are not from this program"
+            f" ({_few(found)}), which are left alone; name an empty folder (a batch of an earlier"
+            " version: upload it, then move it away)"
+        )
+
+
+@contextmanager
+def at_work(place: Path) -> Iterator[None]:
+    """Be the only program that works in this folder, which is made if need be. Raises OutsideError
+    when another one works there.
+
+    The system holds the lock for as long as the process lives, so a killed program holds nothing.
+    What was made for it goes with it.
+    """
+    made = not place.exists()
+    place.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise OutsideError(
+            f"tagging_location={place}: another download or upload works there; wait until it has"
+            " ended"
+        ) from None
+    try:
+        yield
+    finally:
+        with suppress(
+            OSError
+        ):  # while we hold it: whoever has it open already sees that it is gone, and opens it anew
+            (place / LOCK).unlink()
+        lock.release()
+        if made:
+            with suppress(OSError):  # there is something in it
+                place.rmdir()
+
+
+def _item(member: dict) -> Item:
+    folder, filename = member.pop("folder"), member.pop("filename")
+    boxes, sent = member.pop("boxes"), member.pop("sent")
+    return Item(
+        f"{folder}/{filename}" if folder else filename,
+        boxes if boxes is None else [Box(*box) for box in boxes],
+        sent=[[Box(*box) for box in version] for version in sent],
+        **member,
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

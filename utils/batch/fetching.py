@@ -1,0 +1,93 @@
+"""The images of a batch, fetched to the annotator's disk."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from tqdm import tqdm
+
+from utils.batch.batch import Batch, Item
+from utils.files import write_bytes
+from utils.images import decoding
+from utils.storage.container import Container, Missing
+
+_WORKERS = 8
+
+
+def fetch_images(container: Container, batch: Batch) -> dict[str, tuple[str, str]]:
+    """Fetch the images that are not on disk yet; {blob name: (reason, ETag)} of those that are gone
+    or broken.
+    """
+    wanted = {
+        local: item
+        for local, item in batch.images.items()
+        if not (item.etag and batch.whole(local))
+    }
+    failed: dict[str, tuple[str, str]] = {}
+    if not wanted:
+        return failed
+    pool = ThreadPoolExecutor(min(_WORKERS, len(wanted)))
+    written = time.monotonic()
+    try:
+        futures = {
+            pool.submit(_fetch_one, container, item.blob, batch.path(local)): item
+            for local, item in wanted.items()
+        }
+        for future in tqdm(as_completed(futures), "images", len(futures), unit="", disable=None):
+            item = futures[future]
+            try:
+                fetched: Item = future.result()
+            except _Unusable as unusable:
+                failed[item.blob] = unusable.args
+                continue
+            item.etag, item.size, item.width, item.height = (
+                fetched.etag,
+                fetched.size,
+                fetched.width,
+                fetched.height,
+            )
+            if time.monotonic() - written > 1:
+                batch.write()
+                written = time.monotonic()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    batch.write()
+    return failed
+
+
+def _fetch_one(container: Container, blob: str, path: Path) -> Item:
+    """Put one image where it belongs, in a form that every tool shows alike. Raises _Unusable."""
+    try:
+        data, description = container.read(blob)
+    except Missing:
+        raise _Unusable("it is gone from the image container", "") from None
+    try:
+        picture = decoding.decode(data)
+        write_bytes(
+            path,
+            (
+                data
+                if _as_it_is(data, path)
+                else (
+                    decoding.encode_png(picture)
+                    if path.suffix.lower() == ".png"
+                    else decoding.encode_jpeg(picture)
+                )
+            ),
+        )
+    except decoding.BadImage as error:
+        raise _Unusable(str(error), description.etag) from None
+    height, width = picture.shape[:2]
+    return Item(blob, [], description.etag, path.stat().st_size, width, height)
+
+
+class _Unusable(Exception):
+    """(reason, ETag): the image is gone or broken."""
+
+
+def _as_it_is(data: bytes, path: Path) -> bool:
+    """Can the file be handed out byte by byte? Upright, plain, and of the format that its name
+    says.
+    """
+    png = data.startswith(b"\x89PNG")
+    return png == (path.suffix.lower() == ".png") and decoding.is_plain(data)

@@ -1,0 +1,336 @@
+"""VoTT 1.x project files: `<folder>.json` beside `<folder>/`. Written so that VoTT 1.7 and 2.2 open
+them, read as all of 1.x saves them.
+
+Outside this module coordinates are fractions of the image as it is shown, in the order xmin, xmax,
+ymin, ymax; in the file they are pixels. Everything is pure: bytes and tuples in, bytes and tuples
+out.
+"""
+
+import colorsys
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from utils.images.canvas import same_shape
+
+LISTED = (".jpg", ".jpeg", ".png", ".gif")  # what VoTT shows of a folder
+_SAME = 0.05  # pixels: a box that moved by less is as it was handed out
+
+
+class BadVott(ValueError):
+    """The file is not a VoTT 1.x project; the message says what is wrong with it."""
+
+
+class Box(NamedTuple):
+    """One tagged rectangle; fractions of the image, 0 <= min < max <= 1."""
+
+    tag: str
+    xmin: float
+    xmax: float
+    ymin: float
+    ymax: float
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """An image as it is handed out: its name in the folder, its size in pixels and its boxes."""
+
+    name: str
+    width: int
+    height: int
+    boxes: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a saved project says of one image. `displayed`: VoTT drew one of its boxes, so somebody
+    saw it.
+
+    `notes` are boxes that were left out, and why. With `fault` the image's boxes cannot be read,
+    and `boxes` is empty. `views`: the (width, height) in pixels in which the boxes were drawn.
+    """
+
+    boxes: tuple[Box, ...] = ()
+    displayed: bool = False
+    notes: tuple[str, ...] = ()
+    fault: str | None = None
+    views: frozenset[tuple[float, float]] = field(default=frozenset(), compare=False)
+
+    def fits(self, width: int, height: int) -> bool:
+        """Were all boxes drawn in views with the proportions of such an image?"""
+        return all(
+            same_shape(view_height, view_width, height, width)
+            for view_width, view_height in self.views
+        )
+
+
+@dataclass(frozen=True)
+class Project:
+    """A saved project: what it says of each image that has a key, and the names that VoTT stepped
+    past.
+    """
+
+    frames: dict[str, Frame]
+    visited: frozenset[str]
+
+
+def tag_names(classes: Iterable[str], known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """{tag as VoTT can hold it: class}, in the order of the classes, each class once; what is
+    `known` stays as it is, in front.
+
+    White space and commas become `_`. A class that needs no change keeps its name; where another
+    one would get the same, it gets a number.
+    """
+    tags = dict(known or {})
+    classes = [name for name in dict.fromkeys(classes) if name not in tags.values()]
+    taken = set(tags)
+    unchanged = {name for name in classes if _as_tag(name) == name} - taken
+    taken |= unchanged
+    for name in classes:
+        tag = plain = _as_tag(name)
+        number = 2
+        while name not in unchanged and tag in taken:
+            tag = f"{plain}_{number}"
+            number += 1
+        taken.add(tag)
+        tags[tag] = name
+    return tags
+
+
+def write_project(sheets: Sequence[Sheet], tags: Sequence[str]) -> bytes:
+    """The JSON for a folder of these images; `tags` are those on offer, and every tag used is added
+    to them.
+    """
+    sheets = sorted(sheets, key=lambda sheet: sheet.name)
+    numbers = iter(range(1, 1 + sum(len(sheet.boxes) for sheet in sheets)))
+    frames = {
+        sheet.name: [
+            _region(box, sheet, place, next(numbers)) for place, box in enumerate(sheet.boxes, 1)
+        ]
+        for sheet in sheets
+        if sheet.boxes
+    }
+    offered = list(dict.fromkeys([*tags, *(box.tag for sheet in sheets for box in sheet.boxes)]))
+    project = {
+        "frames": frames,
+        "framerate": "1",
+        "inputTags": ",".join(offered),
+        "suggestiontype": "track",
+        "scd": False,
+        "tag_colors": [_color(number) for number in range(len(offered))],
+    }
+    # VoTT shows the first image of its listing, or the one after the smallest key: an empty list
+    # keeps it at the first.
+    # Systems list upper and lower case differently; the member may be left out only where both
+    # orders agree.
+    first = {
+        min(names, key=order, default=None)
+        for names in (frames, [sheet.name for sheet in sheets])
+        for order in (str, str.lower)
+    }
+    if len(first) > 1 or None in first:
+        project["visitedFrames"] = []
+    return json.dumps(project, ensure_ascii=False, indent=1).encode()
+
+
+def read_project(data: bytes, listing: Sequence[str] = ()) -> Project:
+    """Read a project as VoTT 1.x saved it. `listing`: the image names of its folder, sorted; up to
+    1.5 the keys are places in it.
+
+    Raises BadVott when nothing in the file can be used; what is wrong with one image only is that
+    frame's fault or note.
+    """
+    try:
+        document = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise BadVott(f"it is not JSON ({' '.join(str(error).split())[:120]})") from None
+    frames = document.get("frames") if isinstance(document, dict) else None
+    if not isinstance(frames, dict):
+        raise BadVott('it has no "frames", which every VoTT 1.x file has')
+    visited = document.get("visitedFrames")
+    visited = (
+        [str(key) for key in visited if isinstance(key, (str, int))]
+        if isinstance(visited, list)
+        else []
+    )
+    return Project(
+        {_name(key, listing): _frame(regions) for key, regions in frames.items() if key},
+        frozenset(_name(key, listing) for key in visited),
+    )
+
+
+def drawable(boxes: Iterable[Box], width: int, height: int) -> tuple[Box, ...]:
+    """The boxes that still have an area as the file writes them; VoTT destroys what has none."""
+    return tuple(
+        box for box in boxes if all(low < high for low, high in _pixels(box, width, height))
+    )
+
+
+def is_reviewed(
+    name: str, project: Project, handed_out: Sequence[Box] | None, width: int, height: int
+) -> bool:
+    """Did a person look at the image? `handed_out`: the boxes it came with; None when that is not
+    known, and then its key is enough.
+    """
+    frame = project.frames.get(name)
+    if frame is not None and frame.fault:
+        return False
+    if name in project.visited:
+        return True
+    if frame is None:
+        return False
+    if handed_out is None or frame.displayed or not frame.boxes and not frame.notes:
+        return True
+    return bool(frame.notes) or not same_boxes(frame.boxes, handed_out, width, height)
+
+
+def same_boxes(one: Sequence[Box], other: Sequence[Box], width: int, height: int) -> bool:
+    """Are these the same boxes in any order, to within a twentieth of a pixel of an image of that
+    size?
+    """
+    return len(one) == len(other) and None not in _matches(one, other, width, height)
+
+
+def unmoved(
+    boxes: Sequence[Box], handed_out: Sequence[Box], width: int, height: int
+) -> tuple[Box, ...]:
+    """The boxes, those that nobody moved with the exact coordinates they were handed out with (the
+    file has hundredths of a pixel).
+    """
+    return tuple(
+        match or box
+        for box, match in zip(boxes, _matches(boxes, handed_out, width, height), strict=True)
+    )
+
+
+def _matches(
+    boxes: Sequence[Box], others: Sequence[Box], width: int, height: int
+) -> list[Box | None]:
+    """For each box the first of the others that is the same; each of them is taken once."""
+    rest, found = list(others), []
+    for box in boxes:
+        match = next(
+            (
+                other
+                for other in rest
+                if box.tag == other.tag
+                and all(
+                    abs(a - b) * size <= _SAME
+                    for a, b, size in zip(
+                        box[1:], other[1:], (width, width, height, height), strict=True
+                    )
+                )
+            ),
+            None,
+        )
+        if match is not None:
+            rest.remove(match)
+        found.append(match)
+    return found
+
+
+def _as_tag(name: str) -> str:
+    return re.sub(r"[\s,]", "_", name)
+
+
+def _pixels(box: Box, width: int, height: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """(x1, x2), (y1, y2) to the hundredth of a pixel."""
+    return (round(box.xmin * width, 2), round(box.xmax * width, 2)), (
+        round(box.ymin * height, 2),
+        round(box.ymax * height, 2),
+    )
+
+
+def _region(box: Box, sheet: Sheet, place: int, number: int) -> dict:
+    (x1, x2), (y1, y2) = _pixels(box, sheet.width, sheet.height)
+    return {
+        "x1": x1,
+        "y1": y1,
+        "x2": x2,
+        "y2": y2,
+        "width": sheet.width,
+        "height": sheet.height,
+        "id": number,
+        "name": place,
+        "type": "Rectangle",
+        "tags": [box.tag],
+        "UID": f"{number:08x}",
+    }
+
+
+def _color(number: int) -> str:
+    """Colours that differ as much as they can, however many there are: steps of the golden ratio
+    round the colour circle.
+    """
+    red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.75, 0.95)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+def _name(key: str, listing: Sequence[str]) -> str:
+    """The file name that a key of the file stands for: a name, a path, or a place in the listing."""
+    if (
+        key.isascii()
+        and key.isdigit()
+        and key not in listing
+        and len(key) < 10
+        and int(key) < len(listing)
+    ):
+        return listing[int(key)]
+    return re.split(r"[\\/]", key)[-1]
+
+
+def _frame(regions) -> Frame:
+    if not isinstance(regions, list):
+        return Frame(fault="its boxes are not a list")
+    boxes: list[Box] = []
+    views: set[tuple[float, float]] = set()
+    notes: list[str] = []
+    for place, region in enumerate(regions, 1):
+        if region == {}:  # an empty image of the earlier generation is [{}]
+            continue
+        if not isinstance(region, dict):
+            return Frame(fault=f"box {place} is not a VoTT region")
+        try:
+            sides = _fractions(region)
+            views.add((float(region["width"]), float(region["height"])))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            return Frame(
+                fault=(
+                    f"box {place} has no usable"
+                    f" {error.args[0] if isinstance(error, KeyError) else 'coordinates'}"
+                )
+            )
+        tags = region.get("tags")
+        tags = [str(tag) for tag in tags if str(tag).strip()] if isinstance(tags, list) else []
+        if sides is None:
+            notes.append(
+                f"box {place} ({', '.join(tags) or 'no tag'}) has no area inside the image and was"
+                " left out"
+            )
+        elif any("\ud800" <= char <= "\udfff" for tag in tags for char in tag):
+            return Frame(fault=f"box {place} has a tag that is not valid Unicode")
+        elif not tags:
+            notes.append(f"box {place} has no tag and was left out")
+        else:
+            boxes.extend(Box(tag, *sides) for tag in tags)
+    displayed = any(
+        "points" in region or "box" in region for region in regions if isinstance(region, dict)
+    )
+    return Frame(tuple(boxes), displayed, tuple(notes), views=frozenset(views))
+
+
+def _fractions(region: Mapping) -> tuple[float, float, float, float] | None:
+    """xmin, xmax, ymin, ymax, ordered and clipped to the image; None without area. Raises on
+    anything but finite numbers and a size.
+    """
+    sides = []
+    for low, high, size in (("x1", "x2", "width"), ("y1", "y2", "height")):
+        first, second, whole = (float(region[key]) for key in (low, high, size))
+        if not all(map(math.isfinite, (first, second, whole))) or whole <= 0:
+            raise ValueError("not a finite number, or no size")
+        sides += [min(max(value / whole, 0.0), 1.0) for value in sorted((first, second))]
+    xmin, xmax, ymin, ymax = sides
+    return (xmin, xmax, ymin, ymax) if xmin < xmax and ymin < ymax else None

@@ -1,0 +1,231 @@
+"""Image files as pixels and as headers. Every part of the system decodes here, so that all see the
+same upright picture.
+"""
+
+import io
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+
+_SIDEWAYS = {5, 6, 7, 8}
+_TURN = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_MOST_PIXELS = 1_000_000_000
+_LONGEST_JPEG = 65_500  # pixels of a side that libjpeg writes
+Image.MAX_IMAGE_PIXELS = (
+    None  # aerial photographs are larger than Pillow's limit; ours is checked in _opened
+)
+warnings.filterwarnings(
+    "ignore", module=r"PIL\."
+)  # about damaged metadata of cameras; the picture itself is what counts
+
+
+class BadImage(ValueError):
+    """The bytes are no image that can be used: unknown format, truncated, damaged. The message says
+    which, in a few words.
+    """
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known without decoding. Width and height are pixels of the upright image;
+    `orientation` is EXIF's 1-8.
+
+    `taken_at` is ISO 8601, "" when unknown: UTC where the file names its offset, else the camera's
+    clock taken for UTC.
+    """
+
+    width: int
+    height: int
+    orientation: int
+    taken_at: str
+
+
+def decode(data: bytes, max_side: int | None = None, min_side: int = 0) -> np.ndarray:
+    """The upright RGB picture, uint8 (height, width, 3).
+
+    Of 16-bit samples the high byte is taken, alpha is dropped, grey expanded. With `max_side` a
+    JPEG may come at 1/2, 1/4 or 1/8 of its size, with its longer side still at least `max_side`
+    pixels and its shorter one at least `min_side`. Raises BadImage for anything truncated or not
+    decodable.
+    """
+    with _opened(data) as image:
+        orientation = _orientation(image)
+        scale = max(max_side / max(image.size), min_side / min(image.size)) if max_side else 1
+        if scale < 1:
+            image.draft(
+                image.mode, (int(np.ceil(image.width * scale)), int(np.ceil(image.height * scale)))
+            )
+        picture = _eight_bit(image)
+        if orientation in _TURN:
+            picture = picture.transpose(_TURN[orientation])
+        return np.asarray(picture)
+
+
+def read_header(source: Path | bytes) -> Header:
+    """Size, orientation and time from the first bytes of an image file; its pixels are not looked
+    at. Raises BadImage.
+    """
+    with _opened(source) as image:
+        orientation = _orientation(image)
+        width, height = image.size[::-1] if orientation in _SIDEWAYS else image.size
+        return Header(width, height, orientation, _taken_at(image))
+
+
+def is_plain(data: bytes) -> bool:
+    """Whether every decoder sees the same in these bytes: an upright 8-bit RGB or grey JPEG or PNG.
+    Raises BadImage if no image at all.
+
+    Says nothing about the pixels being complete; decode() does.
+    """
+    with _opened(data) as image:
+        deep_png = image.format == "PNG" and data[24] != 8
+        return (
+            image.format in ("JPEG", "PNG")
+            and image.mode in ("RGB", "L")
+            and not deep_png
+            and "transparency" not in image.info
+            and _orientation(image) == 1
+        )
+
+
+def encode_jpeg(picture: np.ndarray, quality: int = 95) -> bytes:
+    """An RGB picture, uint8 (height, width, 3), as a JPEG file. Raises BadImage for one that is
+    longer than a JPEG can be.
+    """
+    height, width = picture.shape[:2]
+    if max(height, width) > _LONGEST_JPEG:
+        raise BadImage(
+            f"{width}x{height} pixels are more than fit into a JPEG, which ends at {_LONGEST_JPEG};"
+            " cut it into pieces"
+        )
+    return _encoded(picture, "JPEG", quality=quality, subsampling=0)
+
+
+def encode_png(picture: np.ndarray) -> bytes:
+    """An RGB picture, uint8 (height, width, 3), as a PNG file, without loss."""
+    return _encoded(picture, "PNG", compress_level=3)
+
+
+@contextmanager
+def _opened(source: Path | bytes):
+    """A Pillow image of which only the header has been read. Whatever the file's fault raises
+    inside comes out as BadImage.
+    """
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                raise BadImage(f"{image.width}x{image.height} pixels are more than can be handled")
+            yield image
+    except BadImage:
+        raise
+    except FileNotFoundError:
+        raise BadImage("the file is gone") from None
+    except PermissionError:
+        raise BadImage("the file may not be read") from None
+    except Image.UnidentifiedImageError:
+        raise BadImage(
+            "empty file" if _is_empty(source) else "not an image in a known format"
+        ) from None
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        IndexError,
+        KeyError,
+        TypeError,
+        OverflowError,
+        EOFError,
+        MemoryError,
+    ) as error:
+        raise BadImage(" ".join(str(error).split())[:150] or type(error).__name__) from None
+
+
+def _is_empty(source: Path | bytes) -> bool:
+    return (len(source) if isinstance(source, bytes) else source.stat().st_size) == 0
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """The decoded picture as 8-bit RGB, not turned."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise BadImage("32-bit pixels; save it with 8 or 16 bits")
+    return image.convert("RGB")
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    """EXIF as it stands before the pixels. (Pillow's own getexif() decodes a whole PNG to look
+    behind them, and believes XMP too.)
+    """
+    exif = Image.Exif()
+    if image.format == "TIFF":
+        return exif  # Pillow turns TIFF upright itself
+    try:
+        exif.load(image.info.get("exif") or b"")
+    except Exception:  # noqa: BLE001  damaged EXIF: whatever its parser raises, the photograph itself is fine
+        return Image.Exif()
+    return exif
+
+
+def _orientation(image: Image.Image) -> int:
+    value = _exif(image).get(ExifTags.Base.Orientation, 1)
+    return value if value in _TURN else 1
+
+
+def _taken_at(image: Image.Image) -> str:
+    exif = _exif(image)
+    try:
+        details = exif.get_ifd(ExifTags.IFD.Exif)
+    except Exception:  # noqa: BLE001  as above
+        details = {}
+    for text, offset in (
+        (
+            details.get(ExifTags.Base.DateTimeOriginal),
+            details.get(ExifTags.Base.OffsetTimeOriginal),
+        ),
+        (
+            details.get(ExifTags.Base.DateTimeDigitized),
+            details.get(ExifTags.Base.OffsetTimeDigitized),
+        ),
+        (exif.get(ExifTags.Base.DateTime), details.get(ExifTags.Base.OffsetTime)),
+    ):
+        time = _time(text, offset)
+        if time:
+            return time
+    return ""
+
+
+def _time(text, offset) -> str:
+    try:
+        time = datetime.strptime(str(text).strip(" \0")[:19], "%Y:%m:%d %H:%M:%S")
+    except ValueError:
+        return ""
+    try:
+        east = datetime.strptime(str(offset).strip(" \0"), "%z").utcoffset() or timedelta(0)
+        time -= east
+    except (ValueError, OverflowError):
+        pass
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ") if time.year >= 1000 else ""
+
+
+def _encoded(picture: np.ndarray, form: str, **options) -> bytes:
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise ValueError(
+            f"expected uint8 (height, width, 3), found {picture.dtype} {picture.shape}"
+        )
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, form, **options)
+    return buffer.getvalue()

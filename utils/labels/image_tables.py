@@ -1,0 +1,121 @@
+"""The tables `images` and `failed`: what the images of a container are, and which cannot be read."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from utils.images.decoding import BadImage, Header, read_header
+from utils.labels import tables
+from utils.storage.container import Blob, Container
+from utils.storage.sync import Listing, image_path
+
+_READERS = 8
+
+
+def update_image_tables(
+    container: Container,
+    listing: Listing,
+    image_dir: Path,
+    images: pd.DataFrame,
+    failed: pd.DataFrame,
+    *,
+    keep_absent: bool = False,
+    headers: dict | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables `images` and `failed` for the listing: rows with the same ETag stay, headers are
+    read of what is new or changed.
+
+    An image that failed is tried again when its ETag has changed. Rows of images not listed are
+    dropped unless `keep_absent`. `headers` keeps what was read, by (name, etag), for callers that
+    come back with other tables.
+    """
+    listed = pd.DataFrame(
+        {
+            "name": [blob.name for blob in listing.blobs],
+            "etag": [blob.etag for blob in listing.blobs],
+        },
+        dtype="str",
+    )
+    kept_images, kept_failed = (
+        _unchanged(frame, listed, keep_absent) for frame in (images, failed)
+    )
+    done = tables.image_set(kept_images) | tables.image_set(kept_failed)
+    cache = {} if headers is None else headers
+    unread = [blob for blob in listing.blobs if blob.name not in done]
+    for blob, found in _read_headers(
+        container, image_dir, [blob for blob in unread if (blob.name, blob.etag) not in cache]
+    ):
+        cache[blob.name, blob.etag] = found
+    good = [blob for blob in unread if isinstance(cache[blob.name, blob.etag], Header)]
+    bad = [blob for blob in unread if not isinstance(cache[blob.name, blob.etag], Header)]
+    return (
+        tables.concat(
+            "images", kept_images, _image_rows(good, [cache[blob.name, blob.etag] for blob in good])
+        ),
+        tables.concat(
+            "failed", kept_failed, failed_rows(bad, [cache[blob.name, blob.etag] for blob in bad])
+        ),
+    )
+
+
+def failed_rows(blobs: list[Blob], reasons: list[str]) -> pd.DataFrame:
+    """A table `failed` of these images."""
+    folders, filenames = _split(blobs)
+    return tables.make(
+        "failed",
+        filename=filenames,
+        folder=folders,
+        reason=reasons,
+        etag=[blob.etag for blob in blobs],
+    )
+
+
+def _unchanged(frame: pd.DataFrame, listed: pd.DataFrame, keep_absent: bool) -> pd.DataFrame:
+    """The rows whose image is listed with the same ETag, or (with keep_absent) is not listed."""
+    now = tables.blob_names(frame).map(listed.set_index("name")["etag"])
+    keep = (now == frame["etag"]) | (now.isna() & keep_absent)
+    return frame[keep.to_numpy(dtype=bool)].reset_index(drop=True)
+
+
+def _read_headers(
+    container: Container, image_dir: Path, blobs: list[Blob]
+) -> Iterator[tuple[Blob, Header | str]]:
+    """Each image with its header, or the reason why it has none."""
+
+    def read(blob: Blob) -> Header | str:
+        try:
+            return read_header(image_path(container, image_dir, blob.name))
+        except BadImage as error:
+            return str(error)
+
+    with (
+        tqdm(total=len(blobs), desc="sizes", unit=" images", disable=None) as bar,
+        ThreadPoolExecutor(_READERS) as pool,
+    ):
+        rest = iter(blobs)
+        while some := list(islice(rest, 1000)):  # not all at once: 100 000 waiting jobs are 100 MB
+            yield from zip(some, pool.map(read, some), strict=True)
+            bar.update(len(some))
+
+
+def _image_rows(blobs: list[Blob], headers: list[Header]) -> pd.DataFrame:
+    folders, filenames = _split(blobs)
+    return tables.make(
+        "images",
+        filename=filenames,
+        folder=folders,
+        height=[header.height for header in headers],
+        width=[header.width for header in headers],
+        bytes=[blob.size for blob in blobs],
+        etag=[blob.etag for blob in blobs],
+        taken_at=[header.taken_at for header in headers],
+    )
+
+
+def _split(blobs: list[Blob]) -> tuple[list[str], list[str]]:
+    pairs = [tables.split_name(blob.name) for blob in blobs]
+    return [folder for folder, _ in pairs], [filename for _, filename in pairs]

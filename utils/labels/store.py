@@ -1,0 +1,459 @@
+"""The label container as one versioned state: `label_state.json` says which immutable snapshots
+belong together.
+
+Reading is `store.read()` and `store.table(state, name)`. Changing is `store.commit(change,
+what=…)`: `change(state)` returns what is to be different; new snapshots are written, then
+`label_state.json` is replaced only if it is still the one that was read. If it is not, `change` is
+called again with the new state. So `change` reads its tables from the state it is given, and has no
+effects of its own.
+"""
+
+import hashlib
+import json
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import platformdirs
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from utils.errors import InputError, OutsideError
+from utils.files import write_bytes, write_text
+from utils.labels import assignments, tables
+from utils.labels.takeover import foreign_blobs, refuse_folders, taken_over
+from utils.storage.container import Conflict, Container, Missing
+from utils.storage.opening import open_containers
+
+STATE = "label_state.json"
+FORMAT = 1
+HISTORY = 100
+SMALL_TOTAG = 20_000_000  # bytes; a hand-out rewrites totag only up to here
+_REQUIRED = {"format": int, "commit": str, "history": list, "tables": dict}
+_OPTIONAL = {
+    "live": dict,
+    "cycles": list,
+    "classes": dict,
+    "foreign": dict,
+    "predicted_by": dict,
+    "project": str,
+}
+_RESTORE = "restore it from the blob's history or a copy"
+
+
+@dataclass(frozen=True)
+class State:
+    """One commit. `document` is label_state.json (not to be changed in place), `etag` its version,
+    None when there is none yet.
+    """
+
+    document: dict
+    etag: str | None = None
+
+    def blob(self, table: str) -> str | None:
+        """The snapshot that holds this table, None when there is none."""
+        return self.document["tables"].get(table)
+
+    @property
+    def commit(self) -> str:
+        return self.document["commit"]
+
+    @property
+    def project(self) -> str:
+        """What tells this project from others, wherever the container lies; "" before the first
+        commit.
+        """
+        return self.document.get("project") or ""
+
+    @property
+    def live(self) -> dict:
+        return self.document.get("live") or {}
+
+    @property
+    def predicted_by(self) -> dict[str, str]:
+        """Which published model each key in the column model of the table `predicted` means, of
+        those that are known.
+        """
+        return self.document.get("predicted_by") or {}
+
+    @property
+    def cycles(self) -> list[dict]:
+        return self.document.get("cycles") or []
+
+    @property
+    def classes(self) -> dict:
+        return {"renamed": {}, "dropped": [], **(self.document.get("classes") or {})}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a commit makes different. Tables whose content is as before are not written again."""
+
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    members: dict = field(
+        default_factory=dict
+    )  # other top-level members of label_state.json, each replaced as a whole
+    cycle: dict | Callable[[dict[str, str]], dict] | None = (
+        None  # appended to cycles; a function gets the new {table: blob}
+    )
+
+
+def new_commit_id() -> str:
+    return uuid.uuid4().hex
+
+
+class LabelStore:
+    """The label container of one project. `by` names the tagger or machine in commits; `cache`
+    holds snapshots fetched from Azure.
+    """
+
+    def __init__(
+        self,
+        container: Container,
+        *,
+        by: str,
+        user_folders: bool,
+        reservation_hours: float = 72,
+        cache: Path | None = None,
+    ):
+        self.container, self.by, self.user_folders, self.reservation_hours = (
+            container,
+            by,
+            user_folders,
+            reservation_hours,
+        )
+        place = hashlib.sha256(f"{container.address}|{container.name}".encode()).hexdigest()[:16]
+        self.cache = (
+            cache or Path(platformdirs.user_cache_dir("active-learning-detect", appauthor=False))
+        ) / place
+        self._foreign: dict | None = None
+
+    def read(self, report_foreign: bool = False) -> State:
+        """The present state; a container of the earlier generation is taken over (and committed) at
+        first contact.
+
+        `report_foreign` warns on stderr about labels that another tool has written beside the
+        state. Raises InputError when label_state.json is damaged or of a newer format.
+        """
+        state = self._read() or self._take_over()
+        if report_foreign:
+            self._foreign = foreign_blobs(self.container, state.document)
+            for blob in self._foreign["blobs"]:
+                print(
+                    f"warning: {blob} in {self.container.address} was written by another tool and"
+                    f" is not part of the labels; python tag/import_labels.py {blob} CONFIG takes"
+                    " it in",
+                    file=sys.stderr,
+                )
+        return state
+
+    def table(self, state: State, name: str) -> pd.DataFrame:
+        """A table of that state, typed; empty when there is none.
+
+        Raises InputError when its snapshot is cut short, as rows would be lost, and when it has
+        folders and user_folders is False.
+        """
+        blob = state.blob(name)
+        if not blob:
+            return tables.empty(name)
+        path = self._local(blob)
+        self._check_whole(blob, path)
+        frame = tables.parse(name, path, blob)
+        if not self.user_folders:
+            refuse_folders(frame, f"{blob} in {self.container.address}")
+        return frame
+
+    def totag(self, state: State, now: datetime | None = None) -> pd.DataFrame:
+        """The rows of the images that may be handed out now (see assignments.free_rows)."""
+        free = assignments.free_rows(
+            self.table(state, "totag"),
+            self.table(state, "tagged"),
+            self.table(state, "tagging"),
+            self.table(state, "failed"),
+            self.reservation_hours,
+            now or datetime.now(UTC),
+            lambda: self.pretrained_only(state),
+        )
+        tables.release_memory()
+        return free
+
+    def pretrained_only(self, state: State) -> set[str]:
+        """The images that a pretrained model has seen (init_totag) and no model whose predictions
+        were published.
+
+        None in a container that was taken over: there it is not known whose predictions are in
+        totag.
+        """
+        if state.blob("init_totag") is None or "taken_over" in state.document:
+            return set()
+        return tables.image_set(self.table(state, "init_totag")) - tables.image_set(
+            self.table(state, "predicted")
+        )
+
+    def hand_out(
+        self,
+        state: State,
+        free: pd.DataFrame,
+        images,
+        now: datetime | None = None,
+        rows: pd.DataFrame | None = None,
+    ) -> Change:
+        """The change that reserves these images for `by`; `free` is what `totag(state)` returned.
+        totag shrinks too while it is small.
+
+        `rows`: what is handed out instead of the rows in `free`, for the same images.
+        """
+        tagging = assignments.reserve(
+            self.table(state, "tagging"),
+            free if rows is None else rows,
+            images,
+            self.by,
+            now or datetime.now(UTC),
+        )
+        blob = state.blob("totag")
+        small = blob is not None and self.container.info(blob).size <= SMALL_TOTAG
+        return Change(
+            {"tagging": tagging, **({"totag": tables.without(free, images)} if small else {})}
+        )
+
+    def commit(
+        self, change: Callable[[State], Change | None], *, what: str, commit_id: str | None = None
+    ) -> State:
+        """Make `change` part of the state and return the new state; None (or nothing different)
+        from `change` returns the state as it is.
+
+        `what` is said in errors ("handing out images"). `commit_id` only if blobs were published
+        under it before.
+        """
+        commit_id = commit_id or new_commit_id()
+        written: dict[tuple[str, str], str] = {}
+        tries = Retrying(
+            retry=retry_if_exception_type(Conflict),
+            wait=wait_random_exponential(multiplier=0.05, max=0.5),
+            stop=stop_after_delay(600),
+        )
+        try:
+            for attempt in tries:
+                with attempt:
+                    state = self.read()
+                    if self._holds(
+                        state, commit_id
+                    ):  # the answer to the last try was lost; it stands
+                        return state
+                    return self._apply(state, change(state), commit_id, written)
+        except RetryError:
+            raise OutsideError(
+                f"{what}: {STATE} in {self.container.address} kept changing for ten minutes; try"
+                " again later"
+            ) from None
+
+    def publish_file(
+        self, kind: str, suffix: str, source: Path | bytes, commit_id: str = ""
+    ) -> str:
+        """Write an immutable blob `<kind>_<ms><suffix>` and return its name; a taken name gets the
+        next millisecond.
+
+        Its metadata say which commit made it, and its length and hash, by which status.py --check
+        knows it to be whole.
+        """
+        metadata = {"commit": commit_id or "none", **_written(source)}
+        stamp = time.time_ns() // 1_000_000
+        while True:
+            blob = f"{kind}_{stamp}{suffix}"
+            try:
+                self.container.write(blob, source, new=True, metadata=metadata)
+                return blob
+            except Conflict:
+                stamp += 1
+
+    def cached_file(self, blob: str) -> Path:
+        """An immutable published file, as a file on this machine, fetched if it is not there yet."""
+        return self._local(blob)
+
+    def fetch_file(self, blob: str, target: Path) -> Path:
+        """A published file as the local file `target`; not fetched again while blob and file are as
+        they were (ETag and size).
+
+        Users replace models of their own under the same name.
+        """
+        mark = target.with_name(target.name + ".etag")
+        info = self.container.info(blob)
+        fetched = mark.read_text(encoding="utf-8") if mark.is_file() else ""
+        if not (fetched == info.etag and target.is_file() and target.stat().st_size == info.size):
+            mark.unlink(missing_ok=True)
+            write_text(mark, self.container.fetch(blob, target).etag)
+        return target
+
+    def _read(self) -> State | None:
+        try:
+            data, blob = self.container.read(STATE)
+        except Missing:
+            return None
+        return State(_document(data, f"{STATE} in {self.container.address}"), blob.etag)
+
+    def _take_over(self) -> State:
+        found = taken_over(self.container, self.user_folders, datetime.now(UTC))
+        first = State(
+            {
+                "format": FORMAT,
+                "commit": "",
+                "history": [],
+                "tables": {},
+                "live": {},
+                "candidate": None,
+                "classes": {"renamed": {}, "dropped": []},
+                "cycles": [],
+            }
+        )
+        if not found:
+            return first
+        frames, members = found
+        try:
+            return self._apply(first, Change(frames, members), new_commit_id(), {})
+        except Conflict:  # another machine was faster
+            return self._read() or first
+
+    def _apply(self, state: State, change: Change | None, commit_id: str, written: dict) -> State:
+        if change is None:
+            return state
+        new = {}
+        for name, frame in change.tables.items():
+            data = tables.to_csv(name, frame, self.user_folders)
+            if self._same(state.blob(name), data):
+                continue
+            key = (name, hashlib.sha256(data).hexdigest())
+            if key not in written:
+                written[key] = self.publish_file(name, ".csv", data, commit_id)
+                if self.container.path_of(written[key]) is None:
+                    self._write_cache(written[key], data)
+            new[name] = written[key]
+        members = {
+            name: value
+            for name, value in change.members.items()
+            if state.document.get(name) != value
+        }
+        if not new and not members and change.cycle is None and state.etag is not None:
+            return state
+        document = {
+            **state.document,
+            **members,
+            "project": state.project or commit_id,
+            "commit": commit_id,
+            "by": self.by,
+            "at": assignments.utc_text(datetime.now(UTC)),
+            "history": [*state.document["history"], commit_id][-HISTORY:],
+            "tables": {**state.document["tables"], **new},
+        }
+        if change.cycle is not None:
+            entry = change.cycle(document["tables"]) if callable(change.cycle) else change.cycle
+            document["cycles"] = [*state.cycles, entry]
+        if self._foreign and "foreign" not in members:
+            document["foreign"] = self._foreign
+        data = json.dumps(document, indent=1, ensure_ascii=False).encode()
+        try:
+            etag = self.container.write(STATE, data, if_etag=state.etag, new=state.etag is None)
+        except OutsideError:  # not known whether it was written: the container says
+            present = self._read()
+            if present is None or not self._holds(present, commit_id):
+                raise
+            return present
+        return State(document, etag)
+
+    @staticmethod
+    def _holds(state: State, commit_id: str) -> bool:
+        return commit_id in state.document["history"]
+
+    def _same(self, blob: str | None, data: bytes) -> bool:
+        return (
+            blob is not None
+            and self.container.info(blob).size == len(data)
+            and self._local(blob).read_bytes() == data
+        )
+
+    def _local(self, blob: str) -> Path:
+        """A snapshot as a file on this machine: where it lies in a folder store, else in the cache
+        (fetched again if its size is wrong).
+        """
+        path = self.container.path_of(blob)
+        if path is not None:
+            return path
+        path = self.cache / blob
+        if not (path.is_file() and path.stat().st_size == self.container.info(blob).size):
+            self.container.fetch(blob, path)
+        return path
+
+    def _check_whole(self, blob: str, path: Path) -> None:
+        if self.container.path_of(blob) is None:
+            return  # `_local` has compared the sizes
+        length = self.container.info(blob).metadata.get("bytes")
+        if length is not None and path.stat().st_size != int(length):
+            raise InputError(
+                f"{blob} in {self.container.address} is damaged ({path.stat().st_size} of {length}"
+                " bytes); restore it from a copy. status.py CONFIG --check lists everything"
+                " that is"
+            )
+
+    def _write_cache(self, blob: str, data: bytes) -> None:
+        self.cache.mkdir(parents=True, exist_ok=True)
+        write_bytes(self.cache / blob, data)
+
+
+def _written(source: Path | bytes) -> dict[str, str]:
+    if isinstance(source, bytes):
+        return {"bytes": str(len(source)), "sha256": hashlib.sha256(source).hexdigest()}
+    with source.open("rb") as file:
+        return {
+            "bytes": str(source.stat().st_size),
+            "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
+        }
+
+
+def _document(data: bytes, where: str) -> dict:
+    """label_state.json as a dict of which the members that we read have the right types. Raises
+    InputError.
+    """
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where} is damaged (not JSON: {error}); {_RESTORE}") from None
+    if not isinstance(document, dict):
+        raise InputError(f"{where} is damaged (not an object); {_RESTORE}")
+    if isinstance(document.get("format"), int) and document["format"] > FORMAT:
+        raise InputError(
+            f"{where} has format {document['format']}, this program knows {FORMAT}; update your"
+            " copy of the repository"
+        )
+    wrong = [name for name, kind in _REQUIRED.items() if not isinstance(document.get(name), kind)]
+    wrong += [
+        name
+        for name, kind in _OPTIONAL.items()
+        if not isinstance(document.get(name) or kind(), kind)
+    ]
+    if "tables" not in wrong and not all(
+        blob is None or isinstance(blob, str) for blob in document["tables"].values()
+    ):
+        wrong.append("tables")
+    if wrong:
+        raise InputError(f"{where} is damaged (bad {', '.join(wrong)}); {_RESTORE}")
+    return document
+
+
+def open_labels(config) -> tuple[Container, LabelStore]:
+    """The image container and the label store that a config names."""
+    images, labels = open_containers(config)
+    return images, LabelStore(
+        labels,
+        by=config.tagger_name,
+        user_folders=config.user_folders,
+        reservation_hours=config.reservation_hours,
+    )

@@ -1,0 +1,251 @@
+"""From tables to what choosing depends on (strategies.Context): the pool, bursts, labels, and image
+embeddings where they are used.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from utils.config import Config
+from utils.labels import tables
+from utils.labels.assignments import expired, image_codes
+from utils.labels.label_map import current_name
+from utils.labels.splits import bursts
+from utils.labels.store import LabelStore, State
+from utils.reserved import NULL
+from utils.selection.embeddings import HASH, Embeddings, published_embeddings
+from utils.selection.quotas import image_pool
+from utils.selection.strategies import USES_EMBEDDINGS, Context, Selection
+
+SIMPLE = frozenset({"random", "lowest_box"})  # they look at nothing but the predictions
+
+
+def make_context(
+    rows: pd.DataFrame,
+    config: Config,
+    *,
+    images: pd.DataFrame | None = None,
+    held: pd.DataFrame | None = None,
+    tagged: pd.DataFrame | None = None,
+    classes: Sequence[str] | None = None,
+    balance: Sequence[float] | None = None,
+    ap50: Mapping[str, float] | None = None,
+    embeddings: Embeddings | None = None,
+    batch: Iterable[str] = (),
+) -> Context:
+    """The Context for choosing among the images of `rows` (columns of totag).
+
+    images: the images table, for bursts and times. tagged: the labels so far. held: rows of images
+    besides them that somebody has, which new ones should differ from too; none of either is among
+    `rows`. classes, balance: those of the config when not given. ap50: per class, of the last
+    model. batch: images (blob names) that the batch has already.
+    """
+    pool = image_pool(rows, config.prelabel_confidence)
+    classes = config.classes if classes is None else classes
+    members: dict = {}
+    labelled: dict[str, int] = {}
+    taken_up = pa.array([], pa.large_string())
+    if tagged is not None and len(tagged):
+        image, _ = image_codes(tagged)
+        pairs = pd.DataFrame(
+            {"class": tagged["class"].to_numpy(), "image": image}
+        ).drop_duplicates()
+        labelled = pairs[pairs["class"] != NULL]["class"].value_counts().to_dict()
+    if others := [
+        frame[["folder", "filename"]]
+        for frame in (tagged, held)
+        if frame is not None and len(frame)
+    ]:
+        taken_up = image_codes(pd.concat(others))[1]
+    if images is not None and len(images):
+        members |= _time_and_bursts(
+            pool.names,
+            images,
+            config.burst_seconds,
+            taken_up,
+            pa.array(list(batch), pa.large_string()),
+        )
+    if embeddings is not None:
+        centres = embeddings.of(taken_up)
+        members |= {
+            "vectors": embeddings.of(pool.names),
+            "centres": centres[~np.isnan(centres).any(axis=1)],
+            "hashes": embeddings.basis.kind == HASH,
+            "disagreement": embeddings.disagreement_of(pool.names),
+        }
+    return Context(
+        pool,
+        classes,
+        config.ideal_class_balance if balance is None else balance,
+        labelled=labelled,
+        ap50=ap50 or {},
+        max_per_burst=config.max_per_burst,
+        random_share=config.random_share,
+        pick_max=config.pick_max,
+        seed=config.seed,
+        **members,
+    )
+
+
+def context_of_state(
+    labels: LabelStore,
+    state: State,
+    rows: pd.DataFrame,
+    config: Config,
+    strategy: str,
+    classes: Sequence[str],
+    balance: Sequence[float],
+    batch: Iterable[str] = (),
+) -> Context:
+    """The Context for choosing among `rows` by a strategy, from the tables of a state. Only what
+    that strategy uses is fetched. `batch`: images that the batch has already.
+
+    Images that only a pretrained model has seen (init_totag) are judged by what it found, whatever
+    it calls it, and where that are all, without quotas.
+    """
+    if strategy in SIMPLE and config.max_per_burst is None:
+        return make_context(rows, config, classes=classes, balance=balance)
+    unseen = rows["image_confidence"].isna()
+    if strategy not in SIMPLE and state.blob("init_totag") and unseen.any():
+        init = tables.only(labels.table(state, "init_totag"), tables.image_set(rows[unseen]))
+        rows = tables.concat("totag", init, tables.without(rows, tables.image_set(init)))
+        balance = () if unseen.all() else balance
+    out = labels.table(state, "tagging")
+    return make_context(
+        rows,
+        config,
+        images=labels.table(state, "images"),
+        held=tables.without(out, expired(out, labels.reservation_hours, datetime.now(UTC))),
+        tagged=labels.table(state, "tagged"),
+        classes=classes,
+        balance=balance,
+        ap50=ap50_of(state),
+        embeddings=(
+            published_embeddings(labels, state)
+            if strategy in USES_EMBEDDINGS | {"disagreement"}
+            else None
+        ),
+        batch=batch,
+    )
+
+
+def why_tables(
+    labels: LabelStore, state: State, chosen: Selection, rows: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """The tables `selection` and `drawn` with the images that are handed out now; `rows` are their
+    predictions.
+
+    `selection` keeps the rows of images that are out or tagged. `drawn` keeps, for good, what had
+    been predicted of the images that were drawn at random, and by which model: its unbiased test,
+    once they are labelled. Where `predicted` does not say which (of an image that was out while new
+    predictions were published, say), or the image was replaced since, nothing is kept.
+    """
+    kept = tables.image_set(labels.table(state, "tagging")) | tables.image_set(
+        labels.table(state, "tagged")
+    )
+    new = chosen.table()
+    selection = tables.concat(
+        "selection",
+        tables.only(tables.without(labels.table(state, "selection"), chosen.names), kept),
+        new,
+    )
+    by_chance = [name for name, drawn in zip(chosen.names, chosen.random, strict=True) if drawn]
+    made = (
+        tables.only(labels.table(state, "predicted"), by_chance)
+        if by_chance
+        else tables.empty("predicted")
+    )
+    present = tables.only(labels.table(state, "images"), tables.image_set(made))
+    etags = dict(zip(tables.blob_names(present), present["etag"], strict=True))
+    same = (tables.blob_names(made).map(etags) == made["etag"]).to_numpy(bool)
+    made = made[same & made["model"].isin(list(state.predicted_by)).to_numpy()]
+    model = dict(zip(tables.blob_names(made), made["model"].map(state.predicted_by), strict=True))
+    known, before = tables.only(rows, model), labels.table(state, "drawn")
+    drawn = tables.concat(
+        "drawn",
+        tables.without(before, chosen.names),
+        known.assign(model=tables.blob_names(known).map(model)),
+    )
+    return {"selection": selection, **({"drawn": drawn} if len(drawn) or len(before) else {})}
+
+
+def summary(why: pd.DataFrame, pool_size: int | None) -> list[str]:
+    """Why these images, in a few lines for people. why: their rows of the table `selection`;
+    pool_size: how many there were to choose from, None where that is not known.
+    """
+    lines, by_chance = [], why["random"] == "1"
+    for strategy, rows in why[~by_chance].groupby("strategy", sort=False):
+        counts = Counter(name for name in rows["class"] if name)
+        because = ", ".join(f"{count} for {name}" for name, count in counts.most_common(5))
+        lines.append(
+            f"chosen by {strategy}{f' from {pool_size} images' if pool_size else ''}: {len(rows)}"
+            + (
+                f", worth {rows['score'].max():.3g} to {rows['score'].min():.3g}"
+                if rows["score"].max() > 0
+                else ""
+            )
+            + (f" ({because})" if because else "")
+        )
+    if by_chance.any():
+        lines.append(
+            f"drawn at random from all{f' {pool_size}' if pool_size else ''} images:"
+            f" {by_chance.sum()}"
+        )
+    return lines
+
+
+def ap50_of(state: State) -> dict[str, float]:
+    """Per class the AP at overlap 0.5 of the last published model on its test set, under present
+    names; without those not measured.
+    """
+    if not state.cycles:
+        return {}
+    figures = state.cycles[-1].get("metrics") or {}
+    return {
+        current_name(name, state.classes["renamed"]): row["AP"]
+        for name, row in figures.items()
+        if row.get("AP") is not None
+    }
+
+
+def _time_and_bursts(
+    names: pa.Array, images: pd.DataFrame, burst_seconds: float, taken_up: pa.Array, batch: pa.Array
+) -> dict:
+    """The members order, burst, burst_names, labelled_in_burst and given of Context. Who is not in
+    `images` is a burst of its own.
+    """
+    burst_of = bursts(images, "burst", burst_seconds)
+    listed = pa.array(burst_of.index.to_numpy(), pa.large_string())
+    codes, burst_names = pd.factorize(burst_of.to_numpy())
+    place = _places(names, listed)
+    burst = np.where(place >= 0, codes[place], len(burst_names) + np.arange(len(names)))
+    times = pa.array(
+        np.where(place >= 0, images["taken_at"].to_numpy(dtype=object)[place], ""),
+        pa.large_string(),
+    )
+    by_time = pc.sort_indices(
+        pa.table({"time": times, "name": names}), [("time", "ascending"), ("name", "ascending")]
+    ).to_numpy()
+    order = np.empty(len(names), np.int64)
+    order[by_time] = np.arange(len(names))
+    held, given = (
+        np.bincount(codes[of[of >= 0]], minlength=len(burst_names) + len(names))[burst]
+        for of in (_places(taken_up, listed), _places(batch, listed))
+    )
+    return {
+        "order": order,
+        "burst": burst,
+        "burst_names": np.concatenate([burst_names, names.to_numpy(zero_copy_only=False)]),
+        "labelled_in_burst": held,
+        "given": given,
+    }
+
+
+def _places(names: pa.Array, listed: pa.Array) -> np.ndarray:
+    """Where each name stands in `listed`, -1 where it does not."""
+    return pc.fill_null(pc.index_in(names, value_set=listed), -1).to_numpy(zero_copy_only=False)

@@ -1,0 +1,410 @@
+"""Azure Blob Storage as containers (utils/storage.py). The only module that imports Azure's
+packages.
+"""
+
+import base64
+import binascii
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+import requests
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.core.pipeline.transport import RequestsTransport
+from azure.identity import DefaultAzureCredential
+from azure.storage.blob import BlobProperties, ContainerClient, ContentSettings, ExponentialRetry
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
+
+from utils.errors import InputError, OutsideError
+from utils.files import write_beside
+from utils.storage.container import Blob, Conflict, Damaged, Missing
+
+_CONNECTIONS = 64  # kept open; more concurrent requests than this would each make their own
+_READ_SIZE = (
+    1 << 20
+)  # bytes; Azure's default of 4096 costs more processor than the rest of a request
+_PIECES_AT_ONCE = 4  # of one large blob
+logging.getLogger("azure").addHandler(
+    logging.NullHandler()
+)  # what a person needs to know is in our errors; theirs are pages
+_again = retry(retry=retry_if_exception_type(Damaged), stop=stop_after_attempt(3), reraise=True)
+
+
+def open_azure(config) -> tuple["AzureContainer", "AzureContainer"]:
+    """The image and the label container of an Azure account or of the emulator, both checked to be
+    there.
+
+    Credentials, the first that is given: connection string, SAS token (may differ for the two
+    containers), account key, Azure login. Raises InputError for an account not filled in, a
+    credential that is not accepted, no such container.
+    """
+    connection = _connection_parts(config.connection_string)
+    url = (
+        config.storage_url
+        or connection.get("BlobEndpoint", "").rstrip("/")
+        or _public_url(config, connection)
+    )
+    account = _account(url) or config.azure_storage_account
+    if connection.get("AccountName", account) != account:
+        raise InputError(
+            f"AZURE_STORAGE_CONNECTION_STRING is of the account {connection['AccountName']}, but"
+            f" {config.path} says storage_url={url}; unset the one that is wrong"
+        )
+    session = _session(url)
+    trusted = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    opened = []
+    for key, sas in (
+        ("image_container_name", config.sas_token_images),
+        ("label_container_name", config.sas_token_labels),
+    ):
+        credential = _credential(config, connection, sas, account, url)
+        client = ContainerClient(
+            url,
+            config.need(key),
+            credential=credential,
+            connection_timeout=20,
+            read_timeout=60,
+            transport=RequestsTransport(
+                session=session,
+                session_owner=False,
+                connection_data_block_size=_READ_SIZE,
+                connection_verify=trusted,
+            ),
+            retry_policy=ExponentialRetry(
+                initial_backoff=1, increment_base=2, retry_total=3, random_jitter_range=1
+            ),
+        )
+        container = AzureContainer(client, f"{url}/{client.container_name}")
+        container.check(f"{config.path}: {key}={client.container_name}")
+        opened.append(container)
+    return opened[0], opened[1]
+
+
+class AzureContainer:
+    """A container in Azure Blob Storage or in Azurite. Threads may share it."""
+
+    def __init__(self, client: ContainerClient, address: str):
+        self.name = client.container_name
+        self.address = address
+        self._client = client
+
+    def check(self, setting: str) -> None:
+        """Raise InputError, beginning with `setting`, when there is no such container."""
+        try:
+            with self._errors():
+                next(
+                    self._client.list_blobs(results_per_page=1), None
+                )  # a container's SAS may list, but not ask for its properties
+        except Missing:
+            raise InputError(
+                f"{setting}: no such container in {self.address.rpartition('/')[0]}; make it, or"
+                " correct the key"
+            ) from None
+
+    def list(self, prefix: str = "") -> Iterator[Blob]:
+        with self._errors():
+            for properties in self._client.list_blobs(name_starts_with=prefix or None):
+                yield _blob(properties)
+
+    def info(self, name: str) -> Blob:
+        with self._errors(name):
+            return _blob(self._client.get_blob_client(name).get_blob_properties())
+
+    @_again
+    def read(self, name: str) -> tuple[bytes, Blob]:
+        with self._errors(name):
+            download = self._client.download_blob(name, max_concurrency=_PIECES_AT_ONCE)
+            data = download.readall()
+        blob = _blob(download.properties)
+        self._check_whole(
+            blob, len(data), hashlib.md5(data, usedforsecurity=False).digest() if blob.md5 else None
+        )
+        return data, blob
+
+    def read_head(self, name: str, length: int) -> bytes:
+        with self._errors(name):
+            try:
+                return self._client.download_blob(name, offset=0, length=length).readall()
+            except HttpResponseError as error:
+                if error.status_code == 416:  # no first byte in an empty blob
+                    return b""
+                raise
+
+    @_again
+    def fetch(self, name: str, target: Path, durable: bool = True) -> Blob:
+        with write_beside(target, durable=durable) as piece:
+            with self._errors(name), piece.open("w+b") as file:
+                download = self._client.download_blob(name, max_concurrency=_PIECES_AT_ONCE)
+                download.readinto(file)
+                blob = _blob(download.properties)
+                self._check_whole(
+                    blob, file.seek(0, 2), _md5(file) if blob.md5 else None
+                )  # readinto tells the length it was told
+        return blob
+
+    def write(
+        self,
+        name: str,
+        data: bytes | Path,
+        *,
+        if_etag: str | None = None,
+        new: bool = False,
+        metadata: dict[str, str] | None = None,
+    ) -> str:
+        condition = (
+            {}
+            if if_etag is None
+            else {"etag": f'"{if_etag}"', "match_condition": MatchConditions.IfNotModified}
+        )
+        if isinstance(data, Path):
+            with data.open("rb") as file:
+                return self._upload(
+                    name,
+                    file,
+                    data.stat().st_size,
+                    _md5(file),
+                    overwrite=not new,
+                    metadata=metadata,
+                    **condition,
+                )
+        return self._upload(
+            name,
+            data,
+            len(data),
+            hashlib.md5(data, usedforsecurity=False).digest(),
+            overwrite=not new,
+            metadata=metadata,
+            **condition,
+        )
+
+    def delete(self, name: str) -> None:
+        with self._errors(name):
+            self._client.delete_blob(name)
+
+    def path_of(self, name: str) -> Path | None:
+        return None
+
+    def _upload(
+        self, name: str, data: bytes | IO[bytes], length: int, md5: bytes, **options
+    ) -> str:
+        with self._errors(name):
+            try:
+                settings = ContentSettings(
+                    content_md5=bytearray(md5)
+                )  # blobs sent in blocks would have none
+                answer = self._client.get_blob_client(name).upload_blob(
+                    data,
+                    length=length,
+                    content_settings=settings,
+                    max_concurrency=_PIECES_AT_ONCE,
+                    **options,
+                )
+            except HttpResponseError as error:
+                if error.status_code in (409, 412) and _code(error) in (
+                    "BlobAlreadyExists",
+                    "ConditionNotMet",
+                    "TargetConditionNotMet",
+                ):
+                    raise Conflict(f"{self.address}: {name} was changed meanwhile") from None
+                raise
+        return answer["etag"].strip('"')
+
+    def _check_whole(self, blob: Blob, length: int, md5: bytes | None) -> None:
+        if length != blob.size or md5 != blob.md5:
+            wrong = "length" if length != blob.size else "MD5"
+            raise Damaged(
+                f"{self.address}: {blob.name} arrived with another {wrong} than it has there;"
+                " upload it again if that stays so"
+            )
+
+    @contextmanager
+    def _errors(self, name: str = "") -> Iterator[None]:
+        """What Azure's packages raise, in one line and without their texts, which may hold
+        addresses with a SAS.
+        """
+        try:
+            yield
+        except HttpResponseError as error:
+            raise self._translated(error, name) from None
+        except (ServiceRequestError, ServiceResponseError) as error:
+            if "non-TLS" in str(error):
+                raise InputError(
+                    f"{self.address}: an Azure login needs https; set AZURE_STORAGE_KEY or a SAS"
+                    " token"
+                ) from None
+            raise OutsideError(
+                f"{self.address} cannot be reached ({_network_reason(error)}); check the account's"
+                " name and the network, then run the same command again"
+            ) from None
+        except AzureError as error:
+            raise OutsideError(f"{self.address}: {type(error).__name__}") from None
+        except requests.RequestException as error:
+            raise OutsideError(
+                f"{self.address}: the connection broke ({_network_reason(error)}); run the same"
+                " command again"
+            ) from None
+
+    def _translated(self, error: HttpResponseError, name: str) -> Exception:
+        code = _code(error)
+        if isinstance(error, ClientAuthenticationError) and error.response is None:
+            return InputError(
+                f"{self.address}: no key, SAS token or connection string is given, and there is no"
+                " Azure login; set AZURE_STORAGE_KEY or run `az login`"
+            )
+        if error.status_code in (401, 403):
+            return InputError(
+                f"{self.address}: access refused ({code}); check AZURE_STORAGE_KEY, the SAS token's"
+                " permissions and end, or your role, and this machine's clock"
+            )
+        if error.status_code == 404:
+            return Missing(
+                f"{self.address}: there is no {name}"
+                if name and code != "ContainerNotFound"
+                else f"{self.address}: no such container"
+            )
+        if error.status_code is None or error.status_code < 300:
+            return OutsideError(
+                f"{self.address}: the service's answer broke off or arrived"
+                f" damaged{' (' + name + ')' if name else ''}; run the same command again"
+            )
+        if error.status_code == 412 and name:
+            return Damaged(
+                f"{self.address}: {name} was replaced while it was read; run the same command again"
+            )
+        if code in ("InvalidResourceName", "OutOfRangeInput") and not name:
+            return InputError(
+                f"{self.address}: not a possible container name; Azure's have 3-63 lower-case"
+                " letters, digits and hyphens"
+            )
+        return OutsideError(
+            f"{self.address}: the service answered {error.status_code or ''}"
+            f" {code}{' for ' + name if name else ''}"
+        )
+
+
+def _blob(properties: BlobProperties) -> Blob:
+    md5 = properties.content_settings.content_md5
+    return Blob(
+        properties.name,
+        properties.size,
+        properties.etag.strip('"'),
+        properties.last_modified,
+        bytes(md5) if md5 else None,
+        dict(properties.metadata or {}),
+    )
+
+
+def _md5(file: IO[bytes]) -> bytes:
+    """The MD5 of a whole open file, which is at its beginning afterwards."""
+    file.seek(0)
+    digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
+    file.seek(0)
+    return digest
+
+
+def _code(error: HttpResponseError) -> str:
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or type(error).__name__)
+
+
+def _network_reason(error: Exception) -> str:
+    text = str(error)
+    found = re.search(r"\[Errno -?\d+\] ([A-Za-z ,]+)", text)
+    if found:
+        return found[1].strip()
+    if "aborted" in text or "disconnected" in text:
+        return "the connection broke"
+    return "timed out" if "timed out" in text.lower() else type(error).__name__
+
+
+def _connection_parts(text: str) -> dict[str, str]:
+    return dict(part.strip().split("=", 1) for part in text.split(";") if "=" in part)
+
+
+def _public_url(config, connection: dict[str, str]) -> str:
+    account = config.need("azure_storage_account")
+    if not re.fullmatch(r"[a-z0-9]{3,24}", account):
+        raise InputError(
+            f"{config.path}: AZURE_STORAGE_ACCOUNT={account} is not a possible account name (3-24"
+            " lower-case letters, digits)"
+        )
+    return f"https://{account}.blob.{connection.get('EndpointSuffix', 'core.windows.net')}"
+
+
+def _account(url: str) -> str:
+    """The account in an address: of https://<account>.blob.… the first label, of
+    http://host:port/<account> the path.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return host.split(".")[0] if ".blob." in host else parts.path.strip("/")
+
+
+def _credential(config, connection: dict[str, str], sas: str, account: str, url: str):
+    key = connection.get("AccountKey")
+    if not key and "SharedAccessSignature" in connection:
+        return connection["SharedAccessSignature"].lstrip("?")
+    if not key and sas:
+        return sas
+    key = key or config.azure_storage_key
+    if not key:
+        if url.startswith("http://"):
+            raise InputError(
+                f"{config.path}: storage_url={url} needs AZURE_STORAGE_KEY or a SAS token (an Azure"
+                " login needs https)"
+            )
+        return DefaultAzureCredential()
+    try:
+        base64.b64decode(key, validate=True)
+    except (binascii.Error, ValueError):
+        raise InputError(
+            f"{config.path}: AZURE_STORAGE_KEY is not base64; copy it from the portal (Access keys)"
+        ) from None
+    return {"account_name": account, "account_key": key}
+
+
+def _check_range(answer: requests.Response, **_) -> None:
+    """Raise ConnectionError, which the client answers with another try, when a part of a blob is
+    not the part that was asked for.
+
+    The client would write what came, and report the length that it should have had.
+    """
+    asked = re.fullmatch(r"bytes=(\d+)-(\d+)", answer.request.headers.get("x-ms-range", ""))
+    told = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.headers.get("Content-Range", ""))
+    if answer.status_code != 206 or not asked or not told:
+        return
+    (first, last), (start, end, size) = map(int, asked.groups()), map(int, told.groups())
+    length = int(answer.headers.get("Content-Length", end - start + 1))
+    if (start, end) != (first, min(last, size - 1)) or length != end - start + 1:
+        answer.close()
+        raise requests.ConnectionError("another part of the blob came than was asked for")
+
+
+def _session(url: str) -> requests.Session:
+    """The connections to an account, through the proxy that the environment names; read once,
+    because requests would for every blob.
+    """
+    session = requests.Session()
+    session.trust_env, session.proxies = False, requests.utils.get_environ_proxies(url)
+    session.hooks["response"].append(_check_range)
+    for scheme in ("https://", "http://"):
+        session.mount(
+            scheme,
+            requests.adapters.HTTPAdapter(
+                pool_connections=4, pool_maxsize=_CONNECTIONS, max_retries=0
+            ),
+        )
+    return session

@@ -1,0 +1,200 @@
+"""The folder store: a container is a folder on this machine, a blob a file below it."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from utils.errors import OutsideError
+from utils.files import local_path, refused, write_beside, write_text
+from utils.storage.container import Blob, Conflict, Damaged, Missing
+
+_INTERNAL = ".store"  # below a container's folder: lock and metadata; not listed
+_LOCK_SECONDS = 120
+
+
+class FolderContainer:
+    """A folder as a container; a blob is a file below it, and images are used where they lie.
+
+    ETag = size and mtime in ns; for JSON documents, which programs replace under a condition, a
+    hash of the content. Conditional writes hold a lock of the folder and rename a finished file
+    into place.
+    """
+
+    def __init__(self, folder: Path):
+        self.name = folder.name
+        self.address = str(folder)
+        self._folder = folder
+
+    def list(self, prefix: str = "") -> Iterator[Blob]:
+        start = prefix.rpartition("/")[0]
+        if start and refused(start):
+            return
+        names = []
+        _collect(self._folder / start, start + "/" if start else "", prefix, frozenset(), names)
+        names.sort()
+        for name in names:
+            try:
+                yield self._describe(name, self._folder / name)
+            except FileNotFoundError:
+                continue  # removed since, or a broken link
+
+    def info(self, name: str) -> Blob:
+        path = self._existing(name)
+        return replace(self._describe(name, path), metadata=self._metadata(name))
+
+    def read(self, name: str) -> tuple[bytes, Blob]:
+        path = self._existing(name)
+        try:
+            with (
+                path.open("rb") as file
+                # a rename beside us leaves this file as it is: bytes and description belong together
+            ):
+                data, status = file.read(), os.fstat(file.fileno())
+        except FileNotFoundError:
+            raise self._missing(name) from None
+        return data, Blob(
+            name, len(data), _etag(name, status, data), _utc(status), metadata=self._metadata(name)
+        )
+
+    def read_head(self, name: str, length: int) -> bytes:
+        with self._existing(name).open("rb") as file:
+            return file.read(length)
+
+    def fetch(self, name: str, target: Path, durable: bool = True) -> Blob:
+        path = self._existing(name)
+        with write_beside(target, durable=durable) as piece:
+            blob = self.info(name)
+            shutil.copyfile(path, piece)
+            if piece.stat().st_size != blob.size or self._describe(name, path).etag != blob.etag:
+                raise Damaged(
+                    f"{self.address}: {name} changed while it was copied; run the same command"
+                    " again"
+                )
+        return blob
+
+    def write(
+        self,
+        name: str,
+        data: bytes | Path,
+        *,
+        if_etag: str | None = None,
+        new: bool = False,
+        metadata: dict[str, str] | None = None,
+    ) -> str:
+        path = local_path(self._folder, name)
+        internal = self._folder / _INTERNAL
+        internal.mkdir(exist_ok=True)
+        with self._locked(), write_beside(path, internal) as piece:
+            if new and path.exists():
+                raise Conflict(f"{self.address}: {name} is there already")
+            if if_etag is not None and not (
+                path.exists() and self._describe(name, path).etag == if_etag
+            ):
+                raise Conflict(f"{self.address}: {name} was changed meanwhile")
+            if isinstance(data, Path):
+                shutil.copyfile(data, piece)
+            else:
+                piece.write_bytes(data)
+            etag = self._describe(name, piece).etag
+            self._keep_metadata(name, metadata)
+        return etag
+
+    def delete(self, name: str) -> None:
+        with self._locked():
+            self._existing(name).unlink()
+            self._keep_metadata(name, None)
+
+    def path_of(self, name: str) -> Path | None:
+        return local_path(self._folder, name)
+
+    def _existing(self, name: str) -> Path:
+        path = local_path(self._folder, name)
+        if not path.is_file():
+            raise self._missing(name)
+        return path
+
+    def _missing(self, name: str) -> Missing:
+        return Missing(f"{self.address}: there is no {name}")
+
+    def _describe(self, name: str, path: Path) -> Blob:
+        status = path.stat()
+        content = path.read_bytes() if _is_document(name) else b""
+        return Blob(name, status.st_size, _etag(name, status, content), _utc(status))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        (self._folder / _INTERNAL).mkdir(exist_ok=True)
+        try:
+            with FileLock(self._folder / _INTERNAL / "lock", timeout=_LOCK_SECONDS):
+                yield
+        except Timeout:
+            raise OutsideError(
+                f"{self.address}: another program has been writing there for {_LOCK_SECONDS} s; try"
+                " again later"
+            ) from None
+
+    def _metadata(self, name: str) -> dict[str, str]:
+        try:
+            return json.loads(self._metadata_file(name).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def _keep_metadata(self, name: str, metadata: dict[str, str] | None) -> None:
+        if metadata:
+            write_text(self._metadata_file(name), json.dumps(metadata))
+        else:
+            self._metadata_file(name).unlink(missing_ok=True)
+
+    def _metadata_file(self, name: str) -> Path:
+        return local_path(self._folder / _INTERNAL / "metadata", name + ".json")
+
+
+def _collect(folder: Path, above: str, prefix: str, ancestors: frozenset, names: list[str]) -> None:
+    """Append the names of all files below `folder` that begin with `prefix`; links are followed,
+    but not round in circles.
+    """
+    try:
+        status = folder.stat()
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if (status.st_dev, status.st_ino) in ancestors:
+        return
+    for entry in entries:
+        name = above + entry.name
+        if name == _INTERNAL or not (name.startswith(prefix) or prefix.startswith(name + "/")):
+            continue
+        if entry.is_dir():
+            _collect(
+                Path(entry.path),
+                name + "/",
+                prefix,
+                ancestors | {(status.st_dev, status.st_ino)},
+                names,
+            )
+        else:
+            names.append(name)
+
+
+def _is_document(name: str) -> bool:
+    return name.endswith(".json")
+
+
+def _etag(name: str, status: os.stat_result, content: bytes) -> str:
+    return (
+        hashlib.sha256(content).hexdigest()[:32]
+        if _is_document(name)
+        else f"{status.st_size}-{status.st_mtime_ns}"
+    )
+
+
+def _utc(status: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(status.st_mtime, UTC)

@@ -1,0 +1,266 @@
+"""Bringing the image container to this machine: what is in it, and fetching what is new or changed."""
+
+import errno
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from tqdm import tqdm
+
+from utils.errors import InputError, OutsideError
+from utils.files import local_path, refused, write_bytes, write_text
+from utils.reserved import FORMULA
+from utils.storage.container import Blob, Container, Damaged, Missing
+
+WORKERS = 32  # requests at once: most of a request is waiting for its answer
+_JOURNAL = ".synced.jsonl"  # in image_dir: one line [name, etag] for each image that was fetched
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+_NAME_IMPOSSIBLE = {
+    errno.ENAMETOOLONG,
+    errno.EILSEQ,
+    errno.EINVAL,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENOTEMPTY,
+}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of a container: those to use, those refused as (name, reason), and how many lie in
+    folders without user_folders.
+    """
+
+    blobs: list[Blob]
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    in_folders: int = 0
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """How many images were fetched, how many were there already, and those that could not be
+    fetched as (name, reason).
+    """
+
+    downloaded: int
+    present: int
+    failed: list[tuple[str, str]]
+
+
+def list_images(
+    container: Container, filetype: str, user_folders: bool, pred_dir: str | None = None
+) -> Listing:
+    """The blobs whose file name matches the glob `filetype`, whatever the case; only those below
+    `pred_dir` if it is given.
+
+    Raises InputError when there is none, saying what is there instead.
+    """
+    prefix = f"{pred_dir}/" if pred_dir else ""
+    blobs, bad, in_folders, others = [], [], 0, Counter()
+    for blob in container.list(prefix):
+        filename = blob.name.rpartition("/")[2]
+        if not fnmatchcase(filename.lower(), filetype.lower()):
+            others[PurePosixPath(filename).suffix or "none"] += 1
+        elif "/" in blob.name and not user_folders:
+            in_folders += 1
+        elif reason := refused(blob.name):
+            bad.append((blob.name, reason))
+        else:
+            blobs.append(blob)
+    if not blobs:
+        where = container.address + (f"/{pred_dir}" if pred_dir else "")
+        raise InputError(_nothing(where, filetype, bad, in_folders, others))
+    return Listing(blobs, bad, in_folders)
+
+
+def sync_images(
+    container: Container, blobs: list[Blob], image_dir: Path, workers: int = WORKERS
+) -> SyncResult:
+    """Fetch into `image_dir` what is not there with its size and ETag. A store whose blobs are
+    files is used as it is.
+
+    One image's fault (gone meanwhile, damaged on the way, a name this disk cannot hold) is in the
+    result; a full disk or a network that is down raises OutsideError, and the next run goes on from
+    there.
+    """
+    if blobs and container.path_of(blobs[0].name) is not None:
+        return SyncResult(0, len(blobs), [])
+    image_dir.mkdir(parents=True, exist_ok=True)
+    journal = image_dir / _JOURNAL
+    known = _read_journal(journal)
+    todo = [
+        blob
+        for blob in blobs
+        if known.get(blob.name) != blob.etag or _size(local_path(image_dir, blob.name)) != blob.size
+    ]
+    done, failed = 0, []
+    bar = tqdm(total=len(todo), desc="sync", unit=" images", disable=None)
+    try:
+        with bar, journal.open("ab", buffering=0) as record, ThreadPoolExecutor(workers) as pool:
+            # What a power cut leaves shorter is fetched again, because its size is wrong.
+            jobs = _in_flight(
+                pool,
+                lambda blob: container.fetch(
+                    blob.name, local_path(image_dir, blob.name), durable=False
+                ),
+                todo,
+                workers * 2,
+            )
+            try:
+                for blob, job in jobs:
+                    reason = _fault(job.exception()) or _short(blob, job.result())
+                    if reason:
+                        failed.append((blob.name, reason))
+                    else:
+                        done += 1
+                        known[blob.name] = job.result().etag
+                        record.write(_line(blob.name, known[blob.name]))
+                    bar.update()
+            finally:
+                pool.shutdown(cancel_futures=True)
+        if todo:  # one line for each, also for what was not listed now: it may be asked for again
+            write_bytes(journal, b"".join(_line(name, etag) for name, etag in known.items()))
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        raise OutsideError(
+            f"{image_dir}: the disk is full after {done} of {len(todo)} images; make room and run"
+            " the same command again, it goes on from there"
+        ) from None
+    return SyncResult(done, len(blobs) - len(todo), failed)
+
+
+def bring_images(
+    container: Container, config, pred_dir: str | None = None
+) -> tuple[Listing, SyncResult]:
+    """List and sync the images that the configuration means, only those below `pred_dir` if it is
+    given; the listing returned holds those that are here now.
+
+    What is left out is said on stderr and listed in data_dir/left_out.csv. Raises InputError or
+    OutsideError when nothing is left.
+    """
+    listing = list_images(container, config.filetype, config.user_folders, pred_dir)
+    result = sync_images(container, listing.blobs, config.image_dir)
+    if listing.in_folders:
+        print(
+            f"warning: {listing.in_folders} images in folders are left out; user_folders=True takes"
+            " them in",
+            file=sys.stderr,
+        )
+    left_out = listing.refused + result.failed
+    listed_in = config.data_dir / "left_out.csv"
+    write_text(
+        listed_in,
+        "name,reason\n" + "".join(f"{_cell(name)},{_cell(reason)}\n" for name, reason in left_out),
+    )
+    if left_out:
+        print(
+            f"warning: {len(left_out)} images are left out, e.g. {ascii(left_out[0][0])}:"
+            f" {left_out[0][1]}; all of them: {listed_in}",
+            file=sys.stderr,
+        )
+    gone = {name for name, _ in result.failed}
+    here = [blob for blob in listing.blobs if blob.name not in gone]
+    if not here:
+        raise OutsideError(
+            f"{container.address}: none of {len(gone)} images could be fetched; see {listed_in}"
+        )
+    return replace(listing, blobs=here), result
+
+
+def image_path(container: Container, image_dir: Path, blob: str) -> Path:
+    """Where the synced image of that blob name lies on this machine."""
+    return container.path_of(blob) or local_path(image_dir, blob)
+
+
+def _cell(text: str) -> str:
+    """A text as a cell of a CSV for people: printable ASCII, whatever the text is, and no formula
+    for a spreadsheet to run.
+    """
+    text = f"'{text}" if text.startswith(FORMULA) else text
+    return '"' + text.encode("unicode_escape", "surrogatepass").decode().replace('"', '""') + '"'
+
+
+def _nothing(where: str, filetype: str, bad: list, in_folders: int, others: Counter) -> str:
+    if in_folders:
+        return f"{where}: no image at the top, {in_folders} in folders; set user_folders=True"
+    if bad:
+        return (
+            f"{where}: none of {len(bad)} images can be used, e.g. {ascii(bad[0][0])}: {bad[0][1]}"
+        )
+    if others:
+        there = ", ".join(f"{suffix} ({number})" for suffix, number in others.most_common(5))
+        return f"{where}: no image matches filetype={filetype}; the file types there are {there}"
+    return f"{where} is empty: put images there, or correct image_container_name or pred_dir"
+
+
+def _in_flight(
+    pool: ThreadPoolExecutor, work, items: Iterable, limit: int
+) -> Iterator[tuple[object, Future]]:
+    """Run work(item) for all items, at most `limit` handed to the pool at a time; yields (item,
+    finished future) as they come.
+    """
+    items, running = iter(items), {}
+    while True:
+        for item in islice(items, limit - len(running)):
+            running[pool.submit(work, item)] = item
+        if not running:
+            return
+        for job in wait(running, return_when=FIRST_COMPLETED).done:
+            yield running.pop(job), job
+
+
+def _fault(error: BaseException | None) -> str | None:
+    """Why this one image was not fetched, None if it was. Raises what stops the whole sync."""
+    if error is None:
+        return None
+    if isinstance(error, Missing):
+        return "gone from the container meanwhile"
+    if isinstance(error, Damaged):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in _NAME_IMPOSSIBLE:
+        return f"this disk cannot hold a file of that name ({error.strerror})"
+    raise error
+
+
+def _short(listed: Blob, came: Blob) -> str | None:
+    """Why what was fetched is not the image that was listed, though it has its ETag: without an
+    MD5, only the length shows it.
+    """
+    return (
+        f"{came.size} of {listed.size} bytes came"
+        if came.etag == listed.etag and came.size != listed.size
+        else None
+    )
+
+
+def _read_journal(journal: Path) -> dict[str, str]:
+    """Image name → ETag it was fetched with. A line cut short by a kill is no line."""
+    known = {}
+    if journal.exists():
+        for line in journal.read_text(encoding="utf-8").splitlines():
+            try:
+                name, etag = json.loads(line)
+            except ValueError:
+                continue
+            known[name] = etag
+    return known
+
+
+def _line(name: str, etag: str) -> bytes:
+    """One entry; the line end in front keeps it apart from an entry that a kill has cut short."""
+    return b"\n" + json.dumps([name, etag]).encode()
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
