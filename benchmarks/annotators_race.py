@@ -177,7 +177,7 @@ def publish(path: Path, stop: Path) -> None:
             )
             leave_cycle(config, times)
             time.sleep(0.5)
-            publish_cycle.publish(config, labels, publish_cycle.Made.read(config))
+            publish_cycle.publish(config, labels, publish_cycle.CycleOutputs.read(config))
             times += 1
             state = labels.read()
             present = {name: labels.table(state, name) for name in CHECKED}

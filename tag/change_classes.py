@@ -8,7 +8,7 @@ from utils.arguments import Parser
 from utils.labels.class_changes import (
     CHANGED_TABLES,
     ClassChange,
-    applied,
+    with_present_names,
     current_classes,
     parse_change,
     recorded,
@@ -69,7 +69,9 @@ def main(argv: list[str]) -> int:
         done["again"] = sorted(
             set(asked.renamed.values()) & {*state.classes["renamed"], *state.classes["dropped"]}
         )
-        changed = {name: applied(name, frame, classes) for name, frame in present.items()}
+        changed = {
+            name: with_present_names(name, frame, classes) for name, frame in present.items()
+        }
         for name, frame in present.items():
             rows = frame[frame["class"].isin(asked.sources)]
             done[name] = (len(rows), len(image_set(rows)))

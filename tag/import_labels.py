@@ -15,7 +15,7 @@ from utils.labels import assignments
 from utils.labels import tables
 from utils.arguments import Parser
 from utils.images.canvas import same_shape
-from utils.labels.class_changes import applied, current_classes
+from utils.labels.class_changes import with_present_names, current_classes
 from utils.config import Config, load_config
 from utils.errors import InputError, run_program
 from utils.labels.store import Change, LabelStore, State, open_labels
@@ -136,7 +136,7 @@ def tag(
         for name in ("images", "failed", "totag", "tagging", "tagged", "test", "conflicts")
     }
     rows, faults = usable(frame, at, labels.user_folders)
-    given, rows = rows, applied("tagged", rows, state.classes)
+    given, rows = rows, with_present_names("tagged", rows, state.classes)
     own = (
         {image: [digest] for image, digest in assignments.row_digests(at["tagged"]).items()}
         if replace

@@ -16,7 +16,7 @@ from utils.labels import review_queue
 from utils.labels import tables
 from utils.arguments import Parser
 from utils.batch.batch import MARKER, Batch, at_work, read_batch
-from utils.labels.class_changes import brought_up, current_classes, old_names
+from utils.labels.class_changes import updated_since, current_classes, old_names
 from utils.config import Config, load_config
 from utils.errors import InputError, run_program
 from utils.labels.store import Change, LabelStore, State, open_labels
@@ -132,7 +132,7 @@ def under_present_names(rows: pd.DataFrame, state: State, batch: Batch) -> pd.Da
     """Rows of tagged whose classes are named as when the batch was handed out, by the names of this
     state.
     """
-    return brought_up("tagged", rows, state.classes, batch.class_changes)
+    return updated_since("tagged", rows, state.classes, batch.class_changes)
 
 
 def send(

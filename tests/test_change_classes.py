@@ -11,11 +11,11 @@ from utils.config import load_config
 from utils.errors import InputError
 from utils.labels.class_changes import (
     ClassChange,
-    applied,
-    brought_up,
     current_classes,
     parse_change,
     recorded,
+    updated_since,
+    with_present_names,
 )
 
 NONE = {"renamed": {}, "dropped": []}
@@ -35,7 +35,7 @@ def project(folder_store, tmp_path):
 def test_an_empty_table_stays_empty():
     assert (
         len(
-            applied(
+            with_present_names(
                 "totag",
                 labels("", "totag"),
                 {"renamed": {"a": "b"}, "dropped": ["c"], "removed": ["c"]},
@@ -111,7 +111,7 @@ def test_rows_of_any_time_come_under_the_names_of_today_though_names_were_swappe
             for place, name in enumerate(("a", "b", "c", "d", "tmp"), 1)
         )
     )
-    today = [list(brought_up("tagged", rows, classes, known)["class"]) for known in (0, 1, 3, 5)]
+    today = [list(updated_since("tagged", rows, classes, known)["class"]) for known in (0, 1, 3, 5)]
     assert today == [
         ["b", "a", "c", "b"],
         ["a", "a", "c", "b"],
@@ -131,7 +131,7 @@ def test_boxes_that_become_equal_become_one_and_confidences_follow():
         "totag",
     )
     classes = recorded(NONE, parse_change([], ["raven,crow=corvid"], ["boat"]))
-    changed = applied("totag", frame, classes)
+    changed = with_present_names("totag", frame, classes)
     columns = changed[["filename", "class", "box_confidence", "image_confidence"]]
     assert [" ".join(map(str, row)) for row in columns.itertuples(index=False)] == [
         "1.jpg corvid 0.9 0.9",
@@ -142,10 +142,10 @@ def test_boxes_that_become_equal_become_one_and_confidences_follow():
 
 def test_classes_that_are_only_left_out_of_training_keep_their_boxes():
     frame = labels("1.jpg fox 0.1 0.5 0.1 0.5")
-    assert applied("tagged", frame, {"renamed": {}, "dropped": ["fox"]}).equals(frame)
-    assert applied("tagged", frame, {"renamed": {}, "dropped": [], "removed": ["fox"]}).equals(
-        frame
-    )
+    assert with_present_names("tagged", frame, {"renamed": {}, "dropped": ["fox"]}).equals(frame)
+    assert with_present_names(
+        "tagged", frame, {"renamed": {}, "dropped": [], "removed": ["fox"]}
+    ).equals(frame)
 
 
 def test_classes_of_the_config_and_their_shares_follow():

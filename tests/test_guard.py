@@ -353,7 +353,7 @@ def test_a_model_is_not_published_over_one_that_went_live_while_it_was_uploaded(
 
 def test_a_model_that_was_compared_with_another_than_the_live_one_is_not_published(project, capsys):
     train_poisoned(project)
-    made = publish_guarded.Made.read(project.config)
+    made = publish_guarded.CycleOutputs.read(project.config)
     for verdict, error in (
         (None, InputError),
         ({"publish": True, "live": "model_1.pb"}, OutsideError),

@@ -147,7 +147,7 @@ def test_a_large_image_is_not_fed_larger_than_the_largest_side(graph, tmp_path):
     fed = []
 
     class Watched:
-        canvas = sees = None
+        canvas = inner_size = None
 
         def detect(self, images, shown):
             fed.append(images.shape)
@@ -320,11 +320,11 @@ def test_a_folder_without_a_model_and_a_path_without_anything_are_named(tmp_path
 
 def test_a_photo_is_decoded_as_small_as_the_zoo_model_allows(shared, tmp_path):
     detector = FrozenDetector(shared / "models" / "ssd_mobilenet_v1_coco")
-    assert detector.sees == (300, 300) and detector.canvas is None
+    assert detector.inner_size == (300, 300) and detector.canvas is None
     fed = []
 
     class Watched:
-        canvas, sees = None, detector.sees
+        canvas, inner_size = None, detector.inner_size
 
         def detect(self, images, shown):
             fed.append(images.shape[1:3])

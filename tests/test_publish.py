@@ -288,7 +288,7 @@ def test_a_publication_that_was_cut_off_before_the_commit_goes_on_with_the_blobs
     project.predict()
     before = project.state()
     publish_cycle.publish_files(
-        project.config, project.store, publish_cycle.Made.read(project.config)
+        project.config, project.store, publish_cycle.CycleOutputs.read(project.config)
     )
     assert project.state() == before
     project.publish()

@@ -20,7 +20,7 @@ from repartition_test_set import trained_images
 from utils.reserved import NULL
 from utils.labels import tables
 from utils.arguments import Parser
-from utils.labels.class_changes import applied, current_classes
+from utils.labels.class_changes import with_present_names, current_classes
 from utils.config import Config, load_config
 from train.cycle.files import update_cycle
 from utils.boxes.detections import Detections, totag_rows
@@ -88,7 +88,7 @@ def judge(
     )
     comparison = compare(
         with_current_classes(truth, state.classes["renamed"], state.classes["dropped"]),
-        *(applied("totag", frame, state.classes) for frame in (of_live, found)),
+        *(with_present_names("totag", frame, state.classes) for frame in (of_live, found)),
         classes,
         config.seed,
     )
@@ -156,9 +156,9 @@ def live_predictions(
             old.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     names, _ = names_of_model(store, state, blob, config.need("classes"))
-    least = min(EVALUATED_FROM, config.min_confidence)
+    min_score = min(EVALUATED_FROM, config.min_confidence)
     with PredictionJournal(journal_file, key) as journal:
-        run = predict_images(config, container, images, model, journal, lambda _: least)
+        run = predict_images(config, container, images, model, journal, lambda _: min_score)
         sizes = dict(
             zip(
                 tables.blob_names(images),
@@ -181,7 +181,7 @@ def keep_predictions(config: Config, model: Path, images: pd.DataFrame) -> None:
     live, the next comparison needs it.
     """
     key = model_key(model, config)
-    least = min(EVALUATED_FROM, config.min_confidence)
+    min_score = min(EVALUATED_FROM, config.min_confidence)
     with (
         PredictionJournal(config.data_dir / "predictions.journal", key) as found,
         PredictionJournal(config.data_dir / "compared" / f"{key}.journal", key) as kept,
@@ -189,10 +189,10 @@ def keep_predictions(config: Config, model: Path, images: pd.DataFrame) -> None:
         etags = dict(zip(tables.blob_names(images), images["etag"], strict=True))
         mirror = config.selection_strategy == "disagreement"
         for image, entry in found.entries(
-            {image: version(etag, least, mirror) for image, etag in etags.items()}
+            {image: version(etag, min_score, mirror) for image, etag in etags.items()}
         ):
-            if kept.done.get(image) != version(etags[image], least):
-                kept.add(image, version(etags[image], least), entry)
+            if kept.done.get(image) != version(etags[image], min_score):
+                kept.add(image, version(etags[image], min_score), entry)
 
 
 if __name__ == "__main__":

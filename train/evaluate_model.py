@@ -18,7 +18,7 @@ from repartition_test_set import trained_images
 from utils.reserved import NULL
 from utils.labels import tables
 from utils.arguments import Parser
-from utils.labels.class_changes import applied, current_classes
+from utils.labels.class_changes import with_present_names, current_classes
 from utils.config import Config, load_config
 from train.cycle.files import read_cycle, update_cycle
 from utils.errors import run_program
@@ -48,7 +48,9 @@ def main(argv: list[str]) -> None:
     named = state.classes
     classes, _ = current_classes(list(model_of_cycle(config, named)[1].values()), named)
     boxes = with_current_classes(truth, named["renamed"], named["dropped"])
-    performance = measure(boxes, applied("totag", predicted, named), classes, config.max_detections)
+    performance = measure(
+        boxes, with_present_names("totag", predicted, named), classes, config.max_detections
+    )
     path = config.data_dir / "performance.csv"
     write_bytes(path, tables.to_csv("performance", performance, config.user_folders))
 
@@ -69,7 +71,7 @@ def main(argv: list[str]) -> None:
             f" {cycle['model_blob']} or one it began from, these figures flatter it"
         )
     share = random_share(
-        applied("drawn", labels.table(state, "drawn"), named),
+        with_present_names("drawn", labels.table(state, "drawn"), named),
         labels.table(state, "tagged"),
         state.live.get("model"),
         classes,

@@ -26,7 +26,7 @@ from utils.labels import tables
 from utils.arguments import Parser
 from utils.labels.assignments import merge_listing, outdated, publish_totag
 from utils.times import utc_text
-from utils.labels.class_changes import applied, used_again
+from utils.labels.class_changes import with_present_names, used_again
 from utils.config import Config, load_config
 from train.cycle.files import training_cycle, update_cycle
 from utils.errors import InputError, run_program
@@ -46,13 +46,13 @@ def main(argv: list[str]) -> None:
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     _, store = open_labels(config)
-    publish(config, store, Made.read(config))
+    publish(config, store, CycleOutputs.read(config))
 
 
 def publish(
     config: Config,
     store: LabelStore,
-    made: "Made",
+    made: "CycleOutputs",
     check: Callable[[State], object] = lambda _: None,
 ) -> None:
     """Publish the cycle, unless that was done already, and say what it was. `check` raises for a
@@ -75,7 +75,7 @@ def publish(
 
 
 @dataclass(frozen=True)
-class Made:
+class CycleOutputs:
     """What the steps before have left in their files (a candidate is published without the last
     three). `number` is a digest of it all: the same work has the same.
     """
@@ -94,7 +94,7 @@ class Made:
     label_map: Path | None = None
 
     @classmethod
-    def read(cls, config: Config) -> "Made":
+    def read(cls, config: Config) -> "CycleOutputs":
         """Raises InputError naming the step to run when a file is not there."""
         model, training = (
             config.inference_output_dir / "frozen_inference_graph.pb",
@@ -163,7 +163,7 @@ def published_text(state: State, number: str) -> str:
 
 
 def publish_files(
-    config: Config, store: LabelStore, made: Made, own_tables: tuple[str, ...] = ()
+    config: Config, store: LabelStore, made: CycleOutputs, own_tables: tuple[str, ...] = ()
 ) -> dict[str, str]:
     """Write model, label map, settings, performance and `own_tables` as blobs; what an interrupted
     run has written is not written again.
@@ -196,7 +196,7 @@ def publish_files(
     return blobs
 
 
-def entry_of(made: Made, blobs: dict[str, str], config: Config) -> dict:
+def entry_of(made: CycleOutputs, blobs: dict[str, str], config: Config) -> dict:
     """What label_state.json says about a cycle, but for the tables that its commit makes."""
     boxes = made.tagged[made.tagged["class"] != NULL]
     return {
@@ -220,7 +220,7 @@ def entry_of(made: Made, blobs: dict[str, str], config: Config) -> dict:
     }
 
 
-def next_test(now: State, store: LabelStore, made: Made) -> tuple[pd.DataFrame, bool]:
+def next_test(now: State, store: LabelStore, made: CycleOutputs) -> tuple[pd.DataFrame, bool]:
     """The test set that the state has after the cycle, and whether it was drawn anew since the
     cycle began (then it stands).
     """
@@ -231,7 +231,7 @@ def next_test(now: State, store: LabelStore, made: Made) -> tuple[pd.DataFrame, 
     return present["test"] if redrawn else merged_test(made, present), redrawn
 
 
-def change(now: State, store: LabelStore, made: Made, entry: dict) -> Change | None:
+def change(now: State, store: LabelStore, made: CycleOutputs, entry: dict) -> Change | None:
     """The commit of the cycle on the state as it is now; None when that cycle is in it already."""
     if position_of(now, made.number) is not None:
         return None
@@ -248,7 +248,7 @@ def change(now: State, store: LabelStore, made: Made, entry: dict) -> Change | N
     )
     check_classes(now, made.cycle)
     stale = outdated(made.predicted, images)
-    predictions = without(applied("totag", made.predictions, now.classes), stale)
+    predictions = without(with_present_names("totag", made.predictions, now.classes), stale)
     totag = publish_totag(
         images,
         predictions,
@@ -333,7 +333,7 @@ def merged_listings(
     return images, failed
 
 
-def merged_test(made: Made, present: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def merged_test(made: CycleOutputs, present: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The cycle's test images and those that others have added, unless the cycle has trained on
     them; rows as in tagged now.
     """

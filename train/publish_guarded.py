@@ -12,7 +12,7 @@ import _repo_root  # noqa: F401, I001
 from pathlib import Path
 
 from publish_cycle import (
-    Made,
+    CycleOutputs,
     change,
     entry_of,
     merged_listings,
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     _, store = open_labels(config)
-    made, state = Made.read(config), store.read()
+    made, state = CycleOutputs.read(config), store.read()
     published = position_of(state, made.number) is not None
     verdict = {} if published else verdict_of_cycle(made, state)
     if published or verdict["publish"]:
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> None:
         )
 
 
-def verdict_of_cycle(made: Made, state: State) -> dict:
+def verdict_of_cycle(made: CycleOutputs, state: State) -> dict:
     """What compare_models.py found. Raises InputError without it, OutsideError when another model
     is live by now.
     """
@@ -69,7 +69,7 @@ def verdict_of_cycle(made: Made, state: State) -> dict:
     return verdict
 
 
-def keep(config: Config, store: LabelStore, made: Made, verdict: dict) -> None:
+def keep(config: Config, store: LabelStore, made: CycleOutputs, verdict: dict) -> None:
     """Commit the cycle as the candidate (an earlier one gives way), unless it is that already."""
     if (store.read().document.get("candidate") or {}).get("id") == made.number:
         return
@@ -127,7 +127,7 @@ def accept(store: LabelStore) -> str:
         "tagged": candidate["tagged"]
     }
     frames = {table: store.table(State({"tables": blobs}), table) for table in blobs}
-    made = Made(
+    made = CycleOutputs(
         number=candidate["id"],
         cycle={"base_tables": base, "class_changes": candidate.get("class_changes")},
         training=candidate["training"],

@@ -16,7 +16,7 @@ from train.prediction.embedding_file import FILE
 from publish_cycle import check_classes, merged_listings, merged_predicted, models_of
 from utils.arguments import Parser
 from utils.labels.assignments import outdated, publish_totag
-from utils.labels.class_changes import applied
+from utils.labels.class_changes import with_present_names
 from utils.config import load_config
 from train.cycle.files import read_cycle
 from utils.selection.embeddings import merged, published_embeddings, read_parquet, to_parquet
@@ -76,7 +76,7 @@ def main(argv: list[str]) -> None:
         check_classes(now, cycle)
         all_images, all_failed = merged_listings(base, present, images, failed, cycle["pred_dir"])
         stale = outdated(predicted, all_images)
-        named = without(applied("totag", predictions, now.classes), stale)
+        named = without(with_present_names("totag", predictions, now.classes), stale)
         totag = publish_totag(
             all_images,
             named,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from utils.labels import tables
-from utils.labels.class_changes import applied
+from utils.labels.class_changes import with_present_names
 from utils.labels.store import LabelStore, State
 from utils.labels.tables import image_set
 from utils.storage.container import Missing
@@ -52,6 +52,6 @@ def backlog(store: LabelStore, state: State) -> Backlog:
         then = store.table(State({"tables": {"tagged": last.get("tagged")}}), "tagged")
     except Missing:
         then = tables.empty("tagged")
-    then = applied("tagged", then, state.classes)
+    then = with_present_names("tagged", then, state.classes)
     different = tables.concat("tagged", now, then).drop_duplicates(keep=False)
     return Backlog(len(image_set(different) & image_set(now)), moment(last.get("at")))

@@ -46,7 +46,7 @@ class FrozenDetector:
     """A detection model, loaded from a frozen graph or a SavedModel.
 
     canvas: (h, w) in pixels when the model has one fixed input size, else None (it resizes by
-    itself). sees: (h, w) in pixels to which a model without a canvas is known to resize every image
+    itself). inner_size: (h, w) in pixels to which a model without a canvas is known to resize every image
     inside, else None. bfloat16: have TensorFlow calculate in 16 bits where that does no harm
     (oneDNN's kernels; convolutions on a CPU). one_by_one: the model takes a single image at a time;
     `detect` sees to it. embeds: it gives embeddings of images too. Raises InputError, one line,
@@ -57,7 +57,7 @@ class FrozenDetector:
         self.path, self.bfloat16 = Path(path), bfloat16
         found = _model_in(self.path)
         self.canvas: tuple[int, int] | None = None
-        self.sees: tuple[int, int] | None = None
+        self.inner_size: tuple[int, int] | None = None
         self.one_by_one = False
         self.embeds = False
         with without_notes():
@@ -99,7 +99,7 @@ class FrozenDetector:
             height, width = tf.make_ndarray(nodes["canvas"].attr["value"].tensor).tolist()
             self.canvas = (height, width)
         else:
-            self.sees = _fixed_resize(nodes)
+            self.inner_size = _fixed_resize(nodes)
         with tf.Graph().as_default() as graph:
             try:
                 tf.graph_util.import_graph_def(definition, name="")

@@ -106,9 +106,13 @@ def fitted(detector: FrozenDetector, file: Path, largest_side: int) -> np.ndarra
     """An image file as the upright picture that the model is fed, uint8 (h, w, 3). Raises BadImage
     or OSError.
     """
-    canvas, sees = detector.canvas, detector.sees
+    canvas, inner_size = detector.canvas, detector.inner_size
     longer, shorter = (
-        (max(canvas), 0) if canvas else (max(sees), max(sees)) if sees else (largest_side, 0)
+        (max(canvas), 0)
+        if canvas
+        else (max(inner_size), max(inner_size))
+        if inner_size
+        else (largest_side, 0)
     )
     picture = decode(file.read_bytes(), max_side=longer, min_side=shorter)
     return (

@@ -20,7 +20,7 @@ class PretrainedBackbone:
     (pretrained_weights.choose_start).
     """
 
-    sees = None
+    inner_size = None
 
     def __init__(self, model_name: str, canvas: tuple[int, int], start: pretrained_weights.Start):
         self.canvas = canvas

@@ -66,19 +66,19 @@ def predict_images(
     images: pd.DataFrame,
     model: Path,
     journal: PredictionJournal,
-    least: Callable[[str], float],
+    min_score: Callable[[str], float],
     batch_size: int = BATCH_SIZE,
     mirror: bool = False,
 ) -> Run:
     """Predict those of `images` (columns of that table) that the journal lacks. Detections below
-    least(blob name) are not kept.
+    min_score(blob name) are not kept.
 
     mirror: each with its mirror image, at twice the time, for the strategy that goes by the
     difference.
     """
     blobs = tables.blob_names(images).tolist()
     versions = {
-        blob: version(etag, least(blob), mirror)
+        blob: version(etag, min_score(blob), mirror)
         for blob, etag in zip(blobs, images["etag"], strict=True)
     }
     run = Run(journal, versions)
@@ -128,15 +128,15 @@ def predict_images(
             journal.add(
                 blob,
                 versions[blob],
-                outcome.at_least(least(blob)) if isinstance(outcome, Detections) else outcome,
+                outcome.at_least(min_score(blob)) if isinstance(outcome, Detections) else outcome,
             )
         run.seconds = time.monotonic() - begun
     return run
 
 
-def version(etag: str, least: float, mirror: bool = False) -> str:
+def version(etag: str, min_score: float, mirror: bool = False) -> str:
     """What a prediction was made of and how far down it was kept."""
-    return f"{etag} from {least:g}" + " with mirror image" * mirror
+    return f"{etag} from {min_score:g}" + " with mirror image" * mirror
 
 
 def seed_journal(
@@ -145,16 +145,16 @@ def seed_journal(
     predicted: pd.DataFrame,
     model: str,
     ids: dict[str, int],
-    least: float,
+    min_score: float,
 ) -> None:
     """Take over what was published: the rows of totag whose image `predicted` says was predicted by
-    this model, from `least` up.
+    this model, from `min_score` up.
     """
-    known = predicted[(predicted["model"] == published_key(model, least, ids)).to_numpy()]
+    known = predicted[(predicted["model"] == published_key(model, min_score, ids)).to_numpy()]
     etags = {
         blob: etag
         for blob, etag in zip(tables.blob_names(known), known["etag"], strict=True)
-        if journal.done.get(blob) != version(etag, least)
+        if journal.done.get(blob) != version(etag, min_score)
     }
     rows = tables.only(totag, etags)
     for blob, boxes in rows.groupby(tables.blob_names(rows).to_numpy()):
@@ -165,7 +165,7 @@ def seed_journal(
             continue
         journal.add(
             blob,
-            version(etags[blob], least),
+            version(etags[blob], min_score),
             Detections(
                 boxes[["xmin", "ymin", "xmax", "ymax"]].to_numpy(float),
                 boxes["class"].map(ids).to_numpy(np.int64),
@@ -174,6 +174,6 @@ def seed_journal(
         )
 
 
-def published_key(model: str, least: float, classes: Iterable[str]) -> str:
+def published_key(model: str, min_score: float, classes: Iterable[str]) -> str:
     """The model column of the table `predicted`: what a published row depends on, but the image."""
-    return hashlib.sha256(json.dumps([model, least, sorted(classes)]).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([model, min_score, sorted(classes)]).encode()).hexdigest()[:32]

@@ -18,7 +18,7 @@ from utils.errors import InputError, OutsideError
 from utils.files import write_bytes
 from utils.formats.vott import Box, Sheet, drawable, tag_names, write_project
 from utils.labels import assignments, review_queue, tables
-from utils.labels.class_changes import applied, current_classes
+from utils.labels.class_changes import current_classes, with_present_names
 from utils.labels.class_map import ClassMap, apply_class_map, read_class_map
 from utils.labels.model_classes import read_model_classes
 from utils.labels.store import Change, LabelStore, State
@@ -387,7 +387,7 @@ class HandOut:
             tables.only(self.labels.table(state, "init_totag"), tables.image_set(free)),
             self.class_map,
         )
-        found = applied("totag", found, state.classes)
+        found = with_present_names("totag", found, state.classes)
         return tables.concat("totag", found, tables.without(free, tables.image_set(found)))
 
     def _plan(self, batch: Batch, rows: pd.DataFrame, fresh: bool) -> None:

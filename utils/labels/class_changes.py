@@ -118,7 +118,7 @@ def recorded(classes: dict, change: ClassChange) -> dict:
     )
 
 
-def applied(table: str, frame: pd.DataFrame, classes: dict) -> pd.DataFrame:
+def with_present_names(table: str, frame: pd.DataFrame, classes: dict) -> pd.DataFrame:
     """Rows of a label table under the names that hold now: what any rows need that were made under
     older names (a batch that comes back late, predictions of a cycle that began before). `classes`
     is `State.classes`.
@@ -150,14 +150,14 @@ def applied(table: str, frame: pd.DataFrame, classes: dict) -> pd.DataFrame:
     return _in_place(table, frame, rows)
 
 
-def brought_up(table: str, frame: pd.DataFrame, classes: dict, known: int) -> pd.DataFrame:
+def updated_since(table: str, frame: pd.DataFrame, classes: dict, known: int) -> pd.DataFrame:
     """Rows that were made when `known` of the `changes` had been recorded, under the names that
-    hold now. Unlike `applied` it tells what a name meant then from what it means now: after a swap
+    hold now. Unlike `with_present_names` it tells what a name meant then from what it means now: after a swap
     of two names, both are in use.
     """
     for step in classes.get("changes", [])[known:]:
-        frame = applied(table, frame, {**step, "removed": step["dropped"]})
-    return applied(table, frame, classes)
+        frame = with_present_names(table, frame, {**step, "removed": step["dropped"]})
+    return with_present_names(table, frame, classes)
 
 
 def used_again(classes: dict, known: int) -> set[str]:
@@ -171,7 +171,7 @@ def used_again(classes: dict, known: int) -> set[str]:
 
 
 def old_names(classes: dict, known: int) -> set[str]:
-    """The names that `brought_up` changes or takes out."""
+    """The names that `updated_since` changes or takes out."""
     steps = [
         *classes.get("changes", [])[known:],
         {**classes, "dropped": classes.get("removed", [])},
