@@ -199,13 +199,45 @@ def test_a_box_without_area_in_the_image_is_left_out_and_said():
     )
 
 
-def test_a_region_with_two_tags_is_two_boxes_and_one_without_is_said():
-    frame = read({"a.jpg": [{**REGION, "tags": ["bird", "young"]}, {**REGION, "tags": []}]}).frames[
-        "a.jpg"
-    ]
-    assert frame.boxes == (BIRD, BIRD._replace(tag="young")) and frame.notes == (
-        "box 2 has no tag and was left out",
+def test_a_region_with_two_tags_is_two_boxes():
+    frame = read({"a.jpg": [{**REGION, "tags": ["bird", "young"]}]}).frames["a.jpg"]
+    assert frame == Frame((BIRD, BIRD._replace(tag="young")))
+
+
+@pytest.mark.parametrize("tags", [[], [" "], ["bird", ""], None, "bird", {"bird": 1}, [1], [[]]])
+def test_a_box_whose_tag_cannot_be_told_is_a_fault_of_its_image_which_is_not_empty(tags):
+    project = read(
+        {"a.jpg": [REGION, {**REGION, "tags": tags}], "b.jpg": [REGION]},
+        visitedFrames=["a.jpg", "b.jpg"],
     )
+    assert project.frames["a.jpg"].fault.startswith("box 2 has ")
+    assert not is_reviewed("a.jpg", project, (BIRD,), 100, 100)
+    assert is_reviewed("b.jpg", project, (BIRD,), 100, 100)
+
+
+def test_a_region_without_tags_is_a_fault():
+    region = {name: value for name, value in REGION.items() if name != "tags"}
+    assert read({"a.jpg": [region]}).frames["a.jpg"].fault == (
+        "box 1 has no tag; give it one, or delete the box"
+    )
+
+
+def test_a_click_that_left_no_area_needs_no_tag():
+    frame = read({"a.jpg": [{**REGION, "x2": 10, "tags": []}]}).frames["a.jpg"]
+    assert frame.notes == ("box 1 (no tag) has no area inside the image and was left out",)
+
+
+@pytest.mark.parametrize("shape", ["Polygon", "POLYLINE", "Point", "", None, 1])
+def test_a_shape_that_is_no_rectangle_is_a_fault_of_its_image(shape):
+    assert (
+        "and only rectangles are boxes"
+        in read({"a.jpg": [{**REGION, "type": shape}]}).frames["a.jpg"].fault
+    )
+
+
+@pytest.mark.parametrize("shape", ["Rectangle", "RECTANGLE", "Square"])
+def test_rectangles_and_squares_are_boxes(shape):
+    assert read({"a.jpg": [{**REGION, "type": shape}]}).frames["a.jpg"] == Frame((BIRD,))
 
 
 @pytest.mark.parametrize(
@@ -263,7 +295,7 @@ def test_boxes_as_they_were_handed_out_are_no_evidence():
 
 @pytest.mark.parametrize(
     "change",
-    [{"points": []}, {"box": {}}, {"x1": 11}, {"tags": ["fish"]}, {"tags": []}, {"x2": 10}],
+    [{"points": []}, {"box": {}}, {"x1": 11}, {"tags": ["fish"]}, {"x2": 10}],
 )
 def test_a_box_that_was_displayed_or_changed_is_evidence(change):
     assert reviewed({"a.jpg": [{**REGION, **change}]})

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from utils.images.canvas import same_shape
 
 LISTED = (".jpg", ".jpeg", ".png", ".gif")  # what VoTT shows of a folder
+_SHAPES = {"rectangle", "square"}  # what VoTT's settings offer and has two corners
 _SAME = 0.05  # pixels: a box that moved by less is as it was handed out
 
 
@@ -293,6 +294,8 @@ def _frame(regions) -> Frame:
             continue
         if not isinstance(region, dict):
             return Frame(fault=f"box {place} is not a VoTT region")
+        if fault := _wrong_shape(region):
+            return Frame(fault=f"box {place} {fault}")
         try:
             sides = _fractions(region)
             views.add((float(region["width"]), float(region["height"])))
@@ -303,23 +306,41 @@ def _frame(regions) -> Frame:
                     f" {error.args[0] if isinstance(error, KeyError) else 'coordinates'}"
                 )
             )
-        tags = region.get("tags")
-        tags = [str(tag) for tag in tags if str(tag).strip()] if isinstance(tags, list) else []
+        tags = region.get("tags", [])
+        fault = _wrong_tags(tags)
         if sides is None:
-            notes.append(
-                f"box {place} ({', '.join(tags) or 'no tag'}) has no area inside the image and was"
-                " left out"
-            )
-        elif any("\ud800" <= char <= "\udfff" for tag in tags for char in tag):
-            return Frame(fault=f"box {place} has a tag that is not valid Unicode")
-        elif not tags:
-            notes.append(f"box {place} has no tag and was left out")
+            named = "no tag" if fault else ", ".join(tags)
+            notes.append(f"box {place} ({named}) has no area inside the image and was left out")
+        elif fault:
+            return Frame(fault=f"box {place} {fault}")
         else:
             boxes.extend(Box(tag, *sides) for tag in tags)
     displayed = any(
         "points" in region or "box" in region for region in regions if isinstance(region, dict)
     )
     return Frame(tuple(boxes), displayed, tuple(notes), views=frozenset(views))
+
+
+def _wrong_shape(region: Mapping) -> str:
+    """Why a region is no box; "" when it is one."""
+    shape = region.get("type", "Rectangle")
+    if isinstance(shape, str) and shape.lower() in _SHAPES:
+        return ""
+    return f"is of the shape {json.dumps(shape)}, and only rectangles are boxes"
+
+
+def _wrong_tags(tags) -> str:
+    """Why these are not the tags of a box; "" when they are.
+
+    A box whose tag cannot be told is not nothing: the image would count as empty without it.
+    """
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        return f"has tags that are no list of names: {json.dumps(tags)[:60]}"
+    if any("\ud800" <= char <= "\udfff" for tag in tags for char in tag):
+        return "has a tag that is not valid Unicode"
+    if not tags or not all(tag.strip() for tag in tags):
+        return "has no tag; give it one, or delete the box"
+    return ""
 
 
 def _fractions(region: Mapping) -> tuple[float, float, float, float] | None:
