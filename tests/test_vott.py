@@ -265,6 +265,69 @@ def test_up_to_1_5_images_are_named_by_their_place_in_the_listing():
     assert list(project.frames) == ["b.jpg", "c.jpg"] and project.visited == {"a.jpg", "b.jpg", "7"}
 
 
+SEAL = {**REGION, "tags": ["seal"]}
+ZOO = ["Zoo__1.jpg", "alpha__1.jpg", "site_b__1.jpg", "sitea__1.jpg"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["Zoo.jpg", "alpha.jpg"],  # upper case
+        ["site_b.jpg", "siteA.jpg"],  # signs between the cases
+        ["2.jpg", "10.jpg"],  # numbers
+        ["é.jpg", "z.jpg"],  # accents
+    ],
+)
+def test_places_in_a_listing_that_file_systems_order_differently_are_refused(names):
+    for frames, visited in (({"0": [REGION]}, []), ({}, [1])):
+        with pytest.raises(BadVott, match="place in a list"):
+            read(frames, names, visitedFrames=visited)
+
+
+def test_places_of_which_every_order_gives_the_same_images_are_taken():
+    assert read({"0": [REGION], "2": [SEAL]}, ["c.jpg", "a.jpg", "b.jpg"]).frames == {
+        "a.jpg": Frame((BIRD,)),
+        "c.jpg": Frame((BIRD._replace(tag="seal"),)),
+    }
+    assert read({}, ZOO, visitedFrames=[0, 1, 2, 3]).visited == set(ZOO)
+    assert set(read({key: [REGION] for key in "0123"}, ZOO).frames) == set(ZOO)
+
+
+def test_places_are_refused_when_the_folder_has_other_images_now():
+    listing = ["a.jpg", "b.jpg", "c.jpg"]
+    for now in (["b.jpg", "c.jpg"], ["_.jpg", *listing]):
+        with pytest.raises(BadVott, match="place in a list"):
+            read_project(json.dumps({"frames": {"1": [REGION]}}).encode(), listing, now)
+    with pytest.raises(BadVott, match="image 3 of a list .* that has 3 images now"):
+        read({"3": [REGION]}, listing)
+
+
+@pytest.mark.parametrize(
+    "frames, visited",
+    [
+        ({"0": [SEAL], "a.jpg": [REGION]}, []),
+        ({"0": [], "a.jpg": [REGION]}, []),
+        ({"a.jpg": [REGION]}, [0]),
+        ({"0": [SEAL], "C:\\tag\\a.jpg": [REGION]}, [0]),
+    ],
+)
+def test_a_place_and_a_name_that_say_different_things_of_one_image_are_refused(frames, visited):
+    with pytest.raises(BadVott, match="two keys for a.jpg"):
+        read(frames, ["a.jpg", "b.jpg"], visitedFrames=visited)
+
+
+def test_a_place_and_a_name_that_say_the_same_are_taken():
+    project = read({"0": [REGION], "a.jpg": [REGION], "b.jpg": [{}]}, ["a.jpg", "b.jpg"])
+    assert project.frames == {"a.jpg": Frame((BIRD,)), "b.jpg": Frame()}
+    assert read({"b.jpg": [{}]}, ["a.jpg", "b.jpg"], visitedFrames=[1]).visited == {"b.jpg"}
+
+
+def test_two_paths_to_one_image_with_different_boxes_are_a_fault_of_that_image():
+    frames = read({"x/a.jpg": [REGION], "y/a.jpg": [SEAL], "b.jpg": [REGION]}).frames
+    assert frames["a.jpg"].fault == "it has two keys, with different boxes"
+    assert frames["b.jpg"] == Frame((BIRD,))
+
+
 def test_a_key_may_be_a_path():
     assert list(read({"C:\\tag\\Images\\a.jpg": [], "/home/x/b.jpg": []}).frames) == [
         "a.jpg",

@@ -56,7 +56,8 @@ def read_reviews(batch: Batch, everything: bool = False) -> Reviews:
     for folder in batch.folders:
         path, items = batch.project(folder), batch.inside(folder)
         try:
-            project = _matched(read_project(path.read_bytes(), sorted(items)), items)
+            project = read_project(path.read_bytes(), items, _listed_now(batch.place / folder))
+            project = _matched(project, items)
         except FileNotFoundError:
             reviews.faults.append(
                 f"{path}: the file is gone (--again at download restores it); its {len(items)}"
@@ -194,9 +195,7 @@ def legacy_batch(
         )
     }
     for path in paths:
-        listing = sorted(
-            file.name for file in (place / path.stem).glob("*") if file.suffix.lower() in LISTED
-        )
+        listing = _listed_now(place / path.stem)
         try:
             project = read_project(path.read_bytes(), listing)
         except BadVott as error:
@@ -217,13 +216,21 @@ def legacy_batch(
     return (batch if paths else None), faults
 
 
+def _listed_now(folder: Path) -> list[str]:
+    """The images that VoTT shows of a folder, as it is now."""
+    return [file.name for file in folder.glob("*") if file.suffix.lower() in LISTED]
+
+
 def _matched(project: Project, items: dict[str, Item]) -> Project:
     """The project with names spelt as in the batch: file systems change case and accents."""
     spelt = {folded(name): name for name in items}
-    return Project(
-        {spelt.get(folded(name), name): frame for name, frame in project.frames.items()},
-        frozenset(spelt.get(folded(name), name) for name in project.visited),
-    )
+    frames: dict[str, Frame] = {}
+    for key, frame in project.frames.items():
+        name = spelt.get(folded(key), key)
+        if frames.get(name, frame) != frame:
+            frame = Frame(fault="it has two keys, with different boxes")
+        frames[name] = frame
+    return Project(frames, frozenset(spelt.get(folded(name), name) for name in project.visited))
 
 
 def _drawn(item: Item) -> tuple[Box, ...] | None:

@@ -10,6 +10,7 @@ import colorsys
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from utils.images.canvas import same_shape
 
 LISTED = (".jpg", ".jpeg", ".png", ".gif")  # what VoTT shows of a folder
 _SHAPES = {"rectangle", "square"}  # what VoTT's settings offer and has two corners
+_TWICE = object()  # in place of regions: they are there twice, and differ
+_NAMES_WANTED = "write the file names as its keys, or draw the boxes anew in VoTT 1.7"
 _SAME = 0.05  # pixels: a box that moved by less is as it was handed out
 
 
@@ -137,9 +140,13 @@ def write_project(sheets: Sequence[Sheet], tags: Sequence[str]) -> bytes:
     return json.dumps(project, ensure_ascii=False, indent=1).encode()
 
 
-def read_project(data: bytes, listing: Sequence[str] = ()) -> Project:
-    """Read a project as VoTT 1.x saved it. `listing`: the image names of its folder, sorted; up to
-    1.5 the keys are places in it.
+def read_project(data: bytes, *listings: Iterable[str]) -> Project:
+    """Read a project as VoTT 1.x saved it.
+
+    Up to 1.5 the keys are places in a listing of the folder, in the order of its file system, which
+    is not known here. `listings`: the image names that it may have had (those handed out, those
+    there now), in any order. Places are taken when all these listings, in all orders that file
+    systems have, give the same images and boxes.
 
     Raises BadVott when nothing in the file can be used; what is wrong with one image only is that
     frame's fault or note.
@@ -157,10 +164,14 @@ def read_project(data: bytes, listing: Sequence[str] = ()) -> Project:
         if isinstance(visited, list)
         else []
     )
-    return Project(
-        {_name(key, listing): _frame(regions) for key, regions in frames.items() if key},
-        frozenset(_name(key, listing) for key in visited),
-    )
+    readings = [_named(frames, visited, names) for names in _plausible(listings)]
+    if any(reading != readings[0] for reading in readings):
+        raise BadVott(
+            "it names images by their place in a list (as VoTT up to 1.5 does), and file systems"
+            f" list these images in different orders; {_NAMES_WANTED}"
+        )
+    regions, seen = readings[0]
+    return Project({name: _frame(boxes) for name, boxes in regions.items()}, frozenset(seen))
 
 
 def drawable(boxes: Iterable[Box], width: int, height: int) -> tuple[Box, ...]:
@@ -270,20 +281,76 @@ def _color(number: int) -> str:
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
-def _name(key: str, listing: Sequence[str]) -> str:
-    """The file name that a key of the file stands for: a name, a path, or a place in the listing."""
-    if (
-        key.isascii()
-        and key.isdigit()
-        and key not in listing
-        and len(key) < 10
-        and int(key) < len(listing)
-    ):
-        return listing[int(key)]
+def _plausible(listings: Iterable[Iterable[str]]) -> list[list[str]]:
+    """The listings, each in every order in which a file system or a share may give it."""
+    orders = [sorted(set(names), key=order) for names in listings for order in _ORDERS]
+    return orders or [[]]
+
+
+def _in_numbers(name: str) -> list:
+    """The name for an order in which 9 comes before 10."""
+    return [int(part) if part.isdecimal() else part for part in re.split("([0-9]+)", name.lower())]
+
+
+_ORDERS = (
+    str,  # by code points: Linux, and macOS today
+    str.upper,  # NTFS; `_` comes behind the letters
+    str.lower,  # some network shares; `_` comes before the letters
+    lambda name: unicodedata.normalize("NFD", name).lower(),  # macOS before
+    _in_numbers,  # shares that list as people count
+)
+
+
+def _named(
+    frames: Mapping[str, object], visited: Iterable[str], listing: Sequence[str]
+) -> tuple[dict[str, object], set[str]]:
+    """(regions by image name, names that VoTT stepped past), for keys that are names, paths, or
+    places in this listing.
+
+    Raises BadVott when a place and a name speak of one image, and do not say the same of it, or a
+    place with boxes is none of this listing.
+    """
+    if beyond := [key for key in frames if _is_place(key) and int(key) >= len(listing) > 0]:
+        raise BadVott(
+            f"it names image {beyond[0]} of a list (as VoTT up to 1.5 does) that has"
+            f" {len(listing)} images now; {_NAMES_WANTED}"
+        )
+    places = {
+        key: listing[int(key)]
+        for key in {*frames, *visited}
+        if _is_place(key) and key not in listing and int(key) < len(listing)
+    }
+    by_place = {places[key]: regions for key, regions in frames.items() if key in places}
+    by_name: dict[str, object] = {}
+    for key, regions in frames.items():
+        if key and key not in places:
+            name = _file_name(key)
+            by_name[name] = regions if _alike(by_name.get(name, regions), regions) else _TWICE
+    for name in places.values():
+        if name in by_name and not _alike(by_name[name], by_place.get(name, [])):
+            raise BadVott(
+                f"it has two keys for {name}, its name and its place in a list (as VoTT up to 1.5"
+                f" has it), that do not say the same of it; {_NAMES_WANTED}"
+            )
+    return by_place | by_name, {places.get(key) or _file_name(key) for key in visited}
+
+
+def _alike(regions, others) -> bool:
+    """Do two keys say the same of an image? `[{}]` is the earlier generation's empty list."""
+    return regions == others or (regions in ([], [{}]) and others in ([], [{}]))
+
+
+def _is_place(key: str) -> bool:
+    return key.isascii() and key.isdigit() and len(key) < 10 and key == str(int(key))
+
+
+def _file_name(key: str) -> str:
     return re.split(r"[\\/]", key)[-1]
 
 
 def _frame(regions) -> Frame:
+    if regions is _TWICE:
+        return Frame(fault="it has two keys, with different boxes")
     if not isinstance(regions, list):
         return Frame(fault="its boxes are not a list")
     boxes: list[Box] = []
