@@ -1,7 +1,8 @@
 """What pretrained weights are worth on few real photographs: raccoons, kangaroos and pigeons, a
 third of the photos tested.
 
-    python benchmarks/animals_quality.py ../shared/data ../shared/models/mobilenet_v2_imagenet [--folder FOLDER] [--steps 1500]
+    python benchmarks/animals_quality.py ../shared/data ../shared/models/mobilenet_v2_imagenet \
+        [--folder FOLDER] [--steps 1500]
 
 mobilenet_v2, 256 pixels, through the real scripts on a folder store: once with the ImageNet
 backbone, frozen, once from scratch with the same steps. The figure: coco_ap50 of the test images;

@@ -3,7 +3,7 @@ moment, while a ninth process publishes training cycles (all but the training) a
 After every round: the rules of the container hold, everybody got exactly 25, every drawn box is in
 tagged.
 
-    python benchmarks/annotators_race.py                           # 20 rounds each on a folder and on Azurite
+    python benchmarks/annotators_race.py           # 20 rounds each on a folder and on Azurite
     python benchmarks/annotators_race.py --rounds 2 --stores folder
 
 Ends with exit code 1 when a rule was broken or a retry loop took longer than 30 s. The programs are

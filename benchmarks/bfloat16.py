@@ -1,7 +1,7 @@
 """What 16-bit numbers are worth in prediction, on a CPU that is made for them: speed and AP of one
 model with bfloat16=true and =false.
 
-    python benchmarks/bccd_quality.py ../shared/data/bccd --folder FOLDER     makes the project, with a trained model
+    python benchmarks/bccd_quality.py ../shared/data/bccd --folder FOLDER     (makes a project)
     python benchmarks/bfloat16.py FOLDER [--repeat 3]
 
 Runs create_predictions.py (all images of the project) and evaluate_model.py in turn with either

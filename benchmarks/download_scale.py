@@ -1,7 +1,7 @@
 """Time and peak memory of `tag/download_vott_json.py 40 CONFIG` when totag lists a million images
 in three million rows (about 350 MB).
 
-    python benchmarks/download_scale.py                     # 1 000 000 images; needs 1 GB of disk in the temporary folder
+    python benchmarks/download_scale.py         # 1 000 000 images; needs 1 GB of disk
     python benchmarks/download_scale.py --images 100000 --rounds 1
 
 The container is made first: a folder store in which 1 % of the images are tagged, 500 are out, and
@@ -38,8 +38,11 @@ PLAIN = """
 import sys
 import pandas as pd
 missing = {"box_confidence": "", "image_confidence": ""}
-totag, tagging, tagged = (pd.read_csv(path, keep_default_na=False, na_values=missing) for path in sys.argv[1:4])
-gone = set(zip(tagged["folder"], tagged["filename"])) | set(zip(tagging["folder"], tagging["filename"]))
+totag, tagging, tagged = (
+    pd.read_csv(path, keep_default_na=False, na_values=missing) for path in sys.argv[1:4]
+)
+gone = set(zip(tagged["folder"], tagged["filename"]))
+gone |= set(zip(tagging["folder"], tagging["filename"]))
 free = totag[[pair not in gone for pair in zip(totag["folder"], totag["filename"])]]
 first = free.groupby(["folder", "filename"])["image_confidence"].first().nsmallest(40).index
 chosen = free.set_index(["folder", "filename"]).loc[first].reset_index()

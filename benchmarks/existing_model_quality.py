@@ -1,9 +1,12 @@
 """A COCO model that finds pigeons as birds, measured by the real scripts on a test set of all
 photos: AP at an overlap of 0.5.
 
-    python benchmarks/existing_model_quality.py ../shared/data/pigeons ../shared/models/ssd_mobilenet_v1_coco/frozen_inference_graph.pb
-    python benchmarks/existing_model_quality.py … --enlarge 4             photos of 4 times the size, which are decoded at 1/2 or 1/4
-    python benchmarks/existing_model_quality.py … --enlarge 4 --whole     the same pixels, decoded whole: AP may differ by 0.005
+    python benchmarks/existing_model_quality.py ../shared/data/pigeons \
+        ../shared/models/ssd_mobilenet_v1_coco/frozen_inference_graph.pb
+    python benchmarks/existing_model_quality.py … --enlarge 4
+        photos of 4 times the size, which are decoded at 1/2 or 1/4
+    python benchmarks/existing_model_quality.py … --enlarge 4 --whole
+        the same pixels, decoded whole: AP may differ by 0.005
 
 Initialize, download, upload and evaluate run as they are; the model lies in the label container
 with a label map that calls id 16 by the class of the data set. The figure: AP (all points); at

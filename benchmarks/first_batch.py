@@ -2,7 +2,8 @@
 what a pretrained backbone sees in them, by perceptual hashes, by folder and time alone, and at
 random; means of several seeds. The data sets are those of selection_curves.py.
 
-    python benchmarks/first_batch.py ../shared/data ../shared/models/mobilenet_v2_imagenet --folder FOLDER
+    python benchmarks/first_batch.py ../shared/data ../shared/models/mobilenet_v2_imagenet \
+        --folder FOLDER
 """
 
 import argparse

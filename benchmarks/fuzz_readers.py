@@ -2,7 +2,7 @@
 what a coverage-guided fuzzer thinks up. Every input must give a result or our own error; anything
 else is printed by the fuzzer, with the input that caused it.
 
-    python -m pip install atheris==3.0.0                     # not among the requirements: there is none for Windows
+    python -m pip install atheris==3.0.0    # no requirement: there is none for Windows
     python benchmarks/fuzz_readers.py                        # 10 minutes each
     python benchmarks/fuzz_readers.py --seconds 120 --readers vott,config
 
@@ -48,9 +48,9 @@ SEEDS = {
     "config": [
         (ROOT / "config.ini").read_text(encoding="utf-8"),
         (
-            "data_dir=~/d\nclasses='a"
-            " b',c\nstorage_url=${data_dir}/x\nimage_container_name=${data_dir##*/}\nlabel_container_name=${data_dir%.*}\nideal_class_balance=.5,.3,.2\n[x]\n#"
-            ' c\nexport seed="1"\n'
+            "data_dir=~/d\nclasses='a b',c\nstorage_url=${data_dir}/x\n"
+            "image_container_name=${data_dir##*/}\nlabel_container_name=${data_dir%.*}\n"
+            'ideal_class_balance=.5,.3,.2\n[x]\n# c\nexport seed="1"\n'
         ),
     ],
 }

@@ -1,7 +1,7 @@
 """Kills the programs with SIGKILL at random moments. After each kill `status.py --check` is clean,
 and the same command run again finishes.
 
-    python benchmarks/killer.py                          # 200 kills over six programs on a folder store
+    python benchmarks/killer.py                      # 200 kills over six programs on a folder store
     python benchmarks/killer.py --kills 40 --store azurite --seed 7
 
 Programs: download, upload, publish (train/publish_cycle.py with files as the steps before leave

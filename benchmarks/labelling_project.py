@@ -45,7 +45,10 @@ def store_lines(kind: str, folder: Path) -> Iterator[callable]:
             number = uuid.uuid4().hex[:8]
             for name in ("images", "labels"):
                 (folder / "store" / f"{name}-{number}").mkdir(parents=True)
-            return f"storage_url={folder / 'store'}\nimage_container_name=images-{number}\nlabel_container_name=labels-{number}\n"
+            return (
+                f"storage_url={folder / 'store'}\nimage_container_name=images-{number}\n"
+                f"label_container_name=labels-{number}\n"
+            )
 
         yield new
         return

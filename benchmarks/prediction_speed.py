@@ -7,8 +7,10 @@ image to the last) is what counts. With --earlier, also against the way of the e
 the same run: each photo decoded twice with OpenCV, resized to 1024 x 600, batches of 2; ours is
 wanted twice as fast.
 
-    python benchmarks/prediction_speed.py                                     resnet50 at 640 pixels, untrained, on drawn photos
-    python benchmarks/prediction_speed.py --model GRAPH.pb --photos FOLDER    another model, other photos
+    python benchmarks/prediction_speed.py
+        resnet50 at 640 pixels, untrained, on drawn photos
+    python benchmarks/prediction_speed.py --model GRAPH.pb --photos FOLDER
+        another model, other photos
     python benchmarks/prediction_speed.py --earlier --wanted 0.85 --images 200 --size 2048 1536 \
         --model ../shared/models/ssd_mobilenet_v1_coco/frozen_inference_graph.pb
 """
@@ -144,8 +146,11 @@ def project(
         else:
             Image.fromarray(drawn_photo(number, *size)).save(target, quality=92)
     (folder / "config.ini").write_text(
-        f"storage_url={folder / 'store'}\nimage_container_name=images\nlabel_container_name=labels\nuser_folders=False\nfiletype=*.jpg\n"
-        f"classes=a,b\nmin_confidence=0.5\nmin_tile_size=640\nmax_tile_size=640\ntest_percentage=0.2\ntagging_location={folder / 'tag'}\n",
+        f"storage_url={folder / 'store'}\nimage_container_name=images\n"
+        "label_container_name=labels\nuser_folders=False\nfiletype=*.jpg\n"
+        "classes=a,b\nmin_confidence=0.5\n"
+        "min_tile_size=640\nmax_tile_size=640\ntest_percentage=0.2\n"
+        f"tagging_location={folder / 'tag'}\n",
         encoding="utf-8",
     )
     config = load_config(folder / "config.ini")

@@ -1,7 +1,8 @@
 """What ways of choosing images are worth: learning curves on data sets in which what matters is
 rare.
 
-    python benchmarks/selection_curves.py animals|drawn|bccd ../shared/data ../shared/models/mobilenet_v2_imagenet --folder FOLDER
+    python benchmarks/selection_curves.py animals|drawn|bccd ../shared/data \
+        ../shared/models/mobilenet_v2_imagenet --folder FOLDER
 
 animals: photos of raccoons and kangaroos, a twentieth as many of pigeons, and as empty images what
 lies beside the animals in the photos. drawn: boards in bursts of 8 photos, 90 % of them without a

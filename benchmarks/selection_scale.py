@@ -2,7 +2,7 @@
 boxes each, and embeddings of 128 bytes (of 1280 numbers before they were reduced), 20 000 of them
 labelled.
 
-    python benchmarks/selection_scale.py                            # 1 000 000, 300 000, 100 000 and 10 000 images
+    python benchmarks/selection_scale.py      # 1 000 000 … 10 000 images
     python benchmarks/selection_scale.py --images 10000 --strategies hybrid
 
 Each figure is a process of its own that reads the tables and the embeddings from files as

@@ -1,7 +1,7 @@
 """Cuts every file that the programs wrote to nothing, and to its half, as a power failure may, and
 runs the next program.
 
-    python benchmarks/truncation.py                           # every file, on a folder store; then the caches of a machine on Azurite
+    python benchmarks/truncation.py      # every file on a folder store, then caches
     python benchmarks/truncation.py --every 4                 # a sample: each fourth case
 
 The program must finish as if nothing had happened, or say in one line what is wrong (then the file

@@ -2,7 +2,7 @@
 happen by themselves, the watcher is killed in every step, and labels that were mixed up make a
 worse model, which must not go live.
 
-    python benchmarks/watcher_trial.py                       # everything, on a folder and on Azurite; about 20 minutes on two cores
+    python benchmarks/watcher_trial.py      # all of it: 20 minutes on two cores
     python benchmarks/watcher_trial.py --stores folder --parts kills
 
 Parts: `kills` (three small cycles; the first shows how long each of the nine steps takes, from the

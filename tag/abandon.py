@@ -61,11 +61,9 @@ def main(argv: list[str]) -> int:
         print(f"not out: {', '.join(missing)}")
     by = Counter(given.values())
     labelled = len(set(given) & image_set(labels.table(state, "tagged")))
-    print(
-        f"{len(given)} images given"
-        f" back{''.join(f', {count} of {name}' for name, count in sorted(by.items()))}{f', {labelled} of them labelled (under review)' if labelled else ''}"
-        f" → {state.blob('totag') or 'nothing'}"
-    )
+    of_whom = "".join(f", {count} of {name}" for name, count in sorted(by.items()))
+    reviewed = f", {labelled} of them labelled (under review)" if labelled else ""
+    print(f"{len(given)} images given back{of_whom}{reviewed} → {state.blob('totag') or 'nothing'}")
     return 0 if given or not options.images else 1
 
 

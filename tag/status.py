@@ -289,7 +289,7 @@ def screen(shown: Mapping) -> str:
 
 
 def _holders(reserved: pd.DataFrame, config: Config, now: datetime) -> dict[str, dict]:
-    """{tagger: how many images of these they have, since when, and how many of them others may get}"""
+    """{tagger: how many images of these they have, since when, how many of them others may get}"""
     late = assignments.expired(reserved, config.reservation_hours, now)
     return {
         tagger: {

@@ -62,7 +62,7 @@ def running(*options: str) -> Iterator[str]:
 
 
 def install() -> str:
-    """Install Azurite below tests/node_modules unless that is done; return the node that runs it."""
+    """Install Azurite below tests/node_modules, if it is not there; return its node."""
     node, npm = _node_and_npm()
     wanted = sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
     with FileLock(

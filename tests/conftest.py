@@ -29,7 +29,7 @@ for variable in [name for name in os.environ if name.startswith("AZURE_")]:
 
 
 def pytest_collection_modifyitems(items):
-    """Files with the longest tests come first, so that at the end no core is left alone with them."""
+    """Files with the longest tests come first: at the end no core is left alone with them."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
@@ -79,7 +79,8 @@ def folder_store(tmp_path) -> Store:
         (tmp_path / "store" / name).mkdir(parents=True)
     return _opened(
         "folder",
-        f"storage_url={tmp_path / 'store'}\nimage_container_name=images\nlabel_container_name=labels\n",
+        f"storage_url={tmp_path / 'store'}\nimage_container_name=images\n"
+        "label_container_name=labels\n",
         tmp_path,
     )
 

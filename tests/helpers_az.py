@@ -52,8 +52,8 @@ def new_state() -> dict:
         "taken_names": ["taken"],
         "fail": (
             None
-            # or [command, error]: it fails and changes nothing; with a power state: vm_create leaves a
-            # machine in that state
+            # or [command, error]: it fails and changes nothing; with a power state: vm_create
+            # leaves a machine in that state
         ),
     }
 
@@ -103,7 +103,7 @@ class Failure(Exception):
 
 
 class Azure:
-    """The commands, named like az's with _ for blanks; `o` are the options, each a list of words."""
+    """The commands, named like az's with _ for blanks; `o`: the options, each a list of words."""
 
     def __init__(self, state: dict):
         self.state = state
@@ -337,7 +337,8 @@ class Azure:
         self.state["roles"] = [role for role in self.state["roles"] if role["id"] not in o["ids"]]
 
     def id_of(self, kind: str, o: dict) -> str:
-        return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{one(o, 'resource-group')}/providers/{kind}/{one(o, 'name')}"
+        group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{one(o, 'resource-group')}"
+        return f"{group}/providers/{kind}/{one(o, 'name')}"
 
     def make(self, kind: str, o: dict, **more) -> dict:
         group = self.group_show({"name": o["resource-group"]})
@@ -364,7 +365,7 @@ def one(options: dict, name: str, default: str | None = None) -> str:
 
 
 def read(options: dict, name: str) -> str | None:
-    """The file behind an option, if it is given; a path of Git Bash's Windows lies below C: there."""
+    """The file behind an option, if it is given; a path of Git Bash lies below C: there."""
     return Path(one(options, name).removeprefix("C:")).read_text() if name in options else None
 
 
@@ -437,7 +438,8 @@ printf '%s\\n' "$#" >&3
 printf '%s\\0' "$@" >&3
 IFS= read -r code <&3
 IFS= read -r error <&3
-[ -z "$error" ] || printf 'WARNING: something else first{line_end}\\nERROR: %s{line_end}\\nmore about it{line_end}\\n' "$error" >&2
+say() {{ printf "$1{line_end}\\n" "$error" >&2; }}
+[ -z "$error" ] || {{ say 'WARNING: something else first'; say 'ERROR: %s'; say 'more about it'; }}
 while IFS= read -r line <&3; do printf '%s{line_end}\\n' "$line"; done
 exit "$code"
 """

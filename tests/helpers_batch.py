@@ -1,4 +1,4 @@
-"""A project of an annotator: a store with images and predictions, a config, and VoTT files to save."""
+"""A project of an annotator: a store with images and predictions, a config, VoTT files."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""A small labelled project on a folder store, and the steps of a training cycle as real processes."""
+"""A small labelled project on a folder store, and the steps of a cycle as real processes."""
 
 import os
 import random

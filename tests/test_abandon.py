@@ -91,7 +91,7 @@ def test_work_that_is_uploaded_all_the_same_is_taken(project):
     done("tag/status.py", project.config, "--check")
 
 
-def test_of_two_who_had_an_image_one_after_the_other_the_first_upload_stands_and_the_other_is_set_aside(
+def test_of_two_who_had_an_image_in_turn_the_first_upload_stands_and_the_other_is_set_aside(
     project, capsys
 ):
     import download_vott_json

@@ -32,7 +32,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def check(finished: subprocess.CompletedProcess, code: int, line: str) -> None:
-    """The program said exactly this line (a regular expression) on stderr, and left with this code."""
+    """The program said exactly this line (a pattern) on stderr, and left with this code."""
     said = finished.stderr.splitlines()
     assert (finished.returncode, len(said)) == (code, 1), (
         finished.returncode,

@@ -45,7 +45,7 @@ def test_a_batch_of_another_project_is_neither_uploaded_nor_given_back_nor_throw
     assert project.last(project.run("upload", "--all")).startswith("2 images, 1 boxes")
 
 
-def test_what_was_uploaded_and_changed_by_somebody_else_since_stands_when_the_rest_of_the_batch_follows(
+def test_what_somebody_else_changed_after_an_upload_stands_when_the_rest_of_the_batch_follows(
     folder_store, tmp_path
 ):
     project = Project(folder_store, tmp_path, THREE)

@@ -313,7 +313,7 @@ def test_after_a_failure_half_way_the_same_command_goes_on(deployed, desk, comma
     assert desk.state == deployed[0]
 
 
-def test_a_machine_that_azure_could_not_finish_is_not_taken_for_one_and_one_line_says_how_to_get_a_new_one(
+def test_a_machine_that_azure_could_not_finish_is_none_and_one_line_says_how_to_get_a_new_one(
     deployed, desk
 ):
     """After some errors of az vm create there is a machine all the same, in the state Failed."""
@@ -699,7 +699,8 @@ def test_the_driver_is_installed_once_also_after_a_failure_and_a_stopped_machine
         assert (done.returncode, done.stderr.count("\n")) == (0, note), done.stderr
         assert (
             not note
-            or "gpu does not run, so NVIDIA's driver is not installed now; start it and run this again"
+            or "gpu does not run, so NVIDIA's driver is not installed now; start it and run this"
+            " again"
             in done.stderr
         )
         found = desk.state["resources"][machine["id"]]["resources"]
@@ -886,8 +887,10 @@ def stop(*_, **__): raise Parsed
 for line in sys.stdin:
     cli = get_default_cli()
     cli.register_event(EVENT_INVOKER_POST_PARSE_ARGS, stop)
-    cli.invocation = cli.invocation_cls(cli_ctx=cli, parser_cls=cli.parser_cls, commands_loader_cls=cli.commands_loader_cls,
-                                        help_cls=cli.help_cls)
+    cli.invocation = cli.invocation_cls(
+        cli_ctx=cli, parser_cls=cli.parser_cls, help_cls=cli.help_cls,
+        commands_loader_cls=cli.commands_loader_cls,
+    )
     try:
         cli.invocation.execute(shlex.split(line)[1:])
     except Parsed:
@@ -999,7 +1002,8 @@ def test_the_stand_in_prints_tab_separated_values_as_the_real_azure_cli_does():
 import json, sys
 from knack.output import format_tsv
 from knack.util import CommandResultItem
-print(json.dumps([format_tsv(CommandResultItem(answer)) if answer is not None else "" for answer in json.load(sys.stdin)]))
+answers = json.load(sys.stdin)
+print(json.dumps(["" if one is None else format_tsv(CommandResultItem(one)) for one in answers]))
 """
     done = subprocess.run(
         [os.environ["REAL_AZ_PYTHON"], "-c", code],

@@ -139,7 +139,7 @@ def test_a_band_without_images_is_one_line_that_says_so(folder_store, tmp_path):
     )
 
 
-def test_what_takes_the_place_of_a_broken_image_keeps_the_limit_per_burst_and_the_summary_is_of_the_whole_batch(
+def test_what_replaces_a_broken_image_keeps_the_limit_per_burst_and_the_summary_is_of_all(
     folder_store, tmp_path
 ):
     names = ["a/0.jpg", "a/1.jpg", "b/0.jpg", "b/1.jpg"]
@@ -264,7 +264,7 @@ def test_before_there_is_a_model_images_come_from_what_a_pretrained_one_found(
 
 
 @pytest.mark.parametrize("way", ["discard", "abandon", "expire"])
-def test_what_was_handed_out_by_a_class_map_comes_back_unseen_and_the_pretrained_finds_go_on_to_count(
+def test_what_was_handed_out_by_a_class_map_comes_back_unseen_and_the_finds_go_on_to_count(
     folder_store, tmp_path, way
 ):
     project = Project(

@@ -255,7 +255,7 @@ def test_a_model_with_other_classes_than_the_one_trained_here_is_measured_by_its
     assert done(EVALUATE, project.path).splitlines()[-1].startswith("model_7.pb: average AP 0.00")
 
 
-def test_classes_that_were_renamed_or_made_one_since_the_model_was_trained_are_predicted_and_measured_under_the_new_name(
+def test_classes_renamed_or_made_one_since_the_training_are_predicted_and_measured_by_new_names(
     project,
 ):
     done("tag/change_classes.py", project.path, "--merge", "red thing,green thing=thing")

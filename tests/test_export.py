@@ -1,4 +1,4 @@
-"""The exported model: one frozen graph of the classic signature that says what the checkpoint says."""
+"""The exported model: one frozen graph of the classic signature that agrees with the checkpoint."""
 
 import hashlib
 import json

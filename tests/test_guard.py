@@ -201,7 +201,7 @@ def test_a_poisoned_model_is_kept_as_a_candidate_and_totag_stays(project, capsys
 
 
 def test_new_images_can_be_handed_out_while_a_candidate_waits(project, capsys):
-    """Two came before the cycle, one of them cannot be read, and bob holds one that the cycle knew."""
+    """Two came before the cycle, one of them unreadable; bob holds one that the cycle knew."""
     project.photo("new/1.png", RED)
     (project.folder / "store" / "images" / "new" / "2.png").write_bytes(b"no picture")
     before = project.table("totag")

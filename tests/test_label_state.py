@@ -288,7 +288,7 @@ def test_a_file_of_the_users_that_was_replaced_by_another_of_the_same_size_is_fe
     assert store.fetch_file("model_1.pb", tmp_path / "model_1.pb").read_bytes() == b"two"
 
 
-def test_snapshots_of_a_container_that_is_not_on_this_disk_are_kept_by_name_and_refetched_when_cut_short(
+def test_snapshots_that_are_not_on_this_disk_are_kept_by_name_and_refetched_when_cut_short(
     tmp_path,
 ):
     fetched = []

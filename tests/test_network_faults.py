@@ -92,7 +92,7 @@ OPERATIONS = ["read", "fetch", "info", "list", "write", "replace", "sync"]
 
 
 def prepared(line: Line, operation: str, folder: Path):
-    """(operation to run, what it gives when all is well, what must be so afterwards in any case)."""
+    """(operation to run, what it gives when all is well, what must be so afterwards)."""
     for number in range(3):
         line.direct.images.write(f"a/{number}.jpg", CONTENT + bytes([number]))
     etag = line.direct.labels.write("old.csv", b"old")

@@ -25,7 +25,7 @@ from utils.selection.embeddings import HASH, MODEL, read_parquet
 
 @pytest.fixture
 def project(tmp_path):
-    """Nine photos of which four are reviewed, and one published cycle of a model with embeddings."""
+    """Nine photos, four of them reviewed, and one published cycle of a model with embeddings."""
     made = Project(tmp_path)
     made.embedding = True
     made.fill()

@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.mark.parametrize("kind", ["folder", "azurite"])
-def test_annotators_at_the_same_moment_get_their_images_and_lose_no_box_while_predictions_are_published(
+def test_annotators_at_one_moment_get_images_and_lose_no_box_while_predictions_are_published(
     kind,
 ):
     for played in annotators_race.race(kind, 2):

@@ -41,7 +41,7 @@ def saved(image: Image.Image, form: str = "JPEG", **options) -> bytes:
 
 
 class Project:
-    """A folder store with images and labels, and the files of a cycle as sync_images leaves them."""
+    """A folder store with images and labels, and a cycle's files as sync_images leaves them."""
 
     def __init__(self, store, folder: Path, **settings):
         self.store, self.folder = store, folder
@@ -100,7 +100,7 @@ class Project:
         return json.loads((self.config.data_dir / "records.json").read_text())
 
     def examples(self, part: str = "train") -> dict[str, dict]:
-        """What tf-models-official's decoder reads, with the fields that it leaves alone, by image."""
+        """What tf-models-official's decoder reads, and the fields that it ignores, by image."""
         import tensorflow as tf
         from official.vision.dataloaders.tf_example_decoder import TfExampleDecoder
 
@@ -463,7 +463,7 @@ def test_ids_follow_the_live_label_map_and_the_state_says_what_is_renamed_or_dro
     assert read_retired(it.config.label_map_path) == {"seal": 1}
 
 
-def test_a_class_taken_out_of_the_config_can_be_dropped_and_taken_up_again_by_the_commands_that_are_named(
+def test_a_class_taken_out_of_the_config_is_dropped_and_taken_up_again_by_the_commands_named(
     project, capsys
 ):
     it = project(classes="bird")

@@ -210,7 +210,7 @@ def signature(token: str) -> str:
 
 
 def readme_rights(machine: str) -> tuple[ContainerSasPermissions, ContainerSasPermissions]:
-    """The rights on the image and the label container that the README's table gives this machine."""
+    """The rights on both containers that the README's table gives this machine."""
     cells = re.search(rf"^\| {machine} \| (.*) \| (.*) \|$", README, re.MULTILINE).groups()
     return tuple(
         ContainerSasPermissions(**{right: True for right in cell.split(", ")}) for cell in cells

@@ -100,7 +100,8 @@ def photos(tmp_path_factory):
             for kind, xmin, ymin, xmax, ymax in discs(number) or [(NULL, 0, 0, 0, 0)]
         ]
         objects = "".join(
-            f"<object><name>{kind}</name><bndbox><xmin>{xmin + 1}</xmin><ymin>{ymin + 1}</ymin><xmax>{xmax}</xmax>"
+            f"<object><name>{kind}</name><bndbox><xmin>{xmin + 1}</xmin>"
+            f"<ymin>{ymin + 1}</ymin><xmax>{xmax}</xmax>"
             f"<ymax>{ymax}</ymax></bndbox></object>"
             for kind, xmin, ymin, xmax, ymax in discs(number)
         )
@@ -276,7 +277,7 @@ def test_it_is_said_when_random_was_at_its_final_ap_clearly_before_the_end():
     assert late == ["random: AP50 0.600 ± 0.000 with 40 images (120 boxes), 1 seed"]
 
 
-def test_the_plot_has_a_panel_for_images_and_one_for_boxes_with_a_band_of_one_deviation_around_each_curve():
+def test_the_plot_has_panels_for_images_and_boxes_with_a_band_of_one_deviation_around_each_curve():
     table = results(random=[[0.2, 0.4], [0.4, 0.4]], hybrid=[[0.3, 0.6]])
     panels = drawn(table, ["random", "hybrid"], [], "title").axes
     for panel, axis, labels in zip(
@@ -404,7 +405,7 @@ def test_a_simulation_that_was_killed_goes_on_and_trains_nothing_twice(photos, t
 
 
 @pytest.mark.parametrize("way", ["--fast", "--batch=99"])
-def test_disagreement_looks_at_mirror_images_on_features_and_after_a_training_in_a_process_of_its_own(
+def test_disagreement_looks_at_mirror_images_on_features_and_after_a_training_of_its_own(
     photos, tmp_path, way
 ):
     options = ["--strategies", "disagreement", "--cycles", "1", way]

@@ -1,4 +1,4 @@
-"""CSV tables: what is written is what is read, old files too, and an image is folder and file name."""
+"""CSV tables: what is written is what is read; an image is folder and file name."""
 
 import math
 
@@ -30,7 +30,8 @@ def test_a_table_is_written_as_people_know_it():
     frame = labels("cam/a.jpg dog .25 .5 .125 1 .75 .5\ncam/b.jpg NULL", "totag")
     assert (
         tables.to_csv("totag", frame, user_folders=True).decode()
-        == "filename,class,xmin,xmax,ymin,ymax,height,width,folder,box_confidence,image_confidence\n"
+        == "filename,class,xmin,xmax,ymin,ymax,height,width,folder,"
+        "box_confidence,image_confidence\n"
         "a.jpg,dog,0.25,0.5,0.125,1,100,200,cam,0.75,0.5\n"
         "b.jpg,NULL,0,0,0,0,100,200,cam,,\n"
     )

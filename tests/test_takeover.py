@@ -42,7 +42,7 @@ def test_a_container_without_files_of_ours_is_not_taken_over(tmp_path):
     ]
 
 
-def test_the_newest_file_by_time_is_the_truth_whatever_number_it_bears_and_of_equal_times_the_larger_number(
+def test_the_newest_file_by_time_is_the_truth_and_of_equal_times_the_one_of_larger_number(
     tmp_path,
 ):
     put(
@@ -93,7 +93,7 @@ def test_an_image_is_in_the_strongest_of_its_tables_and_reservations_begin_now(t
     assert image_set(store.totag(state)) == {"cam/a.jpg"}
 
 
-def test_coordinates_are_clipped_and_ordered_identical_rows_merged_and_null_rows_beside_boxes_dropped(
+def test_coordinates_are_clipped_and_ordered_equal_rows_merged_and_null_beside_boxes_dropped(
     tmp_path,
 ):
     put(
@@ -101,7 +101,8 @@ def test_coordinates_are_clipped_and_ordered_identical_rows_merged_and_null_rows
         "tagged_1.csv",
         b"\xef\xbb\xbf"
         + TAGGED.replace(b"\n", b"\r\n")
-        + b"a.jpg,dog,-0.01,1.02,0.6,0.4,480.0,640.0,cam\r\na.jpg,dog,-0.01,1.02,0.6,0.4,480,640,cam\r\na.jpg,NULL,0,0,0,0,480,640,cam\r\n"
+        + b"a.jpg,dog,-0.01,1.02,0.6,0.4,480.0,640.0,cam\r\n"
+        + b"a.jpg,dog,-0.01,1.02,0.6,0.4,480,640,cam\r\na.jpg,NULL,0,0,0,0,480,640,cam\r\n"
         b"b.jpg,NULL,0,0,0,0,0,0,cam\r\nb.jpg,NULL,0,0,0,0,480,640,cam\r\n0001,cat,0.1,0.2,0.1,0.2,480,640,cam\r\n",
     )
     store = store_in(tmp_path)

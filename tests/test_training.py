@@ -340,7 +340,7 @@ def test_validation_measures_what_the_network_finds_in_fractions_of_the_canvas(
     assert Validation(network, SMALL, [shard]).ap50() == pytest.approx(ap50)
 
 
-def test_a_warm_start_is_from_the_live_model_but_after_a_redraw_of_the_test_set_from_pretrained_weights(
+def test_a_warm_start_is_from_the_live_model_but_after_a_redraw_from_pretrained_weights(
     tmp_path, capsys
 ):
     config = load_config(make_project(tmp_path, warm_start=True))

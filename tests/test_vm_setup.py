@@ -34,7 +34,9 @@ esac
 UV = f"""#!/bin/bash
 echo uv "$@" >>"$HOME/calls"
 case "$2" in
-    install) mkdir -p "$HOME/python/bin"; ln -sf "{os.path.realpath(sys.executable)}" "$HOME/python/bin/python3" ;;
+    install)
+        mkdir -p "$HOME/python/bin"
+        ln -sf "{os.path.realpath(sys.executable)}" "$HOME/python/bin/python3" ;;
     find) echo "$HOME/python/bin/python3.11" ;;
 esac
 """

@@ -1,4 +1,4 @@
-"""Writes the trained detector as one frozen graph and checks it on real images: step 5 of a cycle."""
+"""Writes the trained detector as a frozen graph and checks it on real images: step 5 of a cycle."""
 
 import _repo_root  # noqa: F401, I001
 

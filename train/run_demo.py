@@ -23,7 +23,7 @@ PHOTOS = 240
 CYCLES = 3
 BATCH = 60
 MARKER = "demo.json"
-CONFIG = """# The demo's settings. The store is a folder; with Azure, the account stands here instead.
+CONFIG = """# The demo's settings. The store is a folder; with Azure, the account stands here.
 storage_url=store
 image_container_name=images
 label_container_name=labels
@@ -161,7 +161,7 @@ class Demo:
         )
 
     def report(self, cycle: int) -> None:
-        """Print what was labelled and how good the model is, from the files that the scripts wrote."""
+        """Print what was labelled and how good the model is, from the scripts' files."""
         config = load_config(self.config_path)
         tagged = tables.parse("tagged", config.tagged_output)
         performance = tables.parse("performance", config.data_dir / "performance.csv")
@@ -177,14 +177,16 @@ class Demo:
         folder = _shown(self.folder)
         print(f"""
 That was the whole loop. To look at:
-    {folder}/store/labels/          what a project publishes: tagged_….csv, totag_….csv, test_….csv, performance_….csv, model_….pb
+    {folder}/store/labels/          what a project publishes: tagged_….csv, totag_….csv,
+                                    test_….csv, performance_….csv, model_….pb
     {folder}/to_review/             the last batch as VoTT opens it: Images.json and Images/
     {folder}/config.ini             the settings of this demo
     {ROOT / ".venv" / "bin" / "tensorboard"} --logdir {folder}/data/training
 With your own images:
     1. copy {ROOT / "config.ini"}, and fill it in (config_description.md explains each key)
     2. bash {ROOT / "train" / "active_learning_initialize.sh"} your_config.ini
-    3. python {ROOT / "tag" / "download_vott_json.py"} 40 your_config.ini, review in VoTT, then upload_vott_json.py
+    3. python {ROOT / "tag" / "download_vott_json.py"} 40 your_config.ini,
+       review in VoTT, then upload_vott_json.py
     4. bash {ROOT / "train" / "active_learning_train.sh"} your_config.ini, and again from 3""")
 
     def script(self, script: str, *options: str) -> None:
@@ -194,7 +196,7 @@ With your own images:
         self.command([sys.executable, str(ROOT / program), *arguments, str(self.config_path)])
 
     def command(self, words: list[str]) -> None:
-        """Run one of the toolkit's commands as a person would. Raises OutsideError when it fails."""
+        """Run one of the toolkit's commands as a person would; OutsideError when it fails."""
         shown = " ".join(f'"{_shown(word)}"' if " " in word else _shown(word) for word in words)
         print(f"\n$ {shown}", flush=True)
         code = subprocess.run(words).returncode

@@ -37,8 +37,10 @@ from utils.labels.tables import blob_names, image_set
 
 _EXAMPLE = """examples:
   python train/simulate_active_learning.py labels/tagged.csv --images photos --out simulation
-  python train/simulate_active_learning.py coco.json --images photos --out simulation --fast --seeds 1     (a look)
-  python train/simulate_active_learning.py VOC2012 --out simulation --strategies random,hybrid --batch 200 --cycles 8"""
+  python train/simulate_active_learning.py coco.json --images photos --out simulation \\
+    --fast --seeds 1     (a look)
+  python train/simulate_active_learning.py VOC2012 --out simulation --strategies random,hybrid \\
+    --batch 200 --cycles 8"""
 _SHOWN_BAD = 5
 
 

@@ -23,7 +23,7 @@ _SAME_PLACE = 0.7  # a box with this much overlap (IoU) is left as the model dre
 
 @dataclass
 class Work:
-    """What was done in a batch: images looked at; boxes that were right, drawn anew, and removed."""
+    """What was done in a batch: images looked at; boxes right, drawn anew, and removed."""
 
     images: int = 0
     kept: int = 0

@@ -77,7 +77,7 @@ def random_share(
         return None
 
     def mean_ap(times: np.ndarray) -> float:
-        """The average over classes when image i is there times[i] times; NaN without any true box."""
+        """The average over classes when image i is there times[i] times; NaN without a box."""
         values = [
             average_precision(np.repeat(right, times[image]), times @ boxes)
             for image, right, boxes in per_class

@@ -4,7 +4,7 @@ with, and whose best checkpoint stays.
 train_dir/run-<fingerprint>/run.json       what the run is, its best checkpoint, whether it is
 finished
                            /ckpt-*         where to go on (model, optimizer, step)
-                           /best-*         the model at its best on the validation part (or at the end)
+                           /best-*         the model at its best on the validation part, or last
                            /events.out.*   for TensorBoard
 """
 

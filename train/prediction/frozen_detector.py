@@ -46,7 +46,7 @@ class FrozenDetector:
     """A detection model, loaded from a frozen graph or a SavedModel.
 
     canvas: (h, w) in pixels when the model has one fixed input size, else None (it resizes by
-    itself). inner_size: (h, w) in pixels to which a model without a canvas is known to resize every image
+    itself). inner_size: (h, w) in pixels to which a model without a canvas resizes every image
     inside, else None. bfloat16: have TensorFlow calculate in 16 bits where that does no harm
     (oneDNN's kernels; convolutions on a CPU). one_by_one: the model takes a single image at a time;
     `detect` sees to it. embeds: it gives embeddings of images too. Raises InputError, one line,

@@ -1,4 +1,4 @@
-"""Images larger than the model: predicted in overlapping tiles, and the boxes of all tiles merged."""
+"""Images larger than the model: predicted in overlapping tiles whose boxes are merged."""
 
 import itertools
 from collections.abc import Iterable, Iterator

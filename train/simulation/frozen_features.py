@@ -197,7 +197,7 @@ class FeatureTrainer:
     def __call__(
         self, rows: pd.DataFrame, seed: int, names: list[str], mirror: bool, work: Path
     ) -> dict[str, Detections]:
-        """Train on these labels from the initial weights; detections in the images of these names."""
+        """Train on these labels from the initial weights; detections in these images."""
         tf_keras.utils.set_random_seed(seed)
         for variable, value in zip(self._variables, self._initial, strict=True):
             variable.assign(value)
@@ -219,7 +219,7 @@ class FeatureTrainer:
         return dict(zip(names, found, strict=True))
 
     def _batches(self, rows: pd.DataFrame, seed: int) -> tf.data.Dataset:
-        """Endless batches (places (b,) int64, mirrored (b,) int32, labels) of the labelled images."""
+        """Endless batches of labelled images: places (b,) int64, mirrored (b,) int32, labels."""
         settings = self._features.settings
         grouped = rows.groupby(blob_names(rows).to_numpy())
         places, boxes, classes = [], [], []
@@ -350,7 +350,7 @@ def _as_floats(levels: dict) -> dict:
 
 
 def open_trainer(data: DataSet, recipe: Recipe, weights: Path, folder: Path) -> FeatureTrainer:
-    """The trainer of this data set; its features are calculated if they do not lie in `folder` yet."""
+    """The trainer of this data set; features that do not lie in `folder` yet are calculated."""
     settings = Settings(recipe.model_name, recipe.canvas, data.classes, freeze_backbone=True)
     start = pretrained_weights.choose_start(
         recipe.model_name, recipe.checkpoint or None, None, weights

@@ -2,7 +2,7 @@
 labelled set, then read from disk.
 
     folder/<key>/predictions.parquet   columns of totag, for every image that is predicted
-                /embeddings.npy        (n, d) float16, in the order of the blob names; only where the pool is predicted too
+                /embeddings.npy        (n, d) float16, by blob; only where the pool is predicted
                 /disagreement.npy      (n,) float32; only where a strategy goes by it
                 /performance.csv       on the held-out images
 The key covers the labels of the set, the content of the images and of the weights, the recipe and

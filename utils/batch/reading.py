@@ -1,4 +1,4 @@
-"""What the annotator's VoTT files say about a batch: which images were reviewed, and their boxes."""
+"""What the annotator's VoTT files say of a batch: which images were reviewed, and their boxes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

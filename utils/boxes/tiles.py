@@ -124,7 +124,7 @@ def _overlaps(box: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def _continues(
     one: np.ndarray, one_cuts: np.ndarray, other: np.ndarray, other_cuts: np.ndarray
 ) -> bool:
-    """Whether two boxes are cut on facing sides, touch, and agree in their extent along the border."""
+    """Whether two boxes are cut on facing sides, touch, and agree along the border."""
     for axis in (0, 1):
         across, along = axis, 1 - axis
         facing = (one_cuts[across + 2] and other_cuts[across] and one[across] < other[across]) or (

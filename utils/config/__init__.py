@@ -21,8 +21,9 @@ from utils.config.keys import BELOW_DATA_DIR, KEYS, MODEL_NAMES, Key, Reason, is
 from utils.errors import InputError
 
 WITHOUT_MEANING = frozenset(
-    """tf_models_location python_file_directory optional_pipeline_url pipeline_file old_label_path old_train_path
-    old_val_path old_checkpoint_path num_examples_marker num_steps_marker num_classes_marker num_classes tf_location tf_location_legacy
+    """tf_models_location python_file_directory optional_pipeline_url pipeline_file
+    old_label_path old_train_path old_val_path old_checkpoint_path num_examples_marker
+    num_steps_marker num_classes_marker num_classes tf_location tf_location_legacy
     tf_train_record tf_val_record pythonpath training_key prediction_key project_id""".split()
 )
 _ENVIRONMENT = (

@@ -2,9 +2,12 @@
 what they can mend, what may be pruned.
 
 1. Every image of images or failed is in one of tagged, tagging, failed, totag (of several the first
-named holds it; totag may still list
-   images of the others). 2. An image is out to one person. 3. Rows are whole: no image is empty and has boxes, coordinates are ordered
-   fractions, test has the rows of tagged. 4. What was labelled stays labelled. 5. Every blob that is named is there, and whole.
+   named holds it; totag may still list images of the others).
+2. An image is out to one person.
+3. Rows are whole: no image is empty and has boxes, coordinates are ordered fractions, test has the
+   rows of tagged.
+4. What was labelled stays labelled.
+5. Every blob that is named is there, and whole.
 """
 
 import hashlib
@@ -62,10 +65,9 @@ class Finding:
         shown = ", ".join(self.images[:3]) + (
             f" and {len(self.images) - 3} more" if len(self.images) > 3 else ""
         )
-        return (
-            f"rule {self.rule}:"
-            f" {self.text}{': ' if shown else ''}{shown}{' (--repair mends it)' if self.repairable else ''}"
-        )
+        colon = ": " if shown else ""
+        mended = " (--repair mends it)" if self.repairable else ""
+        return f"rule {self.rule}: {self.text}{colon}{shown}{mended}"
 
 
 def check_tables(present: Mapping[str, pd.DataFrame]) -> list[Finding]:

@@ -152,7 +152,9 @@ def with_present_names(table: str, frame: pd.DataFrame, classes: dict) -> pd.Dat
 
 def updated_since(table: str, frame: pd.DataFrame, classes: dict, known: int) -> pd.DataFrame:
     """Rows that were made when `known` of the `changes` had been recorded, under the names that
-    hold now. Unlike `with_present_names` it tells what a name meant then from what it means now: after a swap
+    hold now.
+
+    Unlike `with_present_names` it tells what a name meant then from what it means now: after a swap
     of two names, both are in use.
     """
     for step in classes.get("changes", [])[known:]:

@@ -1,4 +1,4 @@
-"""The tables `images` and `failed`: what the images of a container are, and which cannot be read."""
+"""The tables `images` and `failed`: what a container's images are, and which cannot be read."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -134,7 +134,7 @@ def retired_from(
 
 
 def current_name(label: str, renamed: Mapping[str, str]) -> str:
-    """A class by the name it has now; renamings follow one another (a circle stops where it began)."""
+    """A class by the name it has now, through all renamings (a circle stops where it began)."""
     seen = {label}
     while (new := renamed.get(label, label)) not in seen:
         seen.add(new)
@@ -227,7 +227,7 @@ def _quoted(label: str) -> str:
 
 
 def _unquoted(literal: str) -> str:
-    """A quoted string's value; numeric escapes are bytes of UTF-8, as protocol buffers write them."""
+    """A quoted string's value; numeric escapes are bytes of UTF-8, as in protocol buffers."""
     return _ESCAPE.sub(_byte, literal[1:-1].encode("utf-8")).decode("utf-8", "replace")
 
 

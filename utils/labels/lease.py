@@ -6,9 +6,10 @@ HEARTBEAT_SECONDS, each time only if the blob is still the one that it wrote; a 
 STALE_SECONDS is taken over by whoever comes. (The machines' clocks must agree to within some
 minutes.) A watcher that ends by itself lets go, so that the next one does not wait.
 
-    {"format": 1, "holder": id or null, "name": "user@host", "pid": 1, "place": its data_dir, "started": UTC,
-     "heartbeat": UTC, "phase": "idle" or a step or "stopped", "phase_since": UTC, "failures": cycles that failed in a row,
-     "retry_at": UTC or null, "error": {"at": UTC, "phase": step, "text": one line} or null, "new_since": UTC or null}
+    {"format": 1, "holder": id or null, "name": "user@host", "pid": 1, "place": its data_dir,
+     "started": UTC, "heartbeat": UTC, "phase": "idle" or a step or "stopped", "phase_since": UTC,
+     "failures": cycles that failed in a row, "retry_at": UTC or null,
+     "error": {"at": UTC, "phase": step, "text": one line} or null, "new_since": UTC or null}
 """
 
 import json

@@ -14,7 +14,8 @@ COCO = {
     for number, name in enumerate(
         "person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire"
         " hydrant,,stop sign,parking"
-        " meter,bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,,backpack,umbrella,,,handbag,tie,suitcase,frisbee,skis,snowboard,sports"
+        " meter,bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,,backpack"
+        ",umbrella,,,handbag,tie,suitcase,frisbee,skis,snowboard,sports"
         " ball,kite,baseball bat,baseball glove,skateboard,surfboard,tennis racket,bottle,,wine"
         " glass,cup,fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot"
         " dog,pizza,donut,cake,chair,couch,potted plant,bed,,dining"

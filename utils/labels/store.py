@@ -277,7 +277,7 @@ class LabelStore:
                 stamp += 1
 
     def cached_file(self, blob: str) -> Path:
-        """An immutable published file, as a file on this machine, fetched if it is not there yet."""
+        """An immutable published file, as a file on this machine, fetched if need be."""
         return self._local(blob)
 
     def fetch_file(self, blob: str, target: Path) -> Path:

@@ -173,7 +173,7 @@ def largest_remainder(count: int, shares: Sequence[float]) -> list[int]:
 
 
 class _BurstLimit:
-    """How many more images each burst may give. Without `burst` or `per_burst` there is no limit."""
+    """How many more images each burst may give; no limit without `burst` or `per_burst`."""
 
     def __init__(
         self,
@@ -212,7 +212,7 @@ class _Group:
         return limit.within(self.images[~taken[self.images]])
 
     def next_best(self, count: int, taken: np.ndarray, limit: _BurstLimit) -> np.ndarray:
-        """The next `count` of the images that may be taken: by `pick`, else the folders take turns."""
+        """The next `count` images that may be taken: by `pick`, else the folders take turns."""
         images = self.open(taken, limit)
         folder, later = self._folder[images], self._later[images]
         if self._pick is not None:

@@ -32,7 +32,7 @@ class Missing(OutsideError):
 
 
 class Damaged(OutsideError):
-    """What arrived is not what the blob holds: its length or MD5 differs, each time it was tried."""
+    """What arrived is not what the blob holds: length or MD5 differs, whenever it was tried."""
 
 
 class Conflict(Exception):

@@ -55,7 +55,7 @@ class FolderContainer:
         try:
             with (
                 path.open("rb") as file
-                # a rename beside us leaves this file as it is: bytes and description belong together
+                # a rename beside us leaves this file as it is: bytes and status belong together
             ):
                 data, status = file.read(), os.fstat(file.fileno())
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Bringing the image container to this machine: what is in it, and fetching what is new or changed."""
+"""Bringing the image container to this machine: what is in it; fetching what is new or changed."""
 
 import errno
 import json
