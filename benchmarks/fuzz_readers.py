@@ -88,7 +88,8 @@ WORDS = {  # what the formats consist of, so that the fuzzer need not find it le
 
 def vott(data: bytes) -> None:
     """The project, and what upload asks about each frame."""
-    from utils.formats.vott import BadVott, is_reviewed, read_project, same_boxes
+    from utils.formats.sheets import same_boxes
+    from utils.formats.vott import BadVott, is_reviewed, read_project
 
     try:
         project = read_project(data, ["a.jpg", "b.jpg"])

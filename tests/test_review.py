@@ -19,7 +19,7 @@ from helpers_state import Project
 from helpers_tables import labels
 
 from utils.errors import InputError
-from utils.formats.vott import Box, unmoved
+from utils.formats.sheets import Box, unmoved
 from utils.labels import review_queue, tables
 from utils.labels.check import check_tables
 from utils.labels.store import Change

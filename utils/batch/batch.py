@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from utils.batch.local_names import LONGEST, SHORTEST_LIMIT, folder_names, local_names
 from utils.errors import InputError, OutsideError
 from utils.files import refused, write_text
-from utils.formats.vott import Box
+from utils.formats.sheets import Box
 from utils.labels.tables import split_name
 
 MARKER = "batch.json"

@@ -16,7 +16,8 @@ from utils.boxes.limit_cover import limit_cover
 from utils.config import Config
 from utils.errors import InputError, OutsideError
 from utils.files import write_bytes
-from utils.formats.vott import Box, Sheet, drawable, tag_names, write_project
+from utils.formats.sheets import Box, Sheet
+from utils.formats.vott import drawable, tag_names, write_project
 from utils.labels import assignments, review_queue, tables
 from utils.labels.class_changes import current_classes, with_present_names
 from utils.labels.class_map import ClassMap, apply_class_map, read_class_map
@@ -417,8 +418,12 @@ class HandOut:
                 )
                 group = group[keep]
             columns = group[["class", "xmin", "xmax", "ymin", "ymax"]]
+            scores = group["box_confidence"] if "box_confidence" in group else [None] * len(group)
             boxes[blob] = [
-                Box(tag_of[name], *sides) for name, *sides in columns.itertuples(index=False)
+                Box(tag_of[name], *sides, None if pd.isna(score) else score)
+                for (name, *sides), score in zip(
+                    columns.itertuples(index=False), scores, strict=True
+                )
             ]
         batch.add(boxes)
         batch.write()

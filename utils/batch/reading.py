@@ -9,17 +9,15 @@ import pandas as pd
 from utils.batch.batch import Batch, Item
 from utils.batch.local_names import folded
 from utils.errors import InputError
+from utils.formats.sheets import Box, same_boxes, unmoved
 from utils.formats.vott import (
     LISTED,
     BadVott,
-    Box,
     Frame,
     Project,
     drawable,
     is_reviewed,
     read_project,
-    same_boxes,
-    unmoved,
 )
 from utils.labels import tables
 from utils.labels.assignments import row_digests
@@ -258,7 +256,7 @@ def _class(box: Box, tags: Mapping[str, str]) -> str:
 
 def _rows(item: Item, boxes: Sequence[Box], tags: Mapping[str, str]) -> pd.DataFrame:
     """The rows of an image in tagged; a NULL row without boxes."""
-    boxed = [(name, *box[1:]) for box in boxes if (name := _class(box, tags)) != NULL]
+    boxed = [(name, *box.sides) for box in boxes if (name := _class(box, tags)) != NULL]
     folder, filename = split_name(item.blob)
     labels, xmin, xmax, ymin, ymax = zip(*(boxed or [(NULL, 0.0, 0.0, 0.0, 0.0)]), strict=True)
     size = {"height": [item.height] * len(labels), "width": [item.width] * len(labels)}

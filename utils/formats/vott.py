@@ -8,44 +8,21 @@ out.
 
 import colorsys
 import json
-import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from utils.images.canvas import same_shape
+from utils.formats.sheets import Box, Sheet, fit_all, fractions, same_boxes
 
 LISTED = (".jpg", ".jpeg", ".png", ".gif")  # what VoTT shows of a folder
 _SHAPES = {"rectangle", "square"}  # what VoTT's settings offer and has two corners
 _TWICE = object()  # in place of regions: they are there twice, and differ
 _NAMES_WANTED = "write the file names as its keys, or draw the boxes anew in VoTT 1.7"
-_SAME = 0.05  # pixels: a box that moved by less is as it was handed out
 
 
 class BadVott(ValueError):
     """The file is not a VoTT 1.x project; the message says what is wrong with it."""
-
-
-class Box(NamedTuple):
-    """One tagged rectangle; fractions of the image, 0 <= min < max <= 1."""
-
-    tag: str
-    xmin: float
-    xmax: float
-    ymin: float
-    ymax: float
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """An image as it is handed out: its name in the folder, its size in pixels and its boxes."""
-
-    name: str
-    width: int
-    height: int
-    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,10 +42,7 @@ class Frame:
 
     def fits(self, width: int, height: int) -> bool:
         """Were all boxes drawn in views with the proportions of such an image?"""
-        return all(
-            same_shape(view_height, view_width, height, width)
-            for view_width, view_height in self.views
-        )
+        return fit_all(self.views, width, height)
 
 
 @dataclass(frozen=True)
@@ -197,51 +171,6 @@ def is_reviewed(
     if handed_out is None or frame.displayed or not frame.boxes and not frame.notes:
         return True
     return bool(frame.notes) or not same_boxes(frame.boxes, handed_out, width, height)
-
-
-def same_boxes(one: Sequence[Box], other: Sequence[Box], width: int, height: int) -> bool:
-    """Are these the same boxes in any order, to within a twentieth of a pixel of an image of that
-    size?
-    """
-    return len(one) == len(other) and None not in _matches(one, other, width, height)
-
-
-def unmoved(
-    boxes: Sequence[Box], handed_out: Sequence[Box], width: int, height: int
-) -> tuple[Box, ...]:
-    """The boxes, those that nobody moved with the exact coordinates they were handed out with (the
-    file has hundredths of a pixel).
-    """
-    return tuple(
-        match or box
-        for box, match in zip(boxes, _matches(boxes, handed_out, width, height), strict=True)
-    )
-
-
-def _matches(
-    boxes: Sequence[Box], others: Sequence[Box], width: int, height: int
-) -> list[Box | None]:
-    """For each box the first of the others that is the same; each of them is taken once."""
-    rest, found = list(others), []
-    for box in boxes:
-        match = next(
-            (
-                other
-                for other in rest
-                if box.tag == other.tag
-                and all(
-                    abs(a - b) * size <= _SAME
-                    for a, b, size in zip(
-                        box[1:], other[1:], (width, width, height, height), strict=True
-                    )
-                )
-            ),
-            None,
-        )
-        if match is not None:
-            rest.remove(match)
-        found.append(match)
-    return found
 
 
 def _as_tag(name: str) -> str:
@@ -414,11 +343,5 @@ def _fractions(region: Mapping) -> tuple[float, float, float, float] | None:
     """xmin, xmax, ymin, ymax, ordered and clipped to the image; None without area. Raises on
     anything but finite numbers and a size.
     """
-    sides = []
-    for low, high, size in (("x1", "x2", "width"), ("y1", "y2", "height")):
-        first, second, whole = (float(region[key]) for key in (low, high, size))
-        if not all(map(math.isfinite, (first, second, whole))) or whole <= 0:
-            raise ValueError("not a finite number, or no size")
-        sides += [min(max(value / whole, 0.0), 1.0) for value in sorted((first, second))]
-    xmin, xmax, ymin, ymax = sides
-    return (xmin, xmax, ymin, ymax) if xmin < xmax and ymin < ymax else None
+    xs, ys = ([float(region[key]) for key in corners] for corners in (("x1", "x2"), ("y1", "y2")))
+    return fractions(xs, ys, float(region["width"]), float(region["height"]))

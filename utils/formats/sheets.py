@@ -1,0 +1,133 @@
+"""What goes to an annotation tool and what comes back, whatever the tool: boxes, images as they are
+handed out, and what a person's file says of each.
+
+Coordinates are fractions of the upright image (EXIF orientation applied), in the order xmin, xmax,
+ymin, ymax. Everything here is pure.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from utils.images.canvas import same_shape
+
+_SAME = 0.05  # pixels: a box that moved by less is as it was handed out
+
+
+class Box(NamedTuple):
+    """One tagged rectangle; fractions of the image, 0 <= min < max <= 1. `score` is the model's,
+    None when a person drew it or nobody knows.
+    """
+
+    tag: str
+    xmin: float
+    xmax: float
+    ymin: float
+    ymax: float
+    score: float | None = None
+
+    @property
+    def sides(self) -> tuple[float, float, float, float]:
+        """xmin, xmax, ymin, ymax."""
+        return self[1:5]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """An image as it is handed out: its name in the folder, its size in pixels and its boxes."""
+
+    name: str
+    width: int
+    height: int
+    boxes: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a person's file says of one image.
+
+    `reviewed`: a person has decided, and `boxes` are all that is there (none: nothing is there).
+    Without `reviewed` the image stays reserved; `why` is what a person must know of it then (that
+    it was skipped, say), "" for an image that nobody has opened. With `fault` the file is wrong
+    about this image, and nothing of it is taken.
+
+    notes: boxes that were left out, and why. views: the (width, height) in pixels in which the
+    boxes were drawn, as far as the file says so. seconds: how long the person worked on it; at:
+    when it was decided (ISO 8601); both where the tool says so.
+    """
+
+    reviewed: bool = False
+    boxes: tuple[Box, ...] = ()
+    why: str = ""
+    fault: str = ""
+    notes: tuple[str, ...] = ()
+    views: frozenset[tuple[float, float]] = field(default=frozenset(), compare=False)
+    seconds: float | None = None
+    at: str = ""
+
+    def fits(self, width: int, height: int) -> bool:
+        """Were all boxes drawn in views with the proportions of such an image?"""
+        return fit_all(self.views, width, height)
+
+
+def fit_all(views: frozenset[tuple[float, float]], width: int, height: int) -> bool:
+    """Have all these (width, height) the proportions of an image of this size?"""
+    return all(
+        same_shape(view_height, view_width, height, width) for view_width, view_height in views
+    )
+
+
+def fractions(
+    xs: Sequence[float], ys: Sequence[float], width: float, height: float
+) -> tuple[float, float, float, float] | None:
+    """The box round points in pixels of an image of this size, as fractions: ordered, clipped to
+    the image; None when no area is left.
+
+    Raises ValueError on anything but finite numbers and a size above 0.
+    """
+    if not all(map(math.isfinite, (*xs, *ys, width, height))) or width <= 0 or height <= 0:
+        raise ValueError("not a finite number, or no size")
+    xmin, xmax = (min(max(side / width, 0.0), 1.0) for side in (min(xs), max(xs)))
+    ymin, ymax = (min(max(side / height, 0.0), 1.0) for side in (min(ys), max(ys)))
+    return (xmin, xmax, ymin, ymax) if xmin < xmax and ymin < ymax else None
+
+
+def same_boxes(one: Sequence[Box], other: Sequence[Box], width: int, height: int) -> bool:
+    """Are these the same boxes in any order, to within a twentieth of a pixel of an image of that
+    size?
+    """
+    return len(one) == len(other) and None not in _matches(one, other, width, height)
+
+
+def unmoved(
+    boxes: Sequence[Box], handed_out: Sequence[Box], width: int, height: int
+) -> tuple[Box, ...]:
+    """The boxes, those that nobody moved with the exact coordinates they were handed out with (the
+    file has hundredths of a pixel).
+    """
+    return tuple(
+        match or box
+        for box, match in zip(boxes, _matches(boxes, handed_out, width, height), strict=True)
+    )
+
+
+def _matches(
+    boxes: Sequence[Box], others: Sequence[Box], width: int, height: int
+) -> list[Box | None]:
+    """For each box the first of the others that is the same; each of them is taken once."""
+    rest, found = list(others), []
+    sizes = (width, width, height, height)
+
+    def same(box: Box, other: Box) -> bool:
+        return box.tag == other.tag and all(
+            abs(a - b) * size <= _SAME
+            for a, b, size in zip(box.sides, other.sides, sizes, strict=True)
+        )
+
+    for box in boxes:
+        match = next((other for other in rest if same(box, other)), None)
+        if match is not None:
+            rest.remove(match)
+        found.append(match)
+    return found
