@@ -162,9 +162,8 @@ def publish(path: Path, stop: Path) -> None:
     _, labels = open_project(path)
     times, previous = 0, None
     with redirect_stdout(io.StringIO()):
-        sync_images.main(
-            [str(path)]
-        )  # the images stay the same, so the next cycles begin with the labels alone
+        # the images stay the same, so the next cycles begin with the labels alone
+        sync_images.main([str(path)])
         while not stop.exists():
             state = labels.read()
             for table, file in (("tagged", config.tagged_output), ("test", config.test_output)):

@@ -39,10 +39,11 @@ _NAMES = 10_000  # more than there are images
 _LEAST_SIDE = 96  # pixels of an empty image
 _BURST = 8
 _EMPTY_BURSTS, _KNOT_BURSTS, _CRACK_BURSTS = 162, 16, 2  # 90 %, 9 %, 1 %
+# many scenes rather than many photos of one
 _TEST_BURSTS, _TEST_FRAMES = (
     {"": 24, "knot": 60, "crack": 60},
     2,
-)  # many scenes rather than many photos of one
+)
 _EXIF_IFD, _EXIF_TAKEN_AT = 0x8769, 0x9003
 
 

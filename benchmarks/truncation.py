@@ -168,9 +168,8 @@ def cut_one(
         if "Traceback" in said or code not in (0, 1, 2):
             outcome.wrong.append(f"{case}: {steps[0]}: {said[-500:]}")
             break
-        if (
-            not code or steps[0] == "again" and "are not uploaded" in said
-        ):  # as it must be when nothing is lost
+        # as it must be when nothing is lost
+        if not code or steps[0] == "again" and "are not uploaded" in said:
             steps.pop(0)
             if steps == ["upload"]:
                 try:

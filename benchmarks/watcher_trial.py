@@ -27,7 +27,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from labelling_project import (  # also makes the tests' helpers importable
+
+# also makes the tests' helpers importable
+from labelling_project import (
     ROOT,
     findings,
     open_project,
@@ -71,10 +73,11 @@ STEPS = (
 )
 PATIENCE = 1800  # seconds
 PEOPLE = ("anna", "bob")
+# the cycle from which on the watcher is ended in this way
 FIRST = {
     signal.SIGKILL: 2,
     signal.SIGTERM: 3,
-}  # the cycle from which on the watcher is ended in this way
+}
 SHARES = (0.1, 0.8)  # of the time that a step takes
 IN_TRAINING = (0.65, 0.85)  # of the time of train_detector: what comes before is loading
 ITERATIONS = 90
@@ -210,9 +213,8 @@ def run(
                 and not trial.wrong
             ):
                 number, phase = len(watched.seen), watched.phase()
-                wanted = (
-                    number + 1 + (phase[0] in STEPS[3:-1])
-                )  # a batch before the first cycle, and one while each cycle trains
+                # a batch before the first cycle, and one while each cycle trains
+                wanted = number + 1 + (phase[0] in STEPS[3:-1])
                 if rounds < min(
                     wanted, cycles + (MORE_CYCLES if number >= cycles and phase[0] == IDLE else 0)
                 ):
@@ -241,10 +243,11 @@ def run(
             for annotator in annotators:
                 annotator.join(PATIENCE)
             watched.process.send_signal(signal.SIGTERM)
+            # the last one may not have begun yet
             if watched.process.wait(PATIENCE) not in (
                 0,
                 -signal.SIGTERM,
-            ):  # the last one may not have begun yet
+            ):
                 trial.wrong.append(f"the watcher's last exit code is {watched.process.returncode}")
         trial.cycles = watched.finished()
         if watched.labels.read().document.get("candidate"):  # such models are good or bad by chance

@@ -49,9 +49,8 @@ def main(argv: list[str]) -> int:
 
     config = load_config(options.config)
     place = config.need("tagging_location")
-    with (
-        at_work(place) if (place / MARKER).exists() else nullcontext()
-    ):  # a folder without our marker is only read
+    # a folder without our marker is only read
+    with at_work(place) if (place / MARKER).exists() else nullcontext():
         return upload(config, place, options)
 
 
@@ -151,10 +150,11 @@ def send(
     first = {item.blob for item in items if not item.uploaded}
     given = tables.only(handed_out_rows(batch), first) if batch.review else tables.empty("tagged")
     settled = {item.blob for item in items if item.uploaded == digests[item.blob]}
+    # until our first upload, rows are replaced that are still the ones handed out
     ours = [
         *sent_rows(items),
         given,
-    ]  # until our first upload, rows are replaced that are still the ones handed out
+    ]
 
     def change(state: State) -> Change | None:
         nonlocal accepted, corrected

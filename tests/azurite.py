@@ -19,9 +19,8 @@ from filelock import FileLock
 
 HERE = Path(__file__).resolve().parent
 ACCOUNT = "devstoreaccount1"
-KEY = (  # Azurite's own, published by Microsoft
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-)
+# Azurite's own, published by Microsoft
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _MAIN = HERE / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 _INSTALLED = HERE / "node_modules" / ".installed"
 _OLDEST_NODE = 22

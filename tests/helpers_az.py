@@ -157,9 +157,8 @@ class Azure:
         return [item for item in self.state["resources"].values() if item["resourceGroup"] == group]
 
     def resource_delete(self, o):
-        self.state["resources"].pop(
-            one(o, "ids"), None
-        )  # Azure answers 204 when it is gone already
+        # Azure answers 204 when it is gone already
+        self.state["resources"].pop(one(o, "ids"), None)
 
     def vm_list_skus(self, o):
         return [

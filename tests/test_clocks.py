@@ -132,9 +132,8 @@ def test_what_another_tool_wrote_in_the_same_second_as_we_did_is_noticed(folder_
     store = LabelStore(folder_store.labels, by="anna", user_folders=True)
     state = store.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")
     store.read(report_foreign=True)
-    store.commit(
-        lambda state: Change(members={"note": 1}), what="test"
-    )  # the time of the newest blob is in the state now
+    # the time of the newest blob is in the state now
+    store.commit(lambda state: Change(members={"note": 1}), what="test")
     foreign = folder_store.labels.path_of("tagged_1.csv")
     foreign.write_bytes(
         b"filename,class,xmin,xmax,ymin,ymax,height,width\nb.jpg,NULL,0,0,0,0,1,1\n"

@@ -220,9 +220,8 @@ def test_no_secret_is_asked_for_or_given_to_the_machine(deployed):
     (machine,) = [words for words in calls if words[:2] == ["vm", "create"]]
     assert machine[machine.index("--authentication-type") + 1] == "ssh"
     assert "[system]" in machine
-    assert (
-        machine[machine.index("--enable-secure-boot") + 1] == "false"
-    )  # NVIDIA's driver would not load
+    # NVIDIA's driver would not load
+    assert machine[machine.index("--enable-secure-boot") + 1] == "false"
 
 
 def test_the_last_lines_tell_how_to_reach_the_machine_what_costs_money_and_what_comes_next(
@@ -864,9 +863,8 @@ def test_nothing_is_used_that_the_bash_3_2_of_macos_does_not_have():
         if script.name != "setup-tensorflow.sh":  # runs on Linux only
             code = "\n".join(line.split(" #")[0] for line in script.read_text().splitlines())
             assert not re.search(newer, code), (script, re.search(newer, code))
-            for array in re.findall(
-                r'"\$\{(\w+)\[@\]\}"', code
-            ):  # empty, it is an error there under set -u
+            # empty, it is an error there under set -u
+            for array in re.findall(r'"\$\{(\w+)\[@\]\}"', code):
                 assert array in {
                     "words",
                     "tags",

@@ -82,11 +82,12 @@ def test_hybrid_hands_out_what_is_unsure_and_says_why(store, tmp_path):
 
     project.run("upload", "--all")
     project.run("download", 1)
+    # tagged ones are still told of
     assert sorted(why(project)) == [
         "a/1.jpg",
         "a/2.jpg",
         "b/1.jpg",
-    ]  # tagged ones are still told of
+    ]
     assert project.table("drawn").empty
 
 
@@ -211,9 +212,8 @@ def test_disagreement_goes_by_the_mirror_images_and_where_there_are_none_by_entr
         and project.names("tagging") == ["a/1.jpg"]
         and "6 images: 1, worth 1 to 1 (1 for bird)" in output
     )
-    look(
-        project, [[0, 0]] * 5, disagreement=[0.1, 0.2, 0.4, 0.9, 0.3]
-    )  # without a/1.jpg, which is out: b/2.jpg is the fourth
+    # without a/1.jpg, which is out: b/2.jpg is the fourth
+    look(project, [[0, 0]] * 5, disagreement=[0.1, 0.2, 0.4, 0.9, 0.3])
     output = project.run("download", 1, "--discard")
     assert (
         said not in output
@@ -230,11 +230,12 @@ def test_boxes_below_prelabel_confidence_by_default_below_min_confidence_are_not
     drawn = {
         name: [box["tags"] for box in boxes] for name, boxes in project.vott()["frames"].items()
     }
+    # not a/1.jpg, 0.5
     assert drawn == {
         "a__2.jpg": [["seal"]],
         "a__3.jpg": [["bird"]],
         "b__1.jpg": [["bird"]],
-    }  # not a/1.jpg, 0.5
+    }
     project.config.write_text(
         project.config.read_text(encoding="utf-8") + "prelabel_confidence=0.95\n", encoding="utf-8"
     )

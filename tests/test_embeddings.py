@@ -53,9 +53,8 @@ def test_embeddings_come_back_from_the_file_and_take_at_most_128_bytes_an_image(
     assert after.names.equals(before.names) and after.model == "m" and after.basis.kind == MODEL
     np.testing.assert_array_equal(after.vectors, before.vectors)
     np.testing.assert_array_equal(after.basis.components, basis.components)
-    assert (
-        len(data) < 128 * 1000 + basis.components.nbytes * 2.4 + 30_000
-    )  # the basis stands there twice, once as text
+    # the basis stands there twice, once as text
+    assert len(data) < 128 * 1000 + basis.components.nbytes * 2.4 + 30_000
 
 
 def test_no_embeddings_are_a_file_too_and_something_else_is_one_line(tmp_path):

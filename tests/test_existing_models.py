@@ -82,9 +82,8 @@ def test_predictions_that_were_killed_go_on_with_the_images_that_are_missing(tmp
     stuck = tmp_path / "store" / "images" / order[6]
     whole = stuck.read_bytes()
     stuck.unlink()
-    os.mkfifo(
-        stuck
-    )  # nothing comes out of it: the run stands still behind the six images before it
+    # nothing comes out of it: the run stands still behind the six images before it
+    os.mkfifo(stuck)
     journal = project.config.data_dir / "predictions.journal"
     running = subprocess.Popen(
         [
@@ -126,13 +125,14 @@ def test_in_tiles_an_object_on_a_border_is_found_once_and_there_is_no_limit_of_b
     tiled = dict(tile=True, min_tile_size=100, max_tile_size=200, max_detections=3)
     project = Project(tmp_path, min_confidence=0.2, pred_model_name="model_1.pb", **tiled)
     write_frozen_graph(tmp_path / "store" / "labels" / "model_1.pb")
+    # from left to right; tiles end at 200, and begin at 160
     boxes = [
         (150, 210),
         (400, 440),
         (550, 600),
         (700, 750),
         (900, 950),
-    ]  # from left to right; tiles end at 200, and begin at 160
+    ]
     picture = np.full((150, 1000, 3), 128, np.uint8)
     for left, right in boxes:
         picture[60:100, left:right] = RED
@@ -248,9 +248,8 @@ def test_a_model_with_other_classes_than_the_one_trained_here_is_measured_by_its
     shutil.copyfile(
         project.config.inference_output_dir / "frozen_inference_graph.pb", labels / "model_7.pb"
     )
-    write_label_map(
-        labels / "label_map_7.pbtxt", {"green thing": 1, "red thing": 2}
-    )  # the wrong way round: it finds nothing
+    # the wrong way round: it finds nothing
+    write_label_map(labels / "label_map_7.pbtxt", {"green thing": 1, "red thing": 2})
     setting(project, "pred_model_name=model_7.pb")
     assert done(EVALUATE, project.path).splitlines()[-1].startswith("model_7.pb: average AP 0.00")
 
@@ -307,9 +306,8 @@ def test_the_cold_start_publishes_what_a_fetched_model_finds_with_its_ids(tmp_pa
         archive.add(graph, "colours_2018/frozen_inference_graph.pb")
     place = project.config.download_location
     place.mkdir(parents=True)
-    shutil.move(
-        tmp_path / "downloads.tar.gz", place / "colours_2018.tar.gz"
-    )  # already fetched: no network is needed, nor asked
+    # already fetched: no network is needed, nor asked
+    shutil.move(tmp_path / "downloads.tar.gz", place / "colours_2018.tar.gz")
     checksum = hashlib.sha256((place / "colours_2018.tar.gz").read_bytes()).hexdigest()
     setting(
         project,
@@ -329,9 +327,8 @@ def test_the_cold_start_publishes_what_a_fetched_model_finds_with_its_ids(tmp_pa
         in done("train/active_learning_init_pred.sh", project.path).splitlines()[-1]
     )
     assert image_set(project.table("totag")) == {f"a/{number}.png" for number in range(4)}
-    (
-        project.config.data_dir / "init_predictions.journal"
-    ).unlink()  # as on a new machine: what was published is all that is known
+    # as on a new machine: what was published is all that is known
+    (project.config.data_dir / "init_predictions.journal").unlink()
     assert (
         "4 images (0 predicted now), 3 boxes"
         in done("train/active_learning_init_pred.sh", project.path).splitlines()[-1]

@@ -325,9 +325,8 @@ def test_once_a_model_that_began_afresh_is_live_images_that_only_earlier_ones_sa
     project.train()
     project.predict()
     verdict = compared(project, capsys)
-    assert (
-        verdict["publish"] and verdict["images"] == len(seen) + 1
-    )  # the cycle has drawn one of thirteen besides
+    # the cycle has drawn one of thirteen besides
+    assert verdict["publish"] and verdict["images"] == len(seen) + 1
 
 
 def test_a_model_is_not_published_over_one_that_went_live_while_it_was_uploaded(

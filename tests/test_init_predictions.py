@@ -78,9 +78,8 @@ def test_a_new_machine_goes_on_with_what_another_has_published(store, tmp_path):
     settings = load_config(config)
     (images,) = state_tables(config, "images")
     journal = settings.data_dir / "init_predictions.journal"
-    with PredictionJournal(
-        journal, model_key(settings.init_model_graph, settings)
-    ) as found:  # as a first machine leaves it behind
+    # as a first machine leaves it behind
+    with PredictionJournal(journal, model_key(settings.init_model_graph, settings)) as found:
         for number, (blob, etag) in enumerate(
             zip(tables.blob_names(images), images["etag"], strict=True)
         ):

@@ -477,7 +477,6 @@ def test_a_program_killed_at_any_moment_leaves_the_state_before_or_after(tmp_pat
         child.wait()
         state = store.read()
         assert len(store.table(state, "tagged")) == state.document.get("n", 0)
-    after = store.commit(
-        lambda state: Change(members={"n": -1}), what="test"
-    )  # no lock is left behind
+    # no lock is left behind
+    after = store.commit(lambda state: Change(members={"n": -1}), what="test")
     assert after.document["n"] == -1

@@ -13,9 +13,8 @@ from utils.labels.tables import image_set
 from utils.reserved import NULL
 
 BOARDS, CAMERAS = "board_images_png", "camera_images"
-OUT = {
-    f"{BOARDS}/st{number}.png" for number in (1026, 1578, 1611, 1840)
-}  # what ../shared/legacy/vott is a batch of
+# what ../shared/legacy/vott is a batch of
+OUT = {f"{BOARDS}/st{number}.png" for number in (1026, 1578, 1611, 1840)}
 TAGGED = (
     f"IC_Cabritos_2018_R1_cam01_20150510_022358_SUNP0017.JPG,horse,-0.01,0.39,0.29,0.61,480,600,{CAMERAS}\n"
     f"IC_Mona_2018_cam1A_20150522_164552_IMG_0856.JPG,NULL,0,0,0,0,480,640,{CAMERAS}\n"

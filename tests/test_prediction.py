@@ -92,9 +92,8 @@ def test_boxes_on_the_canvas_are_fractions_of_the_image(canvas_graph, tmp_path, 
     )
     detections = run(canvas_graph, [path])["a.png"]
     assert detections.classes.tolist() == [1, 2]
-    fitted = min(128 / height, 192 / width) * min(
-        height, width
-    )  # pixels of the shorter side: one more or less is what resizing may cost
+    # pixels of the shorter side: one more or less is what resizing may cost
+    fitted = min(128 / height, 192 / width) * min(height, width)
     np.testing.assert_allclose(
         detections.boxes, [[0.5, 0.25, 1, 0.75], [0, 0, 0.25, 0.25]], atol=1.5 / fitted
     )
@@ -163,9 +162,8 @@ def test_a_large_image_in_tiles_gives_each_object_once_and_bad_files_as_results(
     which, request, tmp_path
 ):
     detector = request.getfixturevalue(which)
-    path = photo(
-        tmp_path / "a.png", 400, 600, ((0.25, 0.3, 0.35, 0.4), RED)
-    )  # pixels 150-210, across the tile border at 200
+    # pixels 150-210, across the tile border at 200
+    path = photo(tmp_path / "a.png", 400, 600, ((0.25, 0.3, 0.35, 0.4), RED))
     (tmp_path / "text.png").write_text("no picture")
     found = dict(
         predict_tiled(

@@ -168,9 +168,8 @@ def test_a_pretrained_backbone_describes_new_images_until_there_is_a_model_and_g
     assert distance(embeddings(made), "a/60.png", "a/1.png") < 0.1
     made.photo("a/60.png", GREEN)  # replaced
     cut = tmp_path / "store" / "images" / "a" / "61.png"
-    cut.write_bytes(
-        (tmp_path / "store" / "images" / "a" / "1.png").read_bytes()[:120]
-    )  # its header can be read
+    # its header can be read
+    cut.write_bytes((tmp_path / "store" / "images" / "a" / "1.png").read_bytes()[:120])
     assert "what 61 images look like to that backbone is published (2 looked at now)" in done(
         "train/initialize.py", made.path
     )

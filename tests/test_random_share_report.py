@@ -40,9 +40,8 @@ def test_the_report_measures_the_live_model_on_what_was_drawn_at_random_and_labe
     assert draw(project) == dict.fromkeys(
         ("a/2.png", "a/3.png", "b/2.png", "b/3.png", "b/9.png"), model
     )
-    project.tag(
-        ("a/2.png", "red thing"), ("b/9.png", "red thing")
-    )  # the model finds the first, and not the second
+    # the model finds the first, and not the second
+    project.tag(("a/2.png", "red thing"), ("b/9.png", "red thing"))
     project.train()
     capsys.readouterr()
     project.predict()

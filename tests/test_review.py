@@ -353,9 +353,8 @@ def test_images_that_are_right_leave_the_queue_and_tagged_is_not_written_anew(pr
     queue(project, *LABELLED)
     call(DOWNLOAD, 3, project.config, "--review")
     before = project.labels.read().blob("tagged")
-    assert (
-        len(vott(project.config)["frames"]["d__1.jpg"]) == 1
-    )  # VoTT cannot hold a box without area
+    # VoTT cannot hold a box without area
+    assert len(vott(project.config)["frames"]["d__1.jpg"]) == 1
     output = call(UPLOAD, project.config, "--all")
     assert output.splitlines()[-1].startswith(
         f"0 images changed, 0 boxes → {before}; 3 as they were"

@@ -168,9 +168,8 @@ class Machine:
         assert b"nowhere: no TensorFlow checkpoint" in self.run(
             "train/active_learning_auto.sh", "--once", code=1
         )
-        assert b"nowhere: no TensorFlow checkpoint" in self.run(
-            "tag/status.py"
-        )  # from watcher.json
+        # from watcher.json
+        assert b"nowhere: no TensorFlow checkpoint" in self.run("tag/status.py")
 
 
 @pytest.fixture
@@ -264,9 +263,8 @@ def test_the_key_in_the_config_appears_nowhere(azurite_store, azurite_url, tmp_p
 def test_sas_tokens_with_the_rights_that_the_readme_names_are_enough_and_appear_nowhere(
     azurite_store, tmp_path, machine_of
 ):
-    assert [*map(str, readme_rights("annotator"))] == [
-        *map(str, readme_rights("training"))
-    ]  # so one machine may stand for both
+    # so one machine may stand for both
+    assert [*map(str, readme_rights("annotator"))] == [*map(str, readme_rights("training"))]
     tokens = {
         f"AZURE_STORAGE_SAS_TOKEN_{name}": container_sas(container, rights)
         for name, container, rights in zip(

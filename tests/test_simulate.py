@@ -378,9 +378,8 @@ def test_a_simulation_that_was_killed_goes_on_and_trains_nothing_twice(photos, t
     assert "6 models, 0 of them trained now" in again.stdout
     pd.testing.assert_frame_equal(table, pd.read_csv(tmp_path / "out/results.csv"))
 
-    copied = shutil.copytree(
-        photos, tmp_path / "copy"
-    )  # the same content elsewhere, with other times
+    # the same content elsewhere, with other times
+    copied = shutil.copytree(photos, tmp_path / "copy")
     for file in copied.rglob("*.jpg"):
         os.utime(file, (0, 0))
     other = simulate(
@@ -432,9 +431,8 @@ def test_disagreement_looks_at_mirror_images_on_features_and_after_a_training_of
 def test_boxes_in_a_mirror_image_are_told_from_the_edge_of_the_picture_not_of_the_canvas():
     from train.simulation import frozen_features
 
-    boxes = np.array(
-        [[[10, 70, 20, 90]], [[10, 30, 20, 90]]]
-    )  # in canvases 100 pixels wide, of pictures 40 and 80 wide
+    # in canvases 100 pixels wide, of pictures 40 and 80 wide
+    boxes = np.array([[[10, 70, 20, 90]], [[10, 30, 20, 90]]])
     assert frozen_features.moved_left(boxes, np.array([40, 80]), 100).tolist() == [
         [[10, 10, 20, 30]],
         [[10, 10, 20, 70]],

@@ -252,10 +252,11 @@ def test_a_selection_says_why():
     assert table["filename"].tolist() == ["1", "2"] and table["folder"].tolist() == ["a", "a"]
     assert table["class"].tolist() == ["seal", ""] and table["burst"].tolist() == ["a/1", "a/2"]
     assert table["strategy"].tolist() == ["hybrid"] * 2 and table["random"].tolist() == ["0", "0"]
+    # one bit, of weight 1: nothing is labelled or measured yet
     assert table["score"].tolist() == [
         1,
         0,
-    ]  # one bit, of weight 1: nothing is labelled or measured yet
+    ]
 
 
 kinds = st.sampled_from(
@@ -309,9 +310,8 @@ def test_exactly_as_many_as_asked_for_none_twice_and_bursts_within_their_limit(
             minlength=4,
         )
         most = np.maximum(limit, by_chance)
-        assert (given_by <= most).all() or (
-            given_by >= np.minimum(size, limit)
-        ).all()  # above the limit only when nothing else is left
+        # above the limit only when nothing else is left
+        assert (given_by <= most).all() or (given_by >= np.minimum(size, limit)).all()
 
 
 def test_k_center_takes_the_farthest_each_time_and_weight_scales_the_distance():

@@ -45,9 +45,8 @@ def test_a_container_without_files_of_ours_is_not_taken_over(tmp_path):
 def test_the_newest_file_by_time_is_the_truth_and_of_equal_times_the_one_of_larger_number(
     tmp_path,
 ):
-    put(
-        tmp_path, "totag_1767225600.csv", TOTAG + b"new.jpg,NULL,0,0,0,0,10,20,cam,0,0\n"
-    )  # seconds
+    # seconds
+    put(tmp_path, "totag_1767225600.csv", TOTAG + b"new.jpg,NULL,0,0,0,0,10,20,cam,0,0\n")
     put(
         tmp_path, "totag_1999999999999.csv", TOTAG + b"old.jpg,NULL,0,0,0,0,10,20,cam,0,0\n", age=60
     )  # milliseconds of a wrong clock

@@ -126,9 +126,8 @@ def test_flips_turn_image_and_boxes_together(tmp_path, augmentation, expected):
     boxes = [tuple(box) for box in labels["gt_boxes"].numpy()[:, 0].round().astype(int)]
     assert set(boxes) == expected
     for image, (top, left, bottom, right) in zip(images.numpy(), boxes, strict=True):
-        assert (
-            image[top:bottom, left:right].mean() > 1 > image.mean()
-        )  # what is bright in the picture is in the box
+        # what is bright in the picture is in the box
+        assert image[top:bottom, left:right].mean() > 1 > image.mean()
 
 
 def test_crop_and_pad_changes_the_size_of_boxes(tmp_path):
@@ -284,9 +283,8 @@ def test_the_learning_rate_is_in_proportion_to_the_batch_warms_up_and_falls_alon
 def test_the_optimizer_clips_all_gradients_together_decays_only_weights_and_has_momentum():
     weights, bias = tf.Variable([2.0, 2.0], name="kernel"), tf.Variable(2.0, name="bias")
     optimizer = training.make_optimizer(10.0, 5, "float32")
-    optimizer.apply_gradients(
-        [(tf.constant([24.0, 32.0]), weights), (tf.constant(30.0), bias)]
-    )  # 50 long: all are divided by 5
+    # 50 long: all are divided by 5
+    optimizer.apply_gradients([(tf.constant([24.0, 32.0]), weights), (tf.constant(30.0), bias)])
     assert [*weights.numpy(), bias.numpy()] == pytest.approx(
         [2 - 10 * 4e-5 * 2 - 48, 2 - 10 * 4e-5 * 2 - 64, 2 - 60], rel=1e-6
     )
@@ -439,10 +437,11 @@ def test_an_interrupted_or_killed_run_goes_on_where_it_was_and_starts_afresh_wit
             time.sleep(0.05)
         process.kill()
     saved = _saved(run)
+    # what TensorFlow leaves of a checkpoint that it was killed over
     for folder in (
         "ckpt-59_temp",
         "best-59_temp",
-    ):  # what TensorFlow leaves of a checkpoint that it was killed over
+    ):
         (run / folder).mkdir()
         (run / folder / "part-00000-of-00001.index").touch()
 

@@ -158,9 +158,8 @@ def test_it_waits_for_the_driver_that_azure_is_still_installing(machine):
         "nvidia-smi",
         'n=$(grep -c sleep "$HOME/calls" 2>/dev/null); [ "${n:-0}" -ge 5 ] && echo 550.1',
     )
-    assert (
-        machine.set_up("--wait-for-driver", "1", "--no-self-test").returncode == 1
-    )  # 3 times 20 seconds
+    # 3 times 20 seconds
+    assert machine.set_up("--wait-for-driver", "1", "--no-self-test").returncode == 1
     done = machine.set_up("--wait-for-driver", "1", "--no-self-test")
     assert (done.returncode, "Driver 550.1" in done.stdout) == (0, True)
 

@@ -318,10 +318,11 @@ def test_a_failing_cycle_is_shown_and_tried_again_later_and_the_live_model_stays
         float(pause) for pause in re.findall(r"the live model stays, next try in (\d+) s", log)
     ]
     assert "the cycle that failed is tried again" in log and pauses[0] <= pauses[1]
+    # followed at once after the kill
     assert run("train/watch.py", project.config, "--once").returncode in (
         0,
         1,
-    )  # followed at once after the kill
+    )
 
 
 @pytest.fixture

@@ -81,9 +81,8 @@ def main(argv: list[str]) -> None:
     etags = dict(zip(tables.blob_names(wanted), wanted["etag"], strict=True))
     done_with: set[str] = set()  # labelled images whose embeddings are published
     with PredictionJournal(journal_file, key) as journal:
-        if (
-            not arguments.force and not mirror and embeddings_stand
-        ):  # how mirror images differ is not known of what was published
+        # how mirror images differ is not known of what was published
+        if not arguments.force and not mirror and embeddings_stand:
             seed_journal(
                 journal,
                 store.table(state, "totag"),
@@ -324,9 +323,8 @@ class _TableFile:
     def _write(self) -> None:
         if self._waiting:
             rows = totag_rows(self._waiting, self._names)
-            self._file.write(
-                tables.to_csv("totag", rows, self._user_folders).split(b"\n", 1)[1]
-            )  # without the header
+            # without the header
+            self._file.write(tables.to_csv("totag", rows, self._user_folders).split(b"\n", 1)[1])
             self._waiting.clear()
 
 

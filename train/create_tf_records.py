@@ -89,8 +89,8 @@ def main(argv: list[str]) -> None:
     )
 
     silence()
+    # loads TensorFlow, which takes seconds: what is wrong with the labels has been said by now
     from train.network import (
-        # loads TensorFlow, which takes seconds: what is wrong with the labels has been said by now
         records,
     )
 

@@ -73,9 +73,8 @@ def main(argv: list[str]) -> None:
     }
     run_file = Path(record["checkpoint"]).parent / "run.json"
     run = json.loads(run_file.read_text(encoding="utf-8"))
-    write_text(
-        run_file, json.dumps(run | {"exported": exported}, indent=1)
-    )  # how a warm start knows this checkpoint again
+    # how a warm start knows this checkpoint again
+    write_text(run_file, json.dumps(run | {"exported": exported}, indent=1))
     write_text(
         config.inference_output_dir / "model.json",
         json.dumps(

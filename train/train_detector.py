@@ -38,9 +38,10 @@ def main(argv: list[str]) -> None:
     training_cycle(config)
     silence()
 
+    # loads TensorFlow, which takes seconds
     from train.network import (
         pretrained_weights,
-        training,  # loads TensorFlow, which takes seconds
+        training,
     )
     from train.network.records import read_records
 

@@ -106,9 +106,8 @@ def _refused_by_windows(parts: list[str]) -> str | None:
     return None
 
 
-_PATIENCE = (
-    3 if os.name == "nt" else 0
-)  # seconds; a virus scanner may hold either file for a moment
+# seconds; a virus scanner may hold either file for a moment
+_PATIENCE = 3 if os.name == "nt" else 0
 
 
 @retry(

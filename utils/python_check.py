@@ -23,9 +23,8 @@ def check(root, requirements):
     requirements file (a path below root).
     """
     if _is_program(root) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(
-            signal.SIGINT, leave
-        )  # until errors.run_program: what is interrupted before that are imports
+        # until errors.run_program: what is interrupted before that are imports
+        signal.signal(signal.SIGINT, leave)
     file = os.path.join(root, *requirements.split("/"))
     if sys.version_info[:2] < OLDEST:
         found = ".".join(str(number) for number in sys.version_info[:3])

@@ -58,9 +58,8 @@ class Annotator:
         """The drawn photo that an image file shows. Raises InputError when it shows none of them
         upright.
         """
-        stored = cv2.imread(
-            str(file), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        )  # as VoTT shows it
+        # as VoTT shows it
+        stored = cv2.imread(str(file), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         if stored is not None and stored.shape == (pictures.HEIGHT, pictures.WIDTH, 3):
             seen = pictures.signature(cv2.cvtColor(stored, cv2.COLOR_BGR2RGB))
             distances = np.abs(self.signatures - seen).mean(axis=(1, 2, 3))

@@ -139,9 +139,8 @@ def best_threshold(scores: np.ndarray, right: np.ndarray, positives: int) -> Thr
     hits = right.cumsum()
     kept = np.arange(1, len(right) + 1)
     f1 = 2 * hits / (kept + positives)
-    last_of_score = np.append(
-        scores[:-1] != scores[1:], True
-    )  # equal scores are kept or dropped together
+    # equal scores are kept or dropped together
+    last_of_score = np.append(scores[:-1] != scores[1:], True)
     best = int(np.where(last_of_score, f1, -1).argmax())
     return Threshold(
         float(scores[best]), float(hits[best] / kept[best]), float(hits[best] / positives)
@@ -209,9 +208,8 @@ def _coco(actual, found, truth, images, classes, max_detections) -> dict[str, tu
         evaluation.params.maxDets = [1, 10, max_detections]
         evaluation.evaluate()
         evaluation.accumulate()
-    precision = evaluation.eval["precision"][
-        :, :, :, 0, -1
-    ]  # overlap, recall, class; all areas; most detections
+    # overlap, recall, class; all areas; most detections
+    precision = evaluation.eval["precision"][:, :, :, 0, -1]
     return {
         name: (float(precision[:, :, number - 1].mean()), float(precision[0, :, number - 1].mean()))
         for name, number in numbers.items()

@@ -82,9 +82,8 @@ def fetch_archive(url: str, folder: Path, sha256: str | None = None) -> Path:
     archive = place_for(url, folder)
     inside = archive.with_name(f"{archive.name}_unpacked")
     if not archive.is_file():
-        shutil.rmtree(
-            inside, ignore_errors=True
-        )  # ours: from an archive that was deleted since, to have another one fetched
+        # ours: from an archive that was deleted since, to have another one fetched
+        shutil.rmtree(inside, ignore_errors=True)
     return unpack(fetch_url(url, archive, sha256), inside)
 
 
@@ -211,9 +210,8 @@ def _fetch(url: str, part: Path) -> None:
         )
         write_text(mark, json.dumps({"validator": validator}))
         length = answer.headers.get("Content-Length")
-        answer.raw.enforce_content_length = (
-            False  # keep what came before a cut; the length is checked below
-        )
+        # keep what came before a cut; the length is checked below
+        answer.raw.enforce_content_length = False
         total = start + int(length) if length else None
         with (
             part.open("ab" if resumed else "wb") as file,

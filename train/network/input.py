@@ -220,9 +220,8 @@ def _cropped_or_padded(
     Boxes of which less than a quarter is still to be seen are left out.
     """
     share = 1.0 / tf.random.uniform([], *_CROP_PAD_SCALES)
-    corner = tf.random.uniform([2]) * (
-        1.0 - share
-    )  # below zero when the window is larger than the image
+    # below zero when the window is larger than the image
+    corner = tf.random.uniform([2]) * (1.0 - share)
     height, width, _ = image.shape
     pixels = tf.constant([height, width], tf.float32)
     # crop_and_resize samples from the first to the last of these points; they are the centres of

@@ -12,12 +12,10 @@ from collections.abc import Iterator
 def silence() -> None:
     """To be called before TensorFlow is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.filterwarnings(
-        "ignore", message="Input dict contained keys"
-    )  # mobilenet's backbone has one level more than is used
-    logging.getLogger("tensorflow").setLevel(
-        logging.ERROR
-    )  # a checkpoint that does not fit would name each variable at the end
+    # mobilenet's backbone has one level more than is used
+    warnings.filterwarnings("ignore", message="Input dict contained keys")
+    # a checkpoint that does not fit would name each variable at the end
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     import absl.logging
 
     absl.logging.set_verbosity(absl.logging.ERROR)

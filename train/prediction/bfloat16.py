@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+# of x86 CPUs that multiply bfloat16 numbers themselves; others only lose time with them
 _FLAGS = {
     "avx512_bf16",
     "amx_bf16",
-}  # of x86 CPUs that multiply bfloat16 numbers themselves; others only lose time with them
+}
 _WORTHWHILE = 1.2
 _PIXELS, _CHANNELS, _RUNS = 40, 256, 5
 

@@ -29,12 +29,13 @@ WANTED = (
     " SavedModel folder"
 )
 _NORMALISED = 2  # boxes in fractions reach little beyond 1
+# an image for the first run, in which TensorFlow optimises the graph
 _LOADED_WITH = (
     1,
     320,
     320,
     3,
-)  # an image for the first run, in which TensorFlow optimises the graph
+)
 _OTHER_FILES = (
     (b"\x1f\x8b", "a gzip archive; unpack it first"),
     (b"PK\x03\x04", "a zip archive; unpack it first"),
@@ -131,9 +132,8 @@ class FrozenDetector:
                 {"auto_mixed_precision_onednn_bfloat16": True}
             )
         try:
-            self._model = tf.saved_model.load(
-                str(folder)
-            )  # must stay alive as long as its signature is used
+            # must stay alive as long as its signature is used
+            self._model = tf.saved_model.load(str(folder))
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise InputError(
                 f"{folder}: TensorFlow {tf.__version__} cannot load this SavedModel"

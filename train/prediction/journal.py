@@ -41,11 +41,12 @@ class PredictionJournal:
                     for line in file:
                         try:
                             image, etag, _ = _parsed(line)
+                        # cut short or damaged: what follows is made anew
                         except (
                             ValueError,
                             KeyError,
                             TypeError,
-                        ):  # cut short or damaged: what follows is made anew
+                        ):
                             break
                         self.done[image] = etag
                         end += len(line)

@@ -84,8 +84,9 @@ def predict_images(
     run = Run(journal, versions)
     missing = [blob for blob in blobs if journal.done.get(blob) != versions[blob]]
     if missing:
+        # loads TensorFlow, which takes seconds
         from train.prediction.frozen_detector import (
-            FrozenDetector,  # loads TensorFlow, which takes seconds
+            FrozenDetector,
         )
 
         paths = ((blob, image_path(container, config.image_dir, blob)) for blob in missing)

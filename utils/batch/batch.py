@@ -26,9 +26,8 @@ MARKER = "batch.json"
 LOCK = ".batch.lock"  # there while a program works in the folder, or was killed
 FORMAT = 1
 TOP = "Images"  # the VoTT folder
-LONGEST_PATH = (
-    259 if os.name == "nt" else None
-)  # characters; what VoTT and most programs on Windows can open
+# characters; what VoTT and most programs on Windows can open
+LONGEST_PATH = 259 if os.name == "nt" else None
 _WAY_OUT = "restore it, or move the folder away and run download_vott_json.py with --again"
 _PIECE = re.compile(r"\.[0-9a-f]{16}\.part")  # files.write_beside
 _LITTER = {LOCK, ".ds_store", "thumbs.db", "desktop.ini"}  # of killed programs and of file managers
@@ -254,9 +253,8 @@ def check_place(place: Path) -> None:
     found = []
     with suppress(FileNotFoundError):
         found = sorted(entry.name for entry in place.iterdir())
-    if (
-        MARKER in found or (place / MARKER).exists()
-    ):  # in this order: another download may be about to write its first files
+    # in this order: another download may be about to write its first files
+    if MARKER in found or (place / MARKER).exists():
         return
     found = [name for name in found if name.lower() not in _LITTER and not _PIECE.fullmatch(name)]
     if found:
@@ -288,9 +286,8 @@ def at_work(place: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(
-            OSError
-        ):  # while we hold it: whoever has it open already sees that it is gone, and opens it anew
+        # while we hold it: whoever has it open already sees that it is gone, and opens it anew
+        with suppress(OSError):
             (place / LOCK).unlink()
         lock.release()
         if made:

@@ -371,9 +371,8 @@ class HandOut:
         chosen = select(strategy, context, batch.wanted - len(batch.images))
         if chosen.names and not batch.images:
             self.notes, self.pool_size = chosen.notes, len(context.pool.names)
-        return replace(
-            chosen, random=chosen.random & (not self.request.score_between)
-        )  # of a band, it is no sample of all images
+        # of a band, it is no sample of all images
+        return replace(chosen, random=chosen.random & (not self.request.score_between))
 
     def _mapped(self, state: State, free: pd.DataFrame) -> pd.DataFrame:
         """What the pretrained model found in the free images, by the class map and under the

@@ -19,11 +19,12 @@ _LONGEST_BYTES = 200  # of UTF-8; Linux and macOS allow 255
 # besides letters and digits; VoTT fails silently on # ? %, Windows refuses : * " < > | and others
 _KEPT = " ._-()[]"
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin|conout)\W*", re.IGNORECASE)
+# these stay as they are; a TIFF becomes .jpg, everything else .png
 _HANDED_OUT = {
     ".jpg",
     ".jpeg",
     ".png",
-}  # these stay as they are; a TIFF becomes .jpg, everything else .png
+}
 _TIFF = {".tif", ".tiff"}
 
 

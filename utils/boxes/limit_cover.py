@@ -15,10 +15,11 @@ def limit_cover(
         np.asarray(boxes, float).reshape(-1, 4) * [width, width, height, height]
     ).astype(np.int64)
     pixels[:, 1::2] = np.maximum(pixels[:, 1::2], pixels[:, ::2] + 1)
+    # between two neighbours all pixels are covered alike
     columns, rows = (
         np.unique(pixels[:, :2]),
         np.unique(pixels[:, 2:]),
-    )  # between two neighbours all pixels are covered alike
+    )
     covered = np.zeros((len(columns), len(rows)), np.int64)
     keep = np.zeros(len(pixels), bool)
     for index in np.argsort(-np.nan_to_num(confidence), kind="stable"):

@@ -14,9 +14,8 @@ from utils.boxes.detections import Detections
 OVERLAP = 0.2  # of a tile's side; an object smaller than this is whole in at least one tile
 SAME_IOU = 0.5  # two boxes that cover each other like this are one object
 INSIDE = 0.7  # a cut box that lies so far inside another box of its class is a part of it
-ALIGNED = (
-    0.6  # two cut boxes whose extents along the tile border agree so far are halves of one object
-)
+# two cut boxes whose extents along the tile border agree so far are halves of one object
+ALIGNED = 0.6
 
 Window = tuple[int, int, int, int]
 

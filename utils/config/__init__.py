@@ -33,9 +33,8 @@ _ENVIRONMENT = (
     "AZURE_STORAGE_SAS_TOKEN_LABELS",
 )
 _NAMES = ("azure_storage_account", "image_container_name", "label_container_name")
-QUIET = (  # set by the runner after the first step, so that a run prints its notices once
-    "ACTIVE_LEARNING_NOTICES_SHOWN"
-)
+# set by the runner after the first step, so that a run prints its notices once
+QUIET = "ACTIVE_LEARNING_NOTICES_SHOWN"
 # The same as a file would say it, for references to keys that are not written down.
 _PLACES = {
     key: syntax.Entry(key, text, False, 0)

@@ -24,12 +24,10 @@ _TURN = {
 }
 _MOST_PIXELS = 1_000_000_000
 _LONGEST_JPEG = 65_500  # pixels of a side that libjpeg writes
-Image.MAX_IMAGE_PIXELS = (
-    None  # aerial photographs are larger than Pillow's limit; ours is checked in _opened
-)
-warnings.filterwarnings(
-    "ignore", module=r"PIL\."
-)  # about damaged metadata of cameras; the picture itself is what counts
+# aerial photographs are larger than Pillow's limit; ours is checked in _opened
+Image.MAX_IMAGE_PIXELS = None
+# about damaged metadata of cameras; the picture itself is what counts
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class BadImage(ValueError):

@@ -112,9 +112,8 @@ class Accepted:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)  # rows replaced or added
     unchanged: set[str] = field(default_factory=set)  # the state says the same already
-    conflicts: set[str] = field(
-        default_factory=set
-    )  # somebody else's rows stand; these are set aside
+    # somebody else's rows stand; these are set aside
+    conflicts: set[str] = field(default_factory=set)
 
 
 def accept_upload(

@@ -90,9 +90,8 @@ def check_tables(present: Mapping[str, pd.DataFrame]) -> list[Finding]:
     )
     report(1, "are tagged, and handed out as well", held["tagging"] & held["tagged"])
     for name in ("tagging", "review"):
-        out = (
-            at[name][at[name]["tagger"] != ""] if name == "review" else at[name]
-        )  # without a tagger: queued
+        # without a tagger: queued
+        out = at[name][at[name]["tagger"] != ""] if name == "review" else at[name]
         holders = out.assign(image=blob_names(out))[
             ["image", "tagger", "reserved_at"]
         ].drop_duplicates()

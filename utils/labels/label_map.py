@@ -108,9 +108,8 @@ def label_map_for(
     known: dict[str, int] = {}
     for label, number in _by_id(previous or {}):
         new = current_name(label, renamed or {})
-        if (
-            new not in known or label == new
-        ):  # when two classes were made one, the id of the one that had the name stays
+        # when two classes were made one, the id of the one that had the name stays
+        if new not in known or label == new:
             known[new] = number
     highest = max((previous or {}).values(), default=0)
     gone = {current_name(label, renamed or {}) for label in dropped}

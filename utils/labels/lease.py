@@ -28,10 +28,11 @@ FORMAT = 1
 HEARTBEAT_SECONDS = 300
 STALE_SECONDS = 900
 IDLE = "idle"
+# the last heartbeat: another watcher can begin at once
 RELEASED = {
     "holder": None,
     "phase": "stopped",
-}  # the last heartbeat: another watcher can begin at once
+}
 _OWN_IDS = "watcher.ids"
 
 
@@ -139,9 +140,8 @@ class Lease:
                 raise LeaseLost(
                     f"another watcher has taken over: {holder_text(document)}"
                 ) from None
-            self._write(
-                etag
-            )  # the answer to an earlier write was lost, or somebody deleted the blob
+            # the answer to an earlier write was lost, or somebody deleted the blob
+            self._write(etag)
 
     def due(self, now: datetime) -> bool:
         """Whether it is time for a heartbeat."""

@@ -19,11 +19,12 @@ from utils.labels.tables import blob_names, concat, image_set, split_name, witho
 from utils.reserved import NULL
 from utils.times import utc_text
 
+# how images are chosen; OF_CLASS is followed by the class
 QUEUE, RANDOM, OF_CLASS = (
     "queue",
     "random",
     "class ",
-)  # how images are chosen; OF_CLASS is followed by the class
+)
 
 
 def queued(review: pd.DataFrame) -> list[str]:

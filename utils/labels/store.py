@@ -100,12 +100,10 @@ class Change:
     """What a commit makes different. Tables whose content is as before are not written again."""
 
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    members: dict = field(
-        default_factory=dict
-    )  # other top-level members of label_state.json, each replaced as a whole
-    cycle: dict | Callable[[dict[str, str]], dict] | None = (
-        None  # appended to cycles; a function gets the new {table: blob}
-    )
+    # other top-level members of label_state.json, each replaced as a whole
+    members: dict = field(default_factory=dict)
+    # appended to cycles; a function gets the new {table: blob}
+    cycle: dict | Callable[[dict[str, str]], dict] | None = None
 
 
 def new_commit_id() -> str:
@@ -246,9 +244,8 @@ class LabelStore:
             for attempt in tries:
                 with attempt:
                     state = self.read()
-                    if self._holds(
-                        state, commit_id
-                    ):  # the answer to the last try was lost; it stands
+                    # the answer to the last try was lost; it stands
+                    if self._holds(state, commit_id):
                         return state
                     return self._apply(state, change(state), commit_id, written)
         except RetryError:

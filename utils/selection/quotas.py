@@ -222,9 +222,8 @@ class _Group:
                 [self._pick(first, few), self._pick(last, min(count - few, len(last)))]
             )
         turn = repeats(folder * 2 + later) + self._given[folder]
-        picked = images[
-            np.lexsort((turn, later))[:count]
-        ]  # stable: within one turn the best comes first
+        # stable: within one turn the best comes first
+        picked = images[np.lexsort((turn, later))[:count]]
         np.add.at(self._given, self._folder[picked], 1)
         return picked
 

@@ -319,18 +319,16 @@ class _Differing:
         if not count:
             return images[:0]
         folder = self._context.pool.folder[images]
-        fair = max(
-            1, math.ceil(2 * count / max(1, len(np.unique(folder))))
-        )  # twice an equal share, and more if others have none
+        # twice an equal share, and more if others have none
+        fair = max(1, math.ceil(2 * count / max(1, len(np.unique(folder)))))
         vectors = self._context.vectors
         everything = vectors is not None and not self._weighted and not self._value.any()
         most = _MOST_CORESET if everything else CANDIDATES * count
         if everything and len(images) > most:
             draw = np.random.default_rng(self._context.seed)
             images = np.sort(draw.choice(images, most, replace=False))
-        elif (
-            not everything
-        ):  # which ones of equal worth are candidates is drawn: by name they would be neighbours
+        # which ones of equal worth are candidates is drawn: by name they would be neighbours
+        elif not everything:
             order = np.lexsort(
                 (
                     np.random.default_rng(self._context.seed).random(len(images)),
@@ -389,9 +387,8 @@ def _summed(
 def _largest(context: Context, image: np.ndarray, code: np.ndarray, value: np.ndarray) -> Worth:
     """Per image the largest of its boxes' values, 0 without boxes, and the class of that box."""
     total = len(context.pool.names)
-    order = np.argsort(
-        value, kind="stable"
-    )  # of several assignments to one place the last, largest one stays
+    # of several assignments to one place the last, largest one stays
+    order = np.argsort(value, kind="stable")
     largest, from_class = np.zeros(total), np.full(total, -1)
     largest[image[order]], from_class[image[order]] = value[order], code[order]
     return Worth(largest, from_class)

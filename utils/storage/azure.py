@@ -33,13 +33,11 @@ from utils.files import write_beside
 from utils.storage.container import Blob, Conflict, Damaged, Missing
 
 _CONNECTIONS = 64  # kept open; more concurrent requests than this would each make their own
-_READ_SIZE = (
-    1 << 20
-)  # bytes; Azure's default of 4096 costs more processor than the rest of a request
+# bytes; Azure's default of 4096 costs more processor than the rest of a request
+_READ_SIZE = 1 << 20
 _PIECES_AT_ONCE = 4  # of one large blob
-logging.getLogger("azure").addHandler(
-    logging.NullHandler()
-)  # what a person needs to know is in our errors; theirs are pages
+# what a person needs to know is in our errors; theirs are pages
+logging.getLogger("azure").addHandler(logging.NullHandler())
 _again = retry(retry=retry_if_exception_type(Damaged), stop=stop_after_attempt(3), reraise=True)
 
 
@@ -105,9 +103,8 @@ class AzureContainer:
         """Raise InputError, beginning with `setting`, when there is no such container."""
         try:
             with self._errors():
-                next(
-                    self._client.list_blobs(results_per_page=1), None
-                )  # a container's SAS may list, but not ask for its properties
+                # a container's SAS may list, but not ask for its properties
+                next(self._client.list_blobs(results_per_page=1), None)
         except Missing:
             raise InputError(
                 f"{setting}: no such container in {self.address.rpartition('/')[0]}; make it, or"
@@ -150,9 +147,8 @@ class AzureContainer:
                 download = self._client.download_blob(name, max_concurrency=_PIECES_AT_ONCE)
                 download.readinto(file)
                 blob = _blob(download.properties)
-                self._check_whole(
-                    blob, file.seek(0, 2), _md5(file) if blob.md5 else None
-                )  # readinto tells the length it was told
+                # readinto tells the length it was told
+                self._check_whole(blob, file.seek(0, 2), _md5(file) if blob.md5 else None)
         return blob
 
     def write(
@@ -202,9 +198,8 @@ class AzureContainer:
     ) -> str:
         with self._errors(name):
             try:
-                settings = ContentSettings(
-                    content_md5=bytearray(md5)
-                )  # blobs sent in blocks would have none
+                # blobs sent in blocks would have none
+                settings = ContentSettings(content_md5=bytearray(md5))
                 answer = self._client.get_blob_client(name).upload_blob(
                     data,
                     length=length,

@@ -53,10 +53,8 @@ class FolderContainer:
     def read(self, name: str) -> tuple[bytes, Blob]:
         path = self._existing(name)
         try:
-            with (
-                path.open("rb") as file
-                # a rename beside us leaves this file as it is: bytes and status belong together
-            ):
+            # a rename beside us leaves this file as it is: bytes and status belong together
+            with path.open("rb") as file:
                 data, status = file.read(), os.fstat(file.fileno())
         except FileNotFoundError:
             raise self._missing(name) from None

@@ -14,8 +14,9 @@ def open_containers(config) -> tuple[Container, Container]:
     not exist; OutsideError for the network.
     """
     if not config.storage_url or config.storage_url.startswith(("http://", "https://")):
+        # loads for a second; people with a folder do without
         from utils.storage.azure import (
-            open_azure,  # loads for a second; people with a folder do without
+            open_azure,
         )
 
         return open_azure(config)
