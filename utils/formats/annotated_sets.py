@@ -1,32 +1,31 @@
 """Labelled data sets as people have them – our tagged CSV, COCO's JSON, a Pascal VOC folder – as
 one table of boxes and one of images.
 
-COCO: "bbox" is x, y, width, height in pixels from the left upper corner of the picture
-(cocodataset.org, data format); boxes of crowds are left out. VOC: pixels count from 1, and xmax,
-ymax are the last ones inside (VOCdevkit), so the box of pixels is xmin - 1 … xmax. Boxes are taken
-for those of the upright picture (EXIF orientation applied), which is what annotation tools show.
+Boxes are taken for those of the upright picture (EXIF orientation applied), which is what
+annotation tools show.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 
 from utils.errors import InputError
 from utils.files import refused
-from utils.images.decoding import BadImage, read_header
+from utils.formats.annotated_sources import (
+    CORNERS,
+    WANTED,
+    Picture,
+    from_coco,
+    from_csv,
+    from_voc,
+)
+from utils.formats.image_names import Ambiguous, ImageNames
+from utils.images.decoding import BadImage, Header, read_header
 from utils.labels import tables
 from utils.reserved import AVERAGE, NULL
-
-WANTED = (
-    "expected a tagged CSV (filename,class,xmin,xmax,ymin,ymax,height,width[,folder]), a COCO"
-    " .json, or a Pascal VOC folder"
-)
-_CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
 
 @dataclass(frozen=True)
@@ -48,18 +47,6 @@ class AnnotatedSet:
         return sorted(set(self.boxes["class"]) - {NULL})
 
 
-@dataclass(frozen=True)
-class _Picture:
-    """One image of a data set: its blob name, its file, and (class, xmin, ymin, xmax, ymax) each,
-    in pixels unless `fractions`.
-    """
-
-    blob: str
-    file: Path
-    boxes: list[tuple[str, float, float, float, float]]
-    fractions: bool = False
-
-
 def read_annotated(labels: Path, images: Path | None = None) -> AnnotatedSet:
     """Read a labelled data set; `images` is the folder of the pictures (default: beside a CSV or
     JSON; a VOC folder's JPEGImages).
@@ -68,151 +55,70 @@ def read_annotated(labels: Path, images: Path | None = None) -> AnnotatedSet:
     """
     bad: list[str] = []
     if labels.is_dir():
-        pictures = _from_voc(labels, images, bad)
+        jpegs = labels / "JPEGImages"
+        folder = images or (jpegs if jpegs.is_dir() else labels)
+        pictures = from_voc(labels, bad)
     elif labels.suffix.lower() == ".json":
-        pictures = _from_coco(labels, images or labels.parent, bad)
+        folder = images or labels.parent
+        pictures = from_coco(labels, bad)
     elif labels.suffix.lower() == ".csv":
-        pictures = _from_csv(labels, images or labels.parent)
+        folder = images or labels.parent
+        pictures = from_csv(labels)
     else:
         raise InputError(
             f"{labels}: no labels"
             f" ({'no such file' if not labels.exists() else 'unknown kind of file'}); {WANTED}"
         )
-    return _as_tables(labels, pictures, bad)
+    return _as_tables(labels, ImageNames(folder), pictures, bad)
 
 
-def _from_csv(labels: Path, folder: Path) -> Iterator[_Picture]:
-    if not labels.is_file():
-        raise InputError(f"{labels}: no such file; {WANTED}")
-    frame = tables.parse("tagged", labels)
-    for blob, rows in frame.groupby(tables.blob_names(frame).to_numpy()):
-        rows = rows[(rows["class"] != NULL).to_numpy()]
-        boxes = list(
-            zip(rows["class"], *(rows[corner].tolist() for corner in _CORNERS), strict=True)
-        )
-        yield _Picture(blob, folder / blob, boxes, fractions=True)
-
-
-def _from_coco(labels: Path, folder: Path, bad: list[str]) -> Iterator[_Picture]:
-    document = _json(labels)
-    missing = [
-        part
-        for part in ("images", "annotations", "categories")
-        if not isinstance(document.get(part), list)
-    ]
-    if missing:
-        raise InputError(
-            f"{labels}: no COCO detection labels, the list {', '.join(missing)} is missing;"
-            f" {WANTED}"
-        )
-    try:
-        names = {category["id"]: str(category["name"]) for category in document["categories"]}
-        boxes: dict = {image["id"]: [] for image in document["images"]}
-        for place, annotation in enumerate(document["annotations"]):
-            if annotation.get("iscrowd"):
-                continue
-            image, category, box = (
-                annotation["image_id"],
-                annotation["category_id"],
-                annotation.get("bbox"),
-            )
-            if (
-                image not in boxes
-                or category not in names
-                or not isinstance(box, list)
-                or len(box) != 4
-            ):
-                bad.append(
-                    f"annotation {annotation.get('id', place)}: no image, category or box that"
-                    " belongs to it"
-                )
-                continue
-            x, y, width, height = map(float, box)
-            boxes[image].append((names[category], x, y, x + width, y + height))
-        for image in document["images"]:
-            name = image["file_name"]
-            yield _Picture(name, folder / name, boxes[image["id"]])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{labels}: not as COCO writes it ({type(error).__name__}: {error}); {WANTED}"
-        ) from None
-
-
-def _from_voc(labels: Path, images: Path | None, bad: list[str]) -> Iterator[_Picture]:
-    annotations = labels / "Annotations" if (labels / "Annotations").is_dir() else labels
-    folder = images or (labels / "JPEGImages" if (labels / "JPEGImages").is_dir() else labels)
-    files = sorted(annotations.rglob("*.xml"))
-    if not files:
-        raise InputError(f"{labels}: no .xml file in this folder or its Annotations; {WANTED}")
-    for file in files:
-        try:
-            root = ElementTree.parse(file).getroot()
-            boxes = [_voc_box(thing) for thing in root.iter("object")]
-        except (ElementTree.ParseError, ValueError, OSError) as error:
-            bad.append(f"{file.relative_to(labels).as_posix()}: {error}")
-            continue
-        below = file.parent.relative_to(annotations)
-        name = Path(root.findtext("filename") or "").name or f"{file.stem}.jpg"
-        blob = (below / name).as_posix()
-        yield _Picture(blob, folder / blob, boxes)
-
-
-def _voc_box(thing: ElementTree.Element) -> tuple[str, float, float, float, float]:
-    texts = [thing.findtext("name"), *(thing.findtext(f"bndbox/{corner}") for corner in _CORNERS)]
-    if not all(texts):
-        raise ValueError("an object without name or bndbox")
-    xmin, ymin, xmax, ymax = map(float, texts[1:])
-    return texts[0], xmin - 1, ymin - 1, xmax, ymax
-
-
-def _as_tables(labels: Path, pictures: Iterator[_Picture], bad: list[str]) -> AnnotatedSet:
-    boxes: dict[str, list] = {column: [] for column in tables.COLUMNS["tagged"]}
-    images: dict[str, list] = {column: [] for column in tables.COLUMNS["images"]}
-    files: dict[str, Path] = {}
+def _as_tables(
+    labels: Path, names: ImageNames, pictures: Iterator[Picture], bad: list[str]
+) -> AnnotatedSet:
     pictures = list(pictures)
     if any(box[0] == AVERAGE for picture in pictures for box in picture.boxes):
         raise InputError(
             f"{labels}: a class is called {AVERAGE}, which is the name of all classes together;"
             " rename it"
         )
-    for picture in sorted(pictures, key=lambda picture: picture.blob):
-        reason = refused(picture.blob) or (
-            "the image is listed twice" if picture.blob in files else None
-        )
+    found: dict[str, list[Picture]] = {}
+    for picture in pictures:
         try:
-            header = None if reason else read_header(picture.file)
-        except BadImage as error:
-            reason = str(error)
-        corners = np.array([box[1:] for box in picture.boxes], np.float64).reshape(-1, 4)
-        if reason or not np.isfinite(corners).all():
-            bad.append(f"{picture.blob}: {reason or 'a box with a coordinate that is no number'}")
+            blob = names.find(picture.name)
+        except Ambiguous as error:
+            bad.append(f"{picture.name}: {error}")
             continue
-        files[picture.blob] = picture.file
-        folder, filename = tables.split_name(picture.blob)
-        details = picture.file.stat()
-        row = {
+        if blob is None:
+            bad.append(f"{picture.name}: there is no such image below {names.folder}")
+        else:
+            found.setdefault(blob, []).append(picture)
+
+    boxes: dict[str, list] = {column: [] for column in tables.COLUMNS["tagged"]}
+    images: dict[str, list] = {column: [] for column in tables.COLUMNS["images"]}
+    files: dict[str, Path] = {}
+    for blob, same in sorted(found.items()):
+        file = names.folder / blob
+        try:
+            header = read_header(file)
+            rows = _rows(blob, header, same)
+        except (BadImage, _Unusable) as error:
+            bad.append(f"{same[0].name}: {error}")
+            continue
+        files[blob] = file
+        folder, filename = tables.split_name(blob)
+        details = file.stat()
+        for column, value in {
             "filename": filename,
             "folder": folder,
             "height": header.height,
             "width": header.width,
-        }
-        for column, value in {
-            **row,
             "bytes": details.st_size,
             "etag": f"{details.st_size}-{details.st_mtime_ns}",
             "taken_at": header.taken_at,
         }.items():
             images[column].append(value)
-        unit = np.ones(4) if picture.fractions else np.array([header.width, header.height] * 2)
-        shares = np.clip(corners / unit, 0, 1) if len(corners) else np.zeros((1, 4))
-        for name, share in zip(
-            [box[0] for box in picture.boxes] or [NULL], shares.tolist(), strict=True
-        ):
-            for column, value in {
-                **row,
-                "class": name,
-                **dict(zip(_CORNERS, share, strict=True)),
-            }.items():
+        for row in rows:
+            for column, value in row.items():
                 boxes[column].append(value)
     if not files:
         raise InputError(
@@ -223,11 +129,37 @@ def _as_tables(labels: Path, pictures: Iterator[_Picture], bad: list[str]) -> An
     return AnnotatedSet(tables.make("tagged", **boxes), tables.make("images", **images), files, bad)
 
 
-def _json(path: Path) -> dict:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; {WANTED}") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not readable JSON ({error}); {WANTED}") from None
-    return document if isinstance(document, dict) else {}
+class _Unusable(ValueError):
+    """Why the labels of an image cannot be used."""
+
+
+def _rows(blob: str, header: Header, same: list[Picture]) -> list[dict]:
+    """The rows of tagged for an image, of the one entry for it; a NULL row without boxes."""
+    picture = same[0]
+    reason = refused(blob) or picture.fault
+    if len(same) > 1:
+        reason = "the image is listed twice" + (
+            "" if same[1].name == picture.name else f", also as {same[1].name}"
+        )
+    if reason:
+        raise _Unusable(reason)
+    folder, filename = tables.split_name(blob)
+    size = {"height": header.height, "width": header.width}
+    row = {"filename": filename, "folder": folder, **size}
+    corners = np.array([box[1:] for box in picture.boxes], np.float64).reshape(-1, 4)
+    if not np.isfinite(corners).all():
+        raise _Unusable("a box with a coordinate that is no number")
+    unit = np.ones(4) if picture.fractions else np.array([header.width, header.height] * 2)
+    shares = np.clip(corners / unit, 0, 1)
+    for box, given, share in zip(picture.boxes, corners.tolist(), shares.tolist(), strict=True):
+        if not (share[0] < share[2] and share[1] < share[3]):
+            sides = ", ".join(f"{value:g}" for value in given)
+            raise _Unusable(
+                f"a box of {box[0]} has no area inside the picture of {header.width} x"
+                f" {header.height} pixels (xmin, ymin, xmax, ymax: {sides})"
+            )
+    labelled = zip([box[0] for box in picture.boxes], shares.tolist(), strict=True)
+    return [
+        {**row, "class": name, **dict(zip(CORNERS, share, strict=True))}
+        for name, share in (list(labelled) or [(NULL, [0.0] * 4)])
+    ]

@@ -1,0 +1,73 @@
+"""Which file below a folder is meant by the name that a labelled data set gives it.
+
+Other machines write backslashes, `./0.jpg`, or the whole path from their own disk. A name means the
+file whose path below the folder it is, or ends with, or is the end of; never one in another folder.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+
+class Ambiguous(ValueError):
+    """Several files could be meant; the message names two."""
+
+
+def name_parts(name: str) -> tuple[str, ...]:
+    """The folders and the file name of a path as any system writes it, without drive, `.` and what
+    `..` steps out of.
+    """
+    name = re.sub(r"^[A-Za-z]:(?=[\\/])|^file://|^.*\?d=", "", name)  # ?d= is Label Studio's
+    kept: list[str] = []
+    for part in re.split(r"[\\/]", name):
+        if part == ".." and kept:
+            kept.pop()
+        elif part not in ("", ".", ".."):
+            kept.append(part)
+    return tuple(kept)
+
+
+class ImageNames:
+    """The files below a folder, found by the names that data sets give them. The folder is listed
+    when a name is not simply a path below it.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._by_filename: dict[str, list[PurePosixPath]] | None = None
+
+    def find(self, name: str) -> str | None:
+        """The path below the folder, with `/`, of the image that is meant; None when there is none.
+        Raises Ambiguous.
+        """
+        return self._find(name_parts(name)) or self._find(name_parts(unquote(name)))
+
+    def _find(self, parts: tuple[str, ...]) -> str | None:
+        if not parts:
+            return None
+        plain = "/".join(parts)
+        if (self.folder / plain).is_file():
+            return plain
+        listed = self._listed().get(parts[-1], [])
+        inside = [path for path in listed if parts[-len(path.parts) :] == path.parts]
+        if inside:
+            return max(inside, key=lambda path: len(path.parts)).as_posix()
+        longer = [path for path in listed if path.parts[-len(parts) :] == parts]
+        if len(longer) > 1:
+            raise Ambiguous(f"it may be {longer[0]} or {longer[1]}")
+        return longer[0].as_posix() if longer else None
+
+    def _listed(self) -> dict[str, list[PurePosixPath]]:
+        if self._by_filename is None:
+            self._by_filename = defaultdict(list)
+            for path in sorted(_files(self.folder)):
+                self._by_filename[path.name].append(path)
+        return self._by_filename
+
+
+def _files(folder: Path) -> Iterator[PurePosixPath]:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            yield PurePosixPath(path.relative_to(folder).as_posix())
