@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from train.simulation.outcomes import DataSet, Outcome
-from utils.config.keys import KEYS
+from utils.config import KEYS
 from utils.labels import tables
 from utils.labels.tables import blob_names, image_set, image_starts, only, without
 from utils.reserved import AVERAGE, NULL
