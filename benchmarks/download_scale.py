@@ -129,10 +129,11 @@ def make_container(folder: Path, count: int):
     tagging = assignments.reserve(
         tables.empty("tagging"), totag, out, "somebody", datetime.now(UTC)
     )
-    return store.commit(
+    state, _ = store.commit(
         lambda state: Change({"totag": totag, "tagged": tagged, "tagging": tagging}),
         what="making the container",
     )
+    return state
 
 
 def report(what: str, command: list) -> None:

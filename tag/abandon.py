@@ -48,15 +48,13 @@ def main(argv: list[str]) -> int:
     config = load_config(options.config)
     _, labels = open_labels(config)
     labels.read(report_foreign=True)
-    given: Counter = Counter()
 
-    def change(state: State) -> Change | None:
-        given.clear()
+    def change(state: State) -> Change:
         released = give_back(labels, state, options, config.tagger_name)
-        given.update(released.pop("given"))
-        return Change(released) if released else None
+        given = released.pop("given")
+        return Change(released, note=given)
 
-    state = labels.commit(change, what="giving images back")
+    state, given = labels.commit(change, what="giving images back")
     if options.images and (missing := sorted(set(options.images) - set(given))):
         print(f"not out: {', '.join(missing)}")
     by = Counter(given.values())

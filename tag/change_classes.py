@@ -53,10 +53,8 @@ def main(argv: list[str]) -> int:
     asked = parse_change(options.rename, options.merge, options.drop)
     _, labels = open_labels(config)
     labels.read(report_foreign=True)
-    done: dict = {}
 
     def change(state: State) -> Change:
-        done.clear()
         present = {name: labels.table(state, name) for name in CHANGED_TABLES}
         known = {name for frame in present.values() for name in frame["class"].unique()}
         known |= {*config.classes, *state.classes["renamed"], *state.classes["dropped"]}
@@ -66,9 +64,8 @@ def main(argv: list[str]) -> int:
                 f"there are {', '.join(sorted(known - {'NULL'})) or 'none'}"
             )
         classes = recorded(state.classes, asked)
-        done["again"] = sorted(
-            set(asked.renamed.values()) & {*state.classes["renamed"], *state.classes["dropped"]}
-        )
+        used_before = {*state.classes["renamed"], *state.classes["dropped"]}
+        done = {"again": sorted(set(asked.renamed.values()) & used_before)}
         changed = {
             name: with_present_names(name, frame, classes) for name, frame in present.items()
         }
@@ -79,9 +76,9 @@ def main(argv: list[str]) -> int:
             review = labels.table(state, "review")
             changed["review"] = to_review(present["tagged"], review, asked)
             done["review"] = len(changed["review"]) - len(review)
-        return Change(changed, {"classes": classes})
+        return Change(changed, {"classes": classes}, note=done)
 
-    state = labels.commit(change, what="changing classes")
+    state, done = labels.commit(change, what="changing classes")
     return report(config.classes, asked, done, state)
 
 

@@ -62,20 +62,18 @@ def main(argv: list[str]) -> int:
         raise InputError(f"{name}: there are no rows in it")
     if name in state.document["tables"].values():
         raise InputError(f"{name}: it is what the state names already; nothing to take in")
-    done: dict = {}
 
-    def change(now: State) -> Change | None:
+    def change(now: State) -> Change:
         members = settled(labels, now, name) if in_container else {}
         taken = (
             reserve(labels, now, frame, name)
             if kind == "tagging"
             else tag(labels, now, frame, config, options.replace)
         )
-        done["work"] = taken
-        return Change(taken.tables, members) if taken.tables or members else None
+        return Change(taken.tables, members, note=taken)
 
-    state = labels.commit(change, what=f"taking in {name}")
-    work: Taken = done["work"]
+    work: Taken
+    state, work = labels.commit(change, what=f"taking in {name}")
     for fault in work.faults[:20]:
         print(f"{name}: {fault}")
     if len(work.faults) > 20:

@@ -87,7 +87,7 @@ def check(labels: LabelStore, state: State, options: argparse.Namespace) -> int:
                 "nothing was mended, because a table cannot be read:"
                 f" {next(str(f) for f in found if f.rule == 5)}"
             )
-        state = labels.commit(
+        state, _ = labels.commit(
             lambda now: Change(
                 repaired({name: labels.table(now, name) for name in CHECKED}),
                 without_lost_helps(now, found, labels),

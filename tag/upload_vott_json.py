@@ -146,7 +146,7 @@ def send(
     note_sent(items, under_present_names(reviews.rows, state, batch))
     if keep and items:
         batch.write()
-    accepted, corrected = assignments.Accepted(), set()
+    accepted = assignments.Accepted()
     first = {item.blob for item in items if not item.uploaded}
     given = tables.only(handed_out_rows(batch), first) if batch.review else tables.empty("tagged")
     settled = {item.blob for item in items if item.uploaded == digests[item.blob]}
@@ -156,8 +156,7 @@ def send(
         given,
     ]
 
-    def change(state: State) -> Change | None:
-        nonlocal accepted, corrected
+    def change(state: State) -> Change:
         present = {
             name: labels.table(state, name) for name in ("tagged", "tagging", "test", "conflicts")
         }
@@ -201,10 +200,10 @@ def send(
                     changed.get("review", labels.table(state, "review")), sorted(outdated)
                 ),
             }
-        return Change(changed) if changed else None
+        return Change(changed, note=(accepted, corrected))
 
     if items:
-        state = labels.commit(change, what="uploading reviewed images")
+        state, (accepted, corrected) = labels.commit(change, what="uploading reviewed images")
         note_sent(items, under_present_names(reviews.rows, state, batch))
         reviews.notes += [
             f"{blob}: uploaded before, and changed by somebody else since; that stands"

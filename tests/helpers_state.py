@@ -49,7 +49,8 @@ class Project:
         )
 
     def commit(self, members=None, **changed):
-        return self.labels.commit(lambda state: Change(changed, members or {}), what="test")
+        state, _ = self.labels.commit(lambda state: Change(changed, members or {}), what="test")
+        return state
 
     def table(self, name):
         return self.labels.table(self.labels.read(), name)

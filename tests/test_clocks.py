@@ -110,11 +110,11 @@ def test_commits_in_the_same_millisecond_both_stand(store, monkeypatch, capsys):
     monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
     anna, bob = (LabelStore(store.labels, by=name, user_folders=True) for name in ("anna", "bob"))
     anna.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")
-    state = bob.commit(
+    state, _ = bob.commit(
         lambda state: Change({"tagged": labels("a.jpg NULL\nb.jpg NULL")}), what="test"
     )
     out = labels("c.jpg NULL 0 0 0 0 0 0 anna 2026-01-01T00:00:00Z", "tagging")
-    state = anna.commit(lambda state: Change({"tagging": out}), what="test")
+    state, _ = anna.commit(lambda state: Change({"tagging": out}), what="test")
     assert (
         image_set(bob.table(bob.read(report_foreign=True), "tagged")) == {"a.jpg", "b.jpg"}
         and len(state.document["history"]) == 3
@@ -130,7 +130,7 @@ def test_commits_in_the_same_millisecond_both_stand(store, monkeypatch, capsys):
 
 def test_what_another_tool_wrote_in_the_same_second_as_we_did_is_noticed(folder_store, capsys):
     store = LabelStore(folder_store.labels, by="anna", user_folders=True)
-    state = store.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")
+    state, _ = store.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")
     store.read(report_foreign=True)
     # the time of the newest blob is in the state now
     store.commit(lambda state: Change(members={"note": 1}), what="test")

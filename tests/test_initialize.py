@@ -221,7 +221,7 @@ def test_a_cycle_begins_with_the_images_and_the_labels_as_they_are(project):
         width=4,
         folder=["a", ""],
     )
-    state = labels.commit(lambda state: Change({"tagged": tagged}), what="test")
+    state, _ = labels.commit(lambda state: Change({"tagged": tagged}), what="test")
     project.store.images.delete("gone.jpg")
     project.store.images.write("new.jpg", jpeg())
     before = [blob.etag for blob in project.store.labels.list()]

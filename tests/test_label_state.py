@@ -92,24 +92,24 @@ def test_a_commit_writes_a_snapshot_and_the_document_that_names_it(tmp_path):
 def test_only_tables_that_changed_are_written_again_and_nothing_different_is_no_commit(tmp_path):
     store = started(tmp_path)
     before = document(tmp_path)
-    state = store.commit(
+    state, _ = store.commit(
         lambda state: Change({"totag": TOTAG, "tagged": labels("a.jpg NULL")}), what="test"
     )
     assert (
         state.blob("totag") == before["tables"]["totag"]
         and len(list(tmp_path.glob("totag_*.csv"))) == 1
     )
-    again = store.commit(
+    again, _ = store.commit(
         lambda state: Change({"totag": TOTAG, "tagged": labels("a.jpg NULL")}), what="test"
     )
-    none = store.commit(lambda state: None, what="test")
+    none, _ = store.commit(lambda state: None, what="test")
     assert again.commit == none.commit == state.commit == document(tmp_path)["commit"]
 
 
 def test_a_cycle_is_appended_and_may_name_the_tables_of_its_own_commit(tmp_path):
     store = started(tmp_path)
     store.commit(lambda state: Change(cycle={"at": "1"}), what="test")
-    state = store.commit(
+    state, _ = store.commit(
         lambda state: Change(
             {"test": labels("a.jpg NULL")}, cycle=lambda blobs: {"test": blobs["test"]}
         ),
@@ -122,7 +122,7 @@ def test_unknown_members_are_kept_and_given_ones_replaced(tmp_path):
     store = started(tmp_path)
     held = {**document(tmp_path), "invented_later": {"x": 1}}
     (tmp_path / "label_state.json").write_text(json.dumps(held))
-    state = store.commit(
+    state, _ = store.commit(
         lambda state: Change(members={"live": {**state.live, "model": "model_1.pb"}}), what="test"
     )
     assert document(tmp_path)["invented_later"] == {"x": 1} and state.live == {
@@ -178,11 +178,50 @@ def test_after_losing_a_race_the_change_is_made_from_the_new_state(tmp_path):
             other.commit(lambda state: Change({"tagged": labels("bobs.jpg NULL")}), what="test")
         return Change({"tagged": tables.concat("tagged", tagged, labels("anns.jpg NULL"))})
 
-    state = mine.commit(change, what="test")
+    state, _ = mine.commit(change, what="test")
     assert seen == [set(), {"bobs.jpg"}] and image_set(mine.table(state, "tagged")) == {
         "bobs.jpg",
         "anns.jpg",
     }
+
+
+def test_a_commit_returns_what_its_last_try_found(tmp_path):
+    mine, other = store_in(tmp_path), store_in(tmp_path, by="bob")
+    tries = []
+
+    def change(state):
+        tries.append(len(tries))
+        if len(tries) == 1:
+            other.commit(lambda state: Change({"tagged": labels("bobs.jpg NULL")}), what="test")
+        return Change(note=f"try {len(tries)}: {len(mine.table(state, 'tagged'))} rows")
+
+    mine.commit(lambda state: Change({"totag": TOTAG}), what="test")
+    before = mine.read()
+    state, note = mine.commit(
+        lambda state: Change(note=len(mine.table(state, "tagged"))), what="test"
+    )
+    assert (state, note) == (before, 0), "a change without content writes nothing"
+
+    def appended(state):
+        found = change(state)
+        tagged = tables.concat("tagged", mine.table(state, "tagged"), labels("anns.jpg NULL"))
+        return Change({"tagged": tagged}, note=found.note)
+
+    _, note = mine.commit(appended, what="test")
+    assert note == "try 2: 1 rows"
+    assert mine.commit(lambda state: None, what="test")[1] is None
+
+
+def test_what_must_be_on_disk_first_is_there_before_anything_is_written(tmp_path):
+    store, seen = store_in(tmp_path), []
+
+    def first() -> None:
+        seen.append(sorted(blob.name for blob in store.container.list()))
+
+    store.commit(lambda state: Change({"totag": TOTAG}, before_write=first), what="test")
+    assert seen == [[]]
+    store.commit(lambda state: Change(before_write=first), what="test")
+    assert len(seen) == 1, "nothing is to be written"
 
 
 def test_two_first_commits_at_once_both_stand(tmp_path):
@@ -196,7 +235,7 @@ def test_two_first_commits_at_once_both_stand(tmp_path):
             )
         return Change({"totag": TOTAG})
 
-    state = mine.commit(change, what="test")
+    state, _ = mine.commit(change, what="test")
     assert image_set(mine.table(state, "tagged")) == {"b.jpg"} and len(mine.totag(state)) == 40
 
 
@@ -222,7 +261,7 @@ def test_a_commit_whose_answer_was_lost_stands_and_is_not_made_twice(tmp_path, a
         return etag
 
     store = LabelStore(Wrapped(tmp_path, write=write), by="ann", user_folders=True)
-    state = store.commit(lambda state: Change(cycle={"n": len(state.cycles)}), what="test")
+    state, _ = store.commit(lambda state: Change(cycle={"n": len(state.cycles)}), what="test")
     assert (
         state.cycles == document(tmp_path)["cycles"] == [{"n": 0}]
         and len(document(tmp_path)["history"]) == 2 + others
@@ -237,7 +276,7 @@ def test_a_snapshot_whose_answer_was_lost_costs_a_name_and_nothing_else(tmp_path
         return etag
 
     store = LabelStore(Wrapped(tmp_path, write=write), by="ann", user_folders=True)
-    state = store.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")
+    state, _ = store.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")
     assert len(list(tmp_path.glob("tagged_*.csv"))) == 2 and image_set(
         store.table(state, "tagged")
     ) == {"a.jpg"}
@@ -306,13 +345,13 @@ def test_snapshots_that_are_not_on_this_disk_are_kept_by_name_and_refetched_when
     assert fetched == [state.blob("totag")]
     next((tmp_path / "cache").rglob("totag_*.csv")).write_text("filename")
     assert len(store.totag(state)) == 40 and len(fetched) == 2
-    state = store.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")
+    state, _ = store.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")
     assert image_set(store.table(state, "tagged")) == {"a.jpg"} and len(fetched) == 2
 
 
 def test_a_hand_out_shrinks_totag_while_it_is_small(tmp_path, monkeypatch):
     store = started(tmp_path)
-    state = store.commit(
+    state, _ = store.commit(
         lambda state: store.hand_out(state, store.totag(state), ["i001.jpg", "i002.jpg"]),
         what="test",
     )
@@ -322,7 +361,7 @@ def test_a_hand_out_shrinks_totag_while_it_is_small(tmp_path, monkeypatch):
     }
     monkeypatch.setattr("utils.labels.store.SMALL_TOTAG", 10)
     before = state.blob("totag")
-    state = store.commit(
+    state, _ = store.commit(
         lambda state: store.hand_out(state, store.totag(state), ["i003.jpg"]), what="test"
     )
     assert (
@@ -478,5 +517,5 @@ def test_a_program_killed_at_any_moment_leaves_the_state_before_or_after(tmp_pat
         state = store.read()
         assert len(store.table(state, "tagged")) == state.document.get("n", 0)
     # no lock is left behind
-    after = store.commit(lambda state: Change(members={"n": -1}), what="test")
+    after, _ = store.commit(lambda state: Change(members={"n": -1}), what="test")
     assert after.document["n"] == -1

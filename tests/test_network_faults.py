@@ -241,7 +241,7 @@ def test_a_commit_whose_answer_was_lost_after_the_service_wrote_stands_exactly_o
     if not first:
         store.commit(lambda state: Change({"totag": labels("a.jpg NULL", "totag")}), what="test")
     line.break_("lost answer", times, meets=is_put(blob))
-    state = store.commit(
+    state, _ = store.commit(
         lambda state: Change({"tagged": labels("a.jpg NULL")}, cycle={"n": len(state.cycles)}),
         what="test",
     )
@@ -255,7 +255,7 @@ def test_a_commit_whose_answer_was_lost_after_the_service_wrote_stands_exactly_o
 def test_a_commit_of_which_no_answer_ever_comes_stands_when_the_service_wrote_it(line):
     store = store_of(line)
     line.break_("lost answer", ALWAYS, meets=is_put("label_state"))
-    state = store.commit(lambda state: Change(cycle={"n": len(state.cycles)}), what="test")
+    state, _ = store.commit(lambda state: Change(cycle={"n": len(state.cycles)}), what="test")
     assert state.cycles == [{"n": 0}] and history(line) == [state.commit]
 
 
@@ -277,7 +277,7 @@ def test_a_commit_that_the_service_never_takes_is_one_line_and_the_state_before(
     assert line.direct.labels.read("label_state.json")[0] == before
 
     line.proxy.faults.clear()
-    state = store.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")
+    state, _ = store.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")
     assert len(history(line)) == 2 and image_set(store.table(state, "tagged")) == {"a.jpg"}
 
 
@@ -289,7 +289,7 @@ def test_refusals_that_pass_cost_a_commit_nothing_but_another_try(line):
         store.commit(lambda state: Change(cycle={"n": len(state.cycles)}), what="test")
         for _ in range(2)
     ]
-    assert states[-1].cycles == [{"n": 0}, {"n": 1}] and len(history(line)) == 2
+    assert states[-1][0].cycles == [{"n": 0}, {"n": 1}] and len(history(line)) == 2
 
 
 def test_programs_finish_their_work_over_a_line_that_spoils_many_answers():

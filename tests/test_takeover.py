@@ -222,7 +222,7 @@ def test_a_hand_out_from_an_old_container_works_at_once(tmp_path):
         ),
     )
     store = store_in(tmp_path)
-    state = store.commit(
+    state, _ = store.commit(
         lambda state: store.hand_out(state, store.totag(state), ["cam/b.jpg"]), what="test"
     )
     assert image_set(store.table(state, "tagging")) == {"cam/b.jpg"} and image_set(

@@ -132,7 +132,7 @@ def main(argv: list[str]) -> None:
             }
         return Change(changed)
 
-    state = store.commit(change, what="publishing the pretrained model's predictions")
+    state, _ = store.commit(change, what="publishing the pretrained model's predictions")
     boxes = predictions[predictions["class"] != NULL]
     images_of = boxes.drop_duplicates(["folder", "filename", "class"])["class"].value_counts()
     for identity, count in boxes["class"].value_counts().items():

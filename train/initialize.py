@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     write_label_map(config.label_map_path, classes, retired_from(classes, previous))
 
     listing, _ = bring_images(container, config)
-    headers, counts = {}, {}
+    headers = {}
 
     def take_in(state: State) -> Change:
         """The images that are new to this state; called again when somebody else has changed it
@@ -60,15 +60,19 @@ def main(argv: list[str]) -> int:
         )
         known = tables.image_set(now["images"]) | tables.image_set(now["failed"])
         present = tables.image_set(images) | tables.image_set(failed)
-        counts.update(
-            all=len(present), new=len(present - known), failed=len(failed), usable=len(images)
-        )
+        counts = {
+            "all": len(present),
+            "new": len(present - known),
+            "failed": len(failed),
+            "usable": len(images),
+        }
         totag = add_new_images(images, failed, now["totag"], now["tagged"], now["tagging"])
-        return Change(
-            {"images": images, "failed": failed, **({} if totag is None else {"totag": totag})}
-        )
+        changed = {"images": images, "failed": failed}
+        if totag is not None:
+            changed["totag"] = totag
+        return Change(changed, note=counts)
 
-    state = labels.commit(take_in, what="taking in new images")
+    state, counts = labels.commit(take_in, what="taking in new images")
     if config.selection_strategy in USES_EMBEDDINGS and (
         described := describe_images(config, container, labels)
     ):

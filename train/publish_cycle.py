@@ -67,7 +67,7 @@ def publish(
     state = store.read()
     if position_of(state, made.number) is None:
         entry = entry_of(made, publish_files(config, store, made), config)
-        state = store.commit(checked, what="publishing the cycle")
+        state, _ = store.commit(checked, what="publishing the cycle")
     else:
         print("this cycle was published already")
     print(performance_text(made.performance))

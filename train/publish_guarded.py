@@ -152,7 +152,7 @@ def accept(store: LabelStore) -> str:
             )
         return change(now, store, made, entry)
 
-    state = store.commit(accepted, what="accepting the candidate")
+    state, _ = store.commit(accepted, what="accepting the candidate")
     return published_text(state, made.number)
 
 

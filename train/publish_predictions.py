@@ -101,7 +101,7 @@ def main(argv: list[str]) -> None:
             },
         )
 
-    state = store.commit(change, what="publishing predictions")
+    state, _ = store.commit(change, what="publishing predictions")
     boxes = int((predictions["class"] != NULL).sum())
     print(
         f"{len(image_set(predictions))} images, {boxes} boxes by"

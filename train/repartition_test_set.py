@@ -182,10 +182,7 @@ def _top_up(config: Config, store: LabelStore) -> Draw:
 
 
 def _commit(config: Config, store: LabelStore, redraw: bool) -> Draw:
-    drawn = None
-
     def change(state: State) -> Change:
-        nonlocal drawn
         tagged, images = store.table(state, "tagged"), store.table(state, "images")
         if not len(tagged):
             raise InputError(
@@ -209,9 +206,10 @@ def _commit(config: Config, store: LabelStore, redraw: bool) -> Draw:
             f"test in {store.container.address}",
             redraw,
         )
-        return Change({"test": drawn.rows}, {"pretrained_next": True} if redraw else {})
+        members = {"pretrained_next": True} if redraw else {}
+        return Change({"test": drawn.rows}, members, note=drawn)
 
-    store.commit(change, what="drawing the test set")
+    _, drawn = store.commit(change, what="drawing the test set")
     _say(drawn)
     if redraw:
         print("the next training cycle starts from pretrained weights")

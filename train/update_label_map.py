@@ -31,7 +31,6 @@ def main(argv: list[str]) -> None:
     config = load_config(parser.parse_args(argv).config)
     wanted = config.need("classes")
     _, store = open_labels(config)
-    found: dict = {}
 
     def change(state: State) -> Change:
         renamed = state.classes["renamed"]
@@ -43,7 +42,7 @@ def main(argv: list[str]) -> None:
         dropped = {current_name(name, renamed) for name in state.classes["dropped"]}
         dropped = sorted((dropped | set(before)) - set(classes))
         label_map = label_map_for(classes, previous, (), renamed)
-        found.update(
+        found = dict(
             label_map=label_map,
             retired=retired_from(label_map, previous),
             classes=classes,
@@ -55,9 +54,9 @@ def main(argv: list[str]) -> None:
             .map(lambda name: current_name(name, renamed))
             .value_counts(),
         )
-        return Change(members={"classes": {**state.classes, "dropped": dropped}})
+        return Change(members={"classes": {**state.classes, "dropped": dropped}}, note=found)
 
-    store.commit(change, what="recording the classes")
+    _, found = store.commit(change, what="recording the classes")
     write_label_map(config.label_map_path, found["label_map"], found["retired"])
     for name in found["added"]:
         print(

@@ -224,13 +224,9 @@ def _publish(config: Config, labels: LabelStore) -> bool:
     blob = labels.publish_file("embeddings", ".parquet", config.data_dir / FILE)
 
     def change(now: State) -> Change | None:
-        return (
-            None
-            if now.live.get("model")
-            else Change({}, {"live": {**now.live, "embeddings": blob}})
-        )
+        if now.live.get("model"):
+            return None
+        return Change({}, {"live": {**now.live, "embeddings": blob}})
 
-    return (
-        labels.commit(change, what="publishing what images look like").live.get("embeddings")
-        == blob
-    )
+    state, _ = labels.commit(change, what="publishing what images look like")
+    return state.live.get("embeddings") == blob

@@ -69,28 +69,26 @@ class HandOut:
         when the next batch has been chosen.
         """
         batch = self._batch_of(self.labels.read())
-        given: set[str] = set()
 
-        def give_back(state: State) -> Change | None:
+        def give_back(state: State) -> Change:
             out = self._out(state, batch.review)
-            given.clear()
-            given.update(assignments.held_by(out, batch.tagger) & batch.blobs)
+            given = assignments.held_by(out, batch.tagger) & batch.blobs
             if not given:
-                return None
-            return Change(
-                {"review": review_queue.given_back(self.labels.table(state, "review"), given)}
-                if batch.review
-                else assignments.release(
-                    self.labels.table(state, "totag"),
-                    out,
-                    given,
-                    lambda: self.labels.pretrained_only(state),
-                )
+                return Change(note=given)
+            if batch.review:
+                review = review_queue.given_back(self.labels.table(state, "review"), given)
+                return Change({"review": review}, note=given)
+            released = assignments.release(
+                self.labels.table(state, "totag"),
+                out,
+                given,
+                lambda: self.labels.pretrained_only(state),
             )
+            return Change(released, note=given)
 
         if batch is None:
             return self.labels.read()
-        state = self.labels.commit(give_back, what="giving images back")
+        state, given = self.labels.commit(give_back, what="giving images back")
         batch.discarded = True
         batch.write()
         print(f"{len(given)} images of the batch of {batch.reserved_at} are given back")
@@ -195,7 +193,7 @@ class HandOut:
                 {"tagging": tables.concat("tagging", tables.without(tagging, mine), renewed)}
             )
 
-        state = self.labels.commit(reserve_again, what="reserving your images once more")
+        state, _ = self.labels.commit(reserve_again, what="reserving your images once more")
         batch.commit, batch.of_project = state.commit, state.project
         return batch
 
@@ -268,7 +266,7 @@ class HandOut:
             self.why = why["selection"]
             return replace(change, tables={**change.tables, **why})
 
-        state = self.labels.commit(hand_out, what="reserving images")
+        state, _ = self.labels.commit(hand_out, what="reserving images")
         if len(batch.images) == len(before):
             if not before and not self.failed:
                 if batch.review:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import platformdirs
@@ -97,13 +98,24 @@ class State:
 
 @dataclass(frozen=True)
 class Change:
-    """What a commit makes different. Tables whose content is as before are not written again."""
+    """What a commit makes different. Tables whose content is as before are not written again.
+
+    `members`: other top-level members of label_state.json, each replaced as a whole. `cycle` is
+    appended to cycles; a function gets the new {table: blob}. `note`: what the change found in the
+    state that it was made for, for whoever commits it. `before_write` is called before anything is
+    written to the container: it puts on this disk what must be there by then.
+    """
 
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    # other top-level members of label_state.json, each replaced as a whole
     members: dict = field(default_factory=dict)
-    # appended to cycles; a function gets the new {table: blob}
     cycle: dict | Callable[[dict[str, str]], dict] | None = None
+    note: Any = None
+    before_write: Callable[[], None] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it leaves the state as it is, whatever that is."""
+        return not self.tables and not self.members and self.cycle is None
 
 
 def new_commit_id() -> str:
@@ -226,15 +238,15 @@ class LabelStore:
 
     def commit(
         self, change: Callable[[State], Change | None], *, what: str, commit_id: str | None = None
-    ) -> State:
-        """Make `change` part of the state and return the new state; None (or nothing different)
-        from `change` returns the state as it is.
+    ) -> tuple[State, Any]:
+        """Make `change` part of the state; return the new state and the note of the change.
 
-        `what` is said in errors ("handing out images"). `commit_id` only if blobs were published
-        under it before.
+        None (or a change that makes nothing different) leaves the state as it is. `what` is said in
+        errors ("handing out images"). `commit_id` only if blobs were published under it before.
         """
         commit_id = commit_id or new_commit_id()
         written: dict[tuple[str, str], str] = {}
+        wanted: Change | None = None
         tries = Retrying(
             retry=retry_if_exception_type(Conflict),
             wait=wait_random_exponential(multiplier=0.05, max=0.5),
@@ -244,10 +256,11 @@ class LabelStore:
             for attempt in tries:
                 with attempt:
                     state = self.read()
-                    # the answer to the last try was lost; it stands
-                    if self._holds(state, commit_id):
-                        return state
-                    return self._apply(state, change(state), commit_id, written)
+                    # held already: the answer to the last try was lost; it stands
+                    if not self._holds(state, commit_id):
+                        wanted = change(state)
+                        state = self._apply(state, wanted, commit_id, written)
+                    return state, wanted.note if wanted else None
         except RetryError:
             raise OutsideError(
                 f"{what}: {STATE} in {self.container.address} kept changing for ten minutes; try"
@@ -321,8 +334,10 @@ class LabelStore:
             return self._read() or first
 
     def _apply(self, state: State, change: Change | None, commit_id: str, written: dict) -> State:
-        if change is None:
+        if change is None or change.is_empty:
             return state
+        if change.before_write is not None:
+            change.before_write()
         new = {}
         for name, frame in change.tables.items():
             data = tables.to_csv(name, frame, self.user_folders)
