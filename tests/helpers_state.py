@@ -37,9 +37,9 @@ class Project:
     def __init__(self, store, folder: Path, **settings):
         self.config = folder / "config.ini"
         self.config.write_text(store.config_text(tagger_name="anna", **settings), encoding="utf-8")
-        container, self.labels = open_labels(load_config(self.config))
+        self.images, self.labels = open_labels(load_config(self.config))
         for blob in ALL:
-            container.write(blob, encode_jpeg(np.full((100, 200, 3), 128, np.uint8)))
+            self.images.write(blob, encode_jpeg(np.full((100, 200, 3), 128, np.uint8)))
         self.commit(
             images=images(*ALL),
             totag=labels(TOTAG, "totag"),

@@ -14,6 +14,7 @@ from utils.images.decoding import (
     encode_png,
     is_plain,
     read_header,
+    upright_corners,
 )
 
 # 3 high, 2 wide: red, green / blue, black / white, grey
@@ -121,6 +122,27 @@ def test_pictures_come_upright_and_their_header_says_the_upright_size(form, orie
     assert (header.height, header.width) == upright.shape[:2] == turn(PICTURE).shape[:2]
     if form != "JPEG":
         assert np.array_equal(upright, turn(PICTURE))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "JPEG"])
+def test_a_box_of_the_stored_picture_is_turned_as_the_picture_is(form, orientation):
+    stored = np.zeros((60, 100, 3), np.uint8)
+    stored[6:30, 10:30] = 255  # ymin 0.1, ymax 0.5, xmin 0.1, xmax 0.3
+    data = saved(Image.fromarray(stored), form, exif=exif(orientation=orientation))
+    assert read_header(data).orientation == orientation
+
+    upright = decode(data)[..., 0] > 128
+    rows, columns = np.flatnonzero(upright.any(axis=1)), np.flatnonzero(upright.any(axis=0))
+    height, width = upright.shape
+    found = [
+        columns[0] / width,
+        rows[0] / height,
+        (columns[-1] + 1) / width,
+        (rows[-1] + 1) / height,
+    ]
+    turned = upright_corners(np.array([[0.1, 0.1, 0.3, 0.5]]), orientation)
+    assert np.allclose(turned, [found], atol=0.02)
 
 
 def test_a_broken_exif_block_does_not_spoil_the_photograph():

@@ -1,6 +1,7 @@
 """import_labels.py takes in labels made elsewhere, in one commit, under the rules of an upload."""
 
 import pytest
+from helpers_batch import picture
 from helpers_programs import done, run
 from helpers_state import Project
 from helpers_tables import labels
@@ -221,3 +222,181 @@ def test_another_tools_reservations_are_no_labels_however_their_file_is_named(pr
     assert take_in("tagging_99.csv", project.config) == 0
     assert project.rows() == before and "a/1.jpg" in project.names("tagging")
     assert "tagging_99.csv" not in run("tag/status.py", project.config).stderr
+
+
+HEAD = "filename,class,xmin,xmax,ymin,ymax,height,width,folder\n"
+
+
+def written(folder, *rows, head=HEAD):
+    (folder / "x.csv").write_text(head + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+    return folder / "x.csv"
+
+
+def test_one_bad_row_stops_all_until_it_is_said_to_leave_its_image_out(project, tmp_path, capsys):
+    path = written(
+        tmp_path,
+        "1.jpg,gull,0.1,0.5,0.2,0.6,100,200,a",
+        "2.jpg,gull,1,50,0.2,0.6,100,200,a",
+        "2.jpg,gull,0.1,0.5,0.2,0.6,100,200,a",
+        ",,,,,,,,",
+        "1.jpg,NULL,,,,,100,200,b",
+    )
+    before = project.rows()
+    with pytest.raises(InputError) as caught:
+        take_in(path, project.config)
+    assert str(caught.value) == (
+        f"{path}: row 3 (a/2.jpg): xmax is 50; expected fractions of the image, 0 to 1 (pixels"
+        " divided by width and height); correct it, or leave out the images of such rows with"
+        " --skip-bad-rows"
+    )
+    assert project.rows() == before
+    assert take_in(path, project.config, "--skip-bad-rows") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(f"{path}: row 3 (a/2.jpg): xmax is 50") and said[0].endswith(
+        "its image is left out"
+    )
+    assert said[-1].startswith("2 images, 1 boxes, 0 known before, 1 left out")
+    assert project.rows()[-2:] == ["a/1.jpg gull 0.1 0.5 0.2 0.6", "b/1.jpg NULL 0 0 0 0"]
+
+
+def test_nothing_but_bad_rows_is_one_line(project, tmp_path):
+    path = written(tmp_path, "1.jpg,gull,a,0.5,0.2,0.6,100,200,a")
+    with pytest.raises(InputError, match="there are no rows in it that can be read"):
+        take_in(path, project.config, "--skip-bad-rows")
+
+
+@pytest.mark.parametrize(
+    "filename, folder",
+    [
+        ("a\\1.jpg", ""),
+        ("1.jpg", "a\\"),
+        (".\\a\\1.jpg", ""),
+        ("a/1.jpg", ""),
+        ("D:\\photos\\a\\1.jpg", ""),
+        ("/home/anna/photos/a/1.jpg", ""),
+    ],
+)
+def test_names_of_images_may_be_paths_of_another_machine(project, tmp_path, filename, folder):
+    path = written(tmp_path, f"{filename},gull,0.1,0.5,0.2,0.6,100,200,{folder}")
+    take_in(path, project.config)
+    assert "a/1.jpg gull 0.1 0.5 0.2 0.6" in project.rows()
+
+
+def test_a_header_of_a_spreadsheet_is_read(project, tmp_path):
+    head = "Filename, Class, Xmin, Xmax, Ymin, Ymax, Height, Width, Folder\n"
+    take_in(written(tmp_path, "1.jpg,gull,0.1,0.5,0.2,0.6,100,200,a", head=head), project.config)
+    assert "a/1.jpg gull 0.1 0.5 0.2 0.6" in project.rows()
+
+
+def test_rows_that_cannot_be_meant_are_refused_by_row(project, tmp_path, capsys):
+    path = written(
+        tmp_path,
+        "1.jpg,gull,0.5,0.1,0.2,0.6,100,200,a",
+        "2.jpg,gull,0.1,0.5,0.6,0.2,100,200,a",
+        "1.jpg,gull,1.2,1.4,0.2,0.6,100,200,b",
+        "1.jpg,gull,-0.4,-0.1,0.2,0.6,100,200,c",
+        "2.jpg,gull,0.1,0.5,0.2,0.6,100,200,c",
+        "2.jpg,gull,0.1,0.5,1,1.2,100,200,c",
+    )
+    before = project.rows()
+    assert take_in(path, project.config) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[:-1] == [
+        f"{path}: a/1.jpg: row 2: xmin is beyond xmax; left out",
+        f"{path}: a/2.jpg: row 3: ymin is beyond ymax; left out",
+        f"{path}: b/1.jpg: row 4: a box lies outside the picture; left out",
+        f"{path}: c/1.jpg: row 5: a box lies outside the picture; left out",
+        f"{path}: c/2.jpg: row 7: a box lies outside the picture; left out",
+    ]
+    assert project.rows() == before
+
+
+def test_images_that_are_found_by_their_file_name_alone_are_said(project, tmp_path, capsys):
+    head = "filename,class,xmin,xmax,ymin,ymax,height,width\n"
+    project.commit(
+        images=tables.concat(
+            "images",
+            project.table("images"),
+            tables.make(
+                "images", filename=["7.jpg"], folder=["deep/er"], height=[100], width=[200]
+            ),
+        )
+    )
+    rows = ("7.jpg,gull,0.1,0.5,0.2,0.6,100,200", "1.jpg,gull,0.1,0.5,0.2,0.6,100,200")
+    take_in(written(tmp_path, *rows, head=head), project.config)
+    said = capsys.readouterr().out
+    assert (
+        "1 images were found by their file name alone, as the file has no column folder (7.jpg is"
+        " taken for deep/er/7.jpg)"
+    ) in said
+    assert "1.jpg: several images have that file name, such as a/1.jpg and b/1.jpg" in said
+    assert project.names("tagged") == ["d/1.jpg", "d/2.jpg", "d/3.jpg", "deep/er/7.jpg"]
+
+
+def test_labels_for_images_that_are_out_to_somebody_else_name_them(project, tmp_path, capsys):
+    path = project.csv(tmp_path / "x.csv", "c/1.jpg gull 0 1 0 1\nc/2.jpg gull 0 1 0 1")
+    take_in(path, project.config)
+    said = capsys.readouterr().out
+    assert "1 images are out to bob and labelled now (c/2.jpg): what bob uploads otherwise" in said
+    assert "out to anna" not in said
+
+
+TURNS = {  # where a box at the left upper corner of the stored picture is in the upright one
+    1: "0 0.25 0 0.5",
+    2: "0.75 1 0 0.5",
+    3: "0.75 1 0.5 1",
+    4: "0 0.25 0.5 1",
+    5: "0 0.5 0 0.25",
+    6: "0.5 1 0 0.25",
+    7: "0.5 1 0.75 1",
+    8: "0 0.5 0.75 1",
+}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_boxes_drawn_in_the_stored_picture_are_turned_with_it_and_asked_about_where_nothing_tells(
+    project, tmp_path, orientation
+):
+    container = project.images
+    container.write("a/1.jpg", picture(orientation=orientation))  # 200 x 100 as it is stored
+    sideways = orientation > 4
+    height, width = (200, 100) if sideways else (100, 200)
+    project.commit(
+        images=tables.concat(
+            "images",
+            tables.without(project.table("images"), {"a/1.jpg"}),
+            tables.make("images", filename=["1.jpg"], folder=["a"], height=[height], width=[width]),
+        )
+    )
+    as_stored = written(tmp_path, "1.jpg,gull,0,0.25,0,0.5,100,200,a")
+    if orientation in (2, 3, 4):
+        with pytest.raises(InputError) as caught:
+            take_in(as_stored, project.config)
+        assert str(caught.value).startswith("1 images are turned by EXIF, and their size does not")
+        assert "--boxes-are upright (most tools show that one) or --boxes-are stored" in str(
+            caught.value
+        )
+        take_in(as_stored, project.config, "--boxes-are", "upright")
+        assert "a/1.jpg gull 0 0.25 0 0.5" in project.rows()
+        assert take_in(as_stored, project.config) == 0  # known before: there is nothing to ask
+    elif sideways:
+        assert take_in(as_stored, project.config) == 1  # their size tells that they are not upright
+        assert take_in(as_stored, project.config, "--boxes-are", "upright") == 1
+    take_in(as_stored, project.config, "--boxes-are", "stored", "--replace")
+    assert f"a/1.jpg gull {TURNS[orientation]}" in project.rows()
+    row = tables.only(project.table("tagged"), {"a/1.jpg"}).iloc[0]
+    assert (row["height"], row["width"]) == (height, width)
+
+
+def test_the_size_of_a_sideways_picture_tells_that_its_boxes_are_upright(project, tmp_path):
+    project.images.write("a/1.jpg", picture(orientation=6))
+    project.commit(
+        images=tables.concat(
+            "images",
+            tables.without(project.table("images"), {"a/1.jpg"}),
+            tables.make("images", filename=["1.jpg"], folder=["a"], height=[200], width=[100]),
+        )
+    )
+    path = written(tmp_path, "1.jpg,gull,0,0.25,0,0.5,200,100,a", "1.jpg,NULL,,,,,100,200,b")
+    assert take_in(path, project.config) == 0
+    assert "a/1.jpg gull 0 0.25 0 0.5" in project.rows() and "b/1.jpg" in project.names("tagged")

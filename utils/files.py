@@ -65,6 +65,19 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def path_parts(name: str) -> tuple[str, ...]:
+    """The folders and the file name of a path as any system writes it, without drive, `.` and what
+    `..` steps out of.
+    """
+    kept: list[str] = []
+    for part in re.split(r"[\\/]", re.sub(r"^[A-Za-z]:(?=[\\/])|^file://", "", name)):
+        if part == ".." and kept:
+            kept.pop()
+        elif part not in ("", ".", ".."):
+            kept.append(part)
+    return tuple(kept)
+
+
 def refused(blob: str) -> str | None:
     """Why a blob of this name is not taken: it would leave the folder it is put into, or a CSV
     cannot carry it. None = it is taken.

@@ -63,7 +63,7 @@ def read_annotated(labels: Path, images: Path | None = None) -> AnnotatedSet:
         pictures = from_coco(labels, bad)
     elif labels.suffix.lower() == ".csv":
         folder = images or labels.parent
-        pictures = from_csv(labels)
+        pictures = from_csv(labels, bad)
     else:
         raise InputError(
             f"{labels}: no labels"

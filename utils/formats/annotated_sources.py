@@ -15,8 +15,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from utils.errors import InputError
-from utils.formats.image_names import name_parts
+from utils.files import path_parts
 from utils.labels import tables
+from utils.labels.csv_rows import read_rows
 from utils.reserved import NULL
 
 WANTED = (
@@ -39,10 +40,12 @@ class Picture:
     fault: str = ""
 
 
-def from_csv(labels: Path) -> Iterator[Picture]:
+def from_csv(labels: Path, bad: list[str]) -> Iterator[Picture]:
     if not labels.is_file():
         raise InputError(f"{labels}: no such file; {WANTED}")
-    frame = tables.parse("tagged", labels)
+    rows = read_rows("tagged", labels, str(labels))
+    bad += [str(row) for row in rows.bad]
+    frame = rows.of_images_without_bad_rows().frame
     for blob, rows in frame.groupby(tables.blob_names(frame).to_numpy()):
         rows = rows[(rows["class"] != NULL).to_numpy()]
         boxes = list(
@@ -128,7 +131,7 @@ def from_voc(labels: Path, bad: list[str]) -> Iterator[Picture]:
             bad.append(f"{file.relative_to(labels).as_posix()}: {error}")
             continue
         below = file.parent.relative_to(annotations)
-        listed = name_parts(root.findtext("filename") or "")
+        listed = path_parts(root.findtext("filename") or "")
         name = listed[-1] if listed else f"{file.stem}.jpg"
         yield Picture((below / name).as_posix(), boxes)
 

@@ -10,23 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from utils.files import path_parts
+
+_LABEL_STUDIO = re.compile(r"^.*\?d=")  # its address of a local file
+
 
 class Ambiguous(ValueError):
     """Several files could be meant; the message names two."""
-
-
-def name_parts(name: str) -> tuple[str, ...]:
-    """The folders and the file name of a path as any system writes it, without drive, `.` and what
-    `..` steps out of.
-    """
-    name = re.sub(r"^[A-Za-z]:(?=[\\/])|^file://|^.*\?d=", "", name)  # ?d= is Label Studio's
-    kept: list[str] = []
-    for part in re.split(r"[\\/]", name):
-        if part == ".." and kept:
-            kept.pop()
-        elif part not in ("", ".", ".."):
-            kept.append(part)
-    return tuple(kept)
 
 
 class ImageNames:
@@ -42,7 +32,9 @@ class ImageNames:
         """The path below the folder, with `/`, of the image that is meant; None when there is none.
         Raises Ambiguous.
         """
-        return self._find(name_parts(name)) or self._find(name_parts(unquote(name)))
+        return self._find(path_parts(_LABEL_STUDIO.sub("", name))) or self._find(
+            path_parts(unquote(name))
+        )
 
     def _find(self, parts: tuple[str, ...]) -> str | None:
         if not parts:

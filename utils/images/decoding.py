@@ -13,6 +13,8 @@ import numpy as np
 from PIL import ExifTags, Image
 
 _SIDEWAYS = {5, 6, 7, 8}
+_FROM_THE_RIGHT = {2, 3, 6, 7}  # orientations whose upright left edge is the stored end of its axis
+_FROM_BELOW = {3, 4, 7, 8}
 _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -39,7 +41,7 @@ class BadImage(ValueError):
 @dataclass(frozen=True)
 class Header:
     """What is known without decoding. Width and height are pixels of the upright image;
-    `orientation` is EXIF's 1-8.
+    `orientation` is EXIF's 1-8: how the stored picture is turned.
 
     `taken_at` is ISO 8601, "" when unknown: UTC where the file names its offset, else the camera's
     clock taken for UTC.
@@ -79,7 +81,28 @@ def read_header(source: Path | bytes) -> Header:
     with _opened(source) as image:
         orientation = _orientation(image)
         width, height = image.size[::-1] if orientation in _SIDEWAYS else image.size
-        return Header(width, height, orientation, _taken_at(image))
+        if image.format == "TIFF":
+            orientation = image.tag_v2.get(ExifTags.Base.Orientation, 1)
+        return Header(width, height, orientation if orientation in _TURN else 1, _taken_at(image))
+
+
+def is_sideways(orientation: int) -> bool:
+    """Whether the stored picture of this EXIF orientation lies on its side."""
+    return orientation in _SIDEWAYS
+
+
+def upright_corners(corners: np.ndarray, orientation: int) -> np.ndarray:
+    """Boxes that were drawn in the picture as it is stored, as boxes of the upright one: (n, 4)
+    xmin, ymin, xmax, ymax as fractions, of a picture of this EXIF orientation.
+    """
+    xmin, ymin, xmax, ymax = corners.T
+    if orientation in _SIDEWAYS:
+        xmin, ymin, xmax, ymax = ymin, xmin, ymax, xmax
+    if orientation in _FROM_THE_RIGHT:
+        xmin, xmax = 1 - xmax, 1 - xmin
+    if orientation in _FROM_BELOW:
+        ymin, ymax = 1 - ymax, 1 - ymin
+    return np.stack([xmin, ymin, xmax, ymax], axis=1)
 
 
 def is_plain(data: bytes) -> bool:

@@ -64,7 +64,7 @@ _INTS = {"height", "width", "bytes"}
 _COUNTS = {"images", "boxes"}  # whole numbers that may be missing: float64 in memory
 _BLOCK = 8 << 20  # bytes of CSV that are parsed at once
 # What an old file may lack; every other column is required.
-_OPTIONAL = {
+OPTIONAL = {
     "folder",
     "box_confidence",
     "image_confidence",
@@ -126,9 +126,7 @@ def parse(table: str, source: bytes | Path, name: str = "") -> pd.DataFrame:
     columns = COLUMNS[table]
     types = {column: _arrow_type(column) for column in columns}
     present = header(source)
-    if required := [
-        column for column in columns if column not in present and column not in _OPTIONAL
-    ]:
+    if required := missing_columns(table, present):
         raise InputError(
             f"{name}: the column {', '.join(required)} is missing; a {table} CSV has"
             f" {','.join(columns)}"
@@ -172,6 +170,20 @@ def parse(table: str, source: bytes | Path, name: str = "") -> pd.DataFrame:
     table = pa.table(filled)
     del read, filled  # so that each column is given back once it is converted
     return _typed(table)
+
+
+def missing_columns(table: str, present: list[str]) -> list[str]:
+    """The columns that a file of that table must have and does not."""
+    return [column for column in COLUMNS[table] if column not in present and column not in OPTIONAL]
+
+
+def is_number(column: str) -> bool:
+    """Is it a number in memory, not text?"""
+    return column in _FLOATS or is_whole_number(column)
+
+
+def is_whole_number(column: str) -> bool:
+    return column in _INTS
 
 
 def header(source: bytes | Path) -> list[str]:
