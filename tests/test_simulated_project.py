@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from train.network.weights_digest import weights_digest
 from train.simulation.choice import Rules, choose, stored
 from train.simulation.labelling import Schedule, play
-from train.simulation.outcomes import DataSet, Outcome, Recipe, TrainedSets, weights_digest
+from train.simulation.outcomes import DataSet, Outcome, Recipe, TrainedSets
 from utils.boxes.detections import Detections, totag_rows
 from utils.labels import tables
 

@@ -25,7 +25,8 @@ from train.simulation.labelling import Schedule, classes_of, divide, play
 from train.simulation.training import ChildTrainer, use_threads
 from train.network.quiet import silence
 from tqdm import tqdm
-from train.simulation.outcomes import DataSet, Recipe, TrainedSets, Trainer, weights_digest
+from train.network.weights_digest import weights_digest
+from train.simulation.outcomes import DataSet, Recipe, TrainedSets, Trainer
 
 from utils.formats.annotated_sets import read_annotated
 from utils.arguments import Parser, number, share, whole_number

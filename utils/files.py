@@ -1,7 +1,8 @@
-"""Files on the local disk: written beside and renamed, and where a blob of a given name may lie
-below a folder.
+"""Files on the local disk: written beside and renamed, their digests, and where a blob of a given
+name may lie below a folder.
 """
 
+import hashlib
 import os
 import re
 import secrets
@@ -76,6 +77,12 @@ def path_parts(name: str) -> tuple[str, ...]:
         elif part not in ("", ".", ".."):
             kept.append(part)
     return tuple(kept)
+
+
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def refused(blob: str) -> str | None:

@@ -16,7 +16,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from tqdm import tqdm
 
 from utils.errors import InputError, OutsideError
-from utils.files import replace_file, write_text
+from utils.files import replace_file, sha256_of, write_text
 
 _TIMEOUT = (10, 60)  # seconds: to connect, between two pieces
 _PIECE = 1 << 20
@@ -39,7 +39,7 @@ def fetch_url(url: str, target: Path, sha256: str | None = None) -> Path:
     if target.is_file():
         if what := stand_in(target):
             raise OutsideError(f"{target}: {what}; delete it and run again")
-        if sha256 and _sha256(target) != sha256:
+        if sha256 and sha256_of(target) != sha256:
             raise OutsideError(
                 f"{target} is not the file that was published (its SHA-256 differs); delete it and"
                 " run again"
@@ -64,7 +64,7 @@ def fetch_url(url: str, target: Path, sha256: str | None = None) -> Path:
     if what := stand_in(part):
         _forget(part)
         raise OutsideError(f"{shown(url)}: what came is {what}; {otherwise}")
-    if sha256 and _sha256(part) != sha256:
+    if sha256 and sha256_of(part) != sha256:
         _forget(part)
         raise OutsideError(
             f"{shown(url)}: what came is not the file that was published (its SHA-256 differs);"
@@ -102,7 +102,7 @@ def place_for(url: str, folder: Path) -> Path:
     )
     if place.is_file() or not by_hand.is_file():
         return place
-    return by_hand if split_checksum(url)[1] in (None, _sha256(by_hand)) else place
+    return by_hand if split_checksum(url)[1] in (None, sha256_of(by_hand)) else place
 
 
 def stand_in(file: Path) -> str | None:
@@ -244,8 +244,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, _BROKEN):
         return "no connection"
     return str(error)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

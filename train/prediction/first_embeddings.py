@@ -13,9 +13,9 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from train.network.quiet import silence
+from train.network.weights_digest import weights_digest
 from train.prediction.embedding_file import FILE, EmbeddingFile
 from train.prediction.journal import PredictionJournal
-from train.simulation.outcomes import weights_digest
 from utils.boxes.detections import Detections
 from utils.config import Config
 from utils.errors import OutsideError

@@ -12,7 +12,6 @@ strategies share are trained once.
 
 import dataclasses
 import functools
-import glob
 import hashlib
 import json
 import shutil
@@ -24,7 +23,7 @@ import pandas as pd
 
 from train.evaluation.average_precision import measure
 from utils.boxes.detections import Detections, totag_rows
-from utils.files import write_bytes
+from utils.files import sha256_of, write_bytes
 from utils.labels import tables
 from utils.labels.assignments import row_digests
 from utils.labels.tables import blob_names, image_set, only
@@ -92,7 +91,7 @@ class DataSet:
         once.
         """
         lines = [
-            f"{part} {image!r} {_content(self.files[image])} {rows}"
+            f"{part} {image!r} {sha256_of(self.files[image])} {rows}"
             for part, frame in (("pool", self.pool), ("test", self.test))
             for image, rows in sorted(row_digests(frame).items())
         ]
@@ -202,25 +201,3 @@ class TrainedSets:
         ).hexdigest()[:24]
 
     _empty = tables.empty("totag")
-
-
-def weights_digest(checkpoint: str) -> str:
-    """What the checkpoint of a recipe holds, as a digest; "" and scratch stand for themselves, and
-    so does what is not there.
-    """
-    given = Path(checkpoint.removesuffix(".index").removesuffix(".data-00000-of-00001"))
-    place, pattern = (
-        (given, "**/*") if given.is_dir() else (given.parent, f"{glob.escape(given.name)}.*")
-    )
-    files = [] if checkpoint in ("", "scratch") else sorted(place.glob(pattern))
-    contents = [
-        _content(file)
-        for file in files
-        if file.suffix == ".index" or file.suffix.startswith(".data-")
-    ]
-    return hashlib.sha256("".join(contents).encode()).hexdigest()[:32] if contents else checkpoint
-
-
-def _content(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
