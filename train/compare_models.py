@@ -1,5 +1,5 @@
 """Decides whether the cycle's model may go live: both it and the live one are measured on today's
-test images (utils/paired_bootstrap.py).
+test images (train/evaluation/bootstrap.py).
 
 Test images that a published model was trained on (after the test set was drawn anew) do not count.
 The verdict is noted in cycle.json, where publish_cycle.py --guarded finds it. What the live model

@@ -3,8 +3,8 @@ data_dir and prints it.
 
 AP is the average precision of PASCAL VOC (all points, overlap 0.5); threshold is the score with the
 best F1, precision and recall are those at it; coco_ap and coco_ap50 are pycocotools'.
-utils/evaluation.py names the sources. Besides, the model that was live until now is measured on the
-images that were drawn at random and labelled since (utils/random_share.py).
+train/evaluation/average_precision.py names the sources. Besides, the model that was live until now
+is measured on the images that were drawn at random and labelled since (random_share.py beside it).
 """
 
 import _repo_root  # noqa: F401, I001

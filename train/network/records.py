@@ -6,7 +6,7 @@ re-encoded; those more than three times the size of what the model sees shrunk t
 so that training does not decode 20 megapixels to look at one. Records stream from the files to the
 shards, so memory does not grow with their number. Their order is a seeded shuffle of all, so a
 small shuffle buffer is enough. Every image is there once; classes are balanced while reading, from
-`images_of_class` (training_input.py).
+`images_of_class` (input.py).
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """Which images of a pool are taken: the best ones, with quotas per class, turns of the image
 folders and a limit per burst.
 
-What an image is worth is decided elsewhere (utils/strategies.py). All arrays have one place per
-image of the pool, unless said otherwise; nothing here loops over images.
+What an image is worth is decided elsewhere (strategies.py). All arrays have one place per image of
+the pool, unless said otherwise; nothing here loops over images.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """What an image is worth to the next model, and which images a batch gets: one function per
 strategy, and `select`.
 
-Nothing here reads or writes; utils/selection_context.py makes a Context from tables.
+Nothing here reads or writes; context.py makes a Context from tables.
 """
 
 import math

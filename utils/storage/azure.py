@@ -1,6 +1,4 @@
-"""Azure Blob Storage as containers (utils/storage.py). The only module that imports Azure's
-packages.
-"""
+"""Azure Blob Storage as containers (container.py). No other module imports Azure's packages."""
 
 import base64
 import binascii
