@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import secrets
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,6 +106,13 @@ def refused(blob: str) -> str | None:
     if os.name == "nt":
         return _refused_by_windows(parts)
     return None
+
+
+def folded(name: str) -> str:
+    """The form in which two spellings of a file name are compared: file systems change case and the
+    encoding of accents.
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def local_path(folder: Path, blob: str) -> Path:

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from utils.files import folded
 from utils.labels.tables import split_name
 
 LONGEST = 100  # characters
@@ -78,13 +79,6 @@ def folder_names(
         used.add(folded(name))
         names[folder] = name
     return names
-
-
-def folded(name: str) -> str:
-    """The form in which two spellings of a file name are compared: file systems change case and the
-    encoding of accents.
-    """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _safe(stem: str, ending: str, longest: int) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from utils.batch.batch import Batch, Item
-from utils.batch.local_names import folded
 from utils.errors import InputError
+from utils.files import folded
 from utils.formats.sheets import Box, same_boxes, unmoved
 from utils.formats.vott import (
     LISTED,

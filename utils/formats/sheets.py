@@ -6,10 +6,14 @@ ymin, ymax. Everything here is pure.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
+from utils.files import folded
+from utils.formats.names import Names
 from utils.images.canvas import same_shape
 
 _SAME = 0.05  # pixels: a box that moved by less is as it was handed out
@@ -35,12 +39,52 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Sheet:
-    """An image as it is handed out: its name in the folder, its size in pixels and its boxes."""
+    """An image as it is handed out: its name in the folder, its size in pixels (0: not known) and
+    its boxes (None: not known).
+    """
 
     name: str
     width: int
     height: int
-    boxes: tuple[Box, ...] = ()
+    boxes: tuple[Box, ...] | None = ()
+
+
+@dataclass(frozen=True)
+class HandedOut:
+    """A batch as annotation tools see it. images: {"folder/name": Sheet}; tags: those on offer;
+    place: the folder in which the image folders lie; number: a text that no other batch has.
+    """
+
+    place: Path
+    images: dict[str, Sheet]
+    tags: tuple[str, ...] = ()
+    number: str = ""
+
+    @property
+    def folders(self) -> list[str]:
+        """The image folders, in order."""
+        return list(dict.fromkeys(key.rpartition("/")[0] for key in self.images))
+
+    def inside(self, folder: str) -> dict[str, Sheet]:
+        """{file name: Sheet} of one image folder."""
+        return {
+            sheet.name: sheet
+            for key, sheet in self.images.items()
+            if key.rpartition("/")[0] == folder
+        }
+
+    def find(self, name: str, folder: str = "") -> str | None:
+        """The image that a file means by `name`; of several of that name the one in `folder`. None
+        when it is none of this batch, or nobody can tell.
+        """
+        found = self._names.find(name)
+        if len(found) > 1:
+            found = [key for key in found if key.rpartition("/")[0] == folder]
+        return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def _names(self) -> Names:
+        return Names(self.images, folded)
 
 
 @dataclass(frozen=True)
@@ -48,13 +92,13 @@ class Review:
     """What a person's file says of one image.
 
     `reviewed`: a person has decided, and `boxes` are all that is there (none: nothing is there).
-    Without `reviewed` the image stays reserved; `why` is what a person must know of it then (that
-    it was skipped, say), "" for an image that nobody has opened. With `fault` the file is wrong
-    about this image, and nothing of it is taken.
+    Without `reviewed` the image stays reserved, and `boxes` are what the file shows as it stands;
+    `why` is what a person must know of it then (that it was skipped, say), "" for an image on which
+    nobody left a mark. With `fault` the file is wrong about this image, and nothing of it is taken.
 
     notes: boxes that were left out, and why. views: the (width, height) in pixels in which the
     boxes were drawn, as far as the file says so. seconds: how long the person worked on it; at:
-    when it was decided (ISO 8601); both where the tool says so.
+    when it was decided (UTC, ISO 8601); both where the tool says so.
     """
 
     reviewed: bool = False
@@ -69,6 +113,38 @@ class Review:
     def fits(self, width: int, height: int) -> bool:
         """Were all boxes drawn in views with the proportions of such an image?"""
         return fit_all(self.views, width, height)
+
+
+class Fault(ValueError):
+    """A file says something of an image that is no box, or no statement; the message says what."""
+
+
+def no_area(place: int, tag: str) -> str:
+    """The note on a box that was left out."""
+    return f"box {place} ({tag}) has no area inside the image and was left out"
+
+
+def checked_tag(tag: object, place: int) -> str:
+    """The tag of a box as text. Raises Fault when it is none: without the box, its image would
+    count as one in which less is there.
+    """
+    if not isinstance(tag, str) or not tag.strip():
+        raise Fault(f"box {place} has no label; give it one, or delete the box")
+    if any("\ud800" <= char <= "\udfff" for char in tag):
+        raise Fault(f"box {place} has a label that is not valid Unicode")
+    return tag
+
+
+def known_score(score: object) -> float | None:
+    """A model's score as files have it; None for anything but a number from 0 to 1."""
+    number = isinstance(score, (int, float)) and not isinstance(score, bool)
+    return float(score) if number and 0 <= score <= 1 else None
+
+
+def plain_tags(classes: Iterable[str], known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """{tag: class} for a tool in which classes keep their names; what is `known` stays in front."""
+    known = dict(known or {})
+    return {**known, **{name: name for name in classes if name not in known.values()}}
 
 
 def fit_all(views: frozenset[tuple[float, float]], width: int, height: int) -> bool:

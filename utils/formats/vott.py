@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from utils.formats.returned import BadFile
 from utils.formats.sheets import Box, Sheet, fit_all, fractions, same_boxes
 
 LISTED = (".jpg", ".jpeg", ".png", ".gif")  # what VoTT shows of a folder
@@ -21,7 +22,7 @@ _TWICE = object()  # in place of regions: they are there twice, and differ
 _NAMES_WANTED = "write the file names as its keys, or draw the boxes anew in VoTT 1.7"
 
 
-class BadVott(ValueError):
+class BadVott(BadFile):
     """The file is not a VoTT 1.x project; the message says what is wrong with it."""
 
 
