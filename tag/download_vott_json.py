@@ -6,17 +6,10 @@ import _repo_root  # noqa: F401  I001
 
 from pathlib import Path
 
-from utils.labels import review_queue
-from utils.labels import tables
 from utils.arguments import Parser, number
-from utils.batch.batch import at_work, check_place
-from utils.config import Config, load_config
+from utils.config import load_config
+from utils.config.keys import STRATEGIES
 from utils.errors import InputError, run_program
-from utils.batch.hand_out import HandOut, Request
-from utils.labels.store import open_labels
-from utils.selection.context import summary
-from utils.selection.strategies import STRATEGIES
-from utils.formats.vott import drawable
 
 
 def main(argv: list[str]) -> int:
@@ -64,10 +57,7 @@ def main(argv: list[str]) -> int:
     ).add_mutually_exclusive_group()
     again.add_argument(
         "--review",
-        dest="review",
-        action="store_const",
-        const=review_queue.QUEUE,
-        default="",
+        action="store_true",
         help=(
             "those that are queued for it (change_classes.py --review); the upload replaces their"
             " boxes"
@@ -75,16 +65,12 @@ def main(argv: list[str]) -> int:
     )
     again.add_argument(
         "--review-class",
-        dest="review",
         metavar="NAME",
-        type=lambda name: review_queue.OF_CLASS + name,
         help="those with a box of this class, queued ones first",
     )
     again.add_argument(
         "--review-random",
-        dest="review",
-        action="store_const",
-        const=review_queue.RANDOM,
+        action="store_true",
         help="a random sample of all",
     )
     present = parser.add_argument_group(
@@ -102,7 +88,8 @@ def main(argv: list[str]) -> int:
         ),
     )
     options = parser.parse_args(argv)
-    if options.review and (options.class_map or options.strategy or options.score_between):
+    reviewing = options.review or options.review_class is not None or options.review_random
+    if reviewing and (options.class_map or options.strategy or options.score_between):
         raise InputError(
             "a class map, --strategy and --score-between choose among images to tag, not for"
             " review; leave one of them out"
@@ -115,56 +102,25 @@ def main(argv: list[str]) -> int:
         )
 
     config = load_config(options.config)
-    place = config.need("tagging_location")
-    check_place(place)
-    with at_work(place):
-        return hand_out_batch(config, Request(**vars(options)))
+    config.need("tagging_location")
 
+    from utils.batch.downloading import download
+    from utils.batch.hand_out import Request
+    from utils.labels import review_queue
 
-def hand_out_batch(config: Config, request: Request) -> int:
-    """Make or finish the batch in tagging_location, and print what a person must know, the closing
-    line last.
-    """
-    container, labels = open_labels(config)
-    state = labels.read(report_foreign=True)
-    if state.blob("totag") is None and not request.review:
-        raise InputError(
-            f"{labels.container.address}: no images are listed there yet; "
-            "run train/active_learning_initialize.sh CONFIG on the training machine first"
-        )
-    request.review = review_queue.under_present_name(request.review, state.classes["renamed"])
-    hand_out = HandOut(config, container, labels, request)
-    if request.discard:
-        state = hand_out.discard()
-    batch = hand_out.present(state) or hand_out.restored(state) or hand_out.new()
-    if batch.images and not batch.review:
-        hand_out.why = labels.table(state, "selection")
-    hand_out.complete(batch)
-
-    boxes = sum(
-        len(drawable(item.boxes, item.width, item.height)) for item in batch.images.values()
+    request = Request(
+        options.config,
+        options.count,
+        class_map=options.class_map,
+        strategy=options.strategy,
+        score_between=options.score_between,
+        by_folder=options.by_folder,
+        review=review_queue.how(options.review, options.review_class, options.review_random),
+        again=options.again,
+        discard=options.discard,
     )
-    for line in [
-        *hand_out.notes,
-        *summary(tables.only(hand_out.why, batch.blobs), hand_out.pool_size),
-    ]:
+    for line in download(config, request):
         print(line)
-    for blob, reason in hand_out.failed.items():
-        print(
-            f"{blob}: {reason}; it is labelled still, and no longer to be looked at again"
-            if batch.review
-            else (
-                f"{blob}: {reason}; listed in the table of failed images, and another takes its"
-                " place"
-            )
-        )
-    if len(batch.images) < batch.wanted:
-        print(f"{batch.wanted} images were asked for; there are no more to hand out")
-    projects = ", ".join(str(batch.project(folder)) for folder in batch.folders)
-    print(
-        f"{len(batch.images)} images{' to look at again' if batch.review else ''}, {boxes} boxes →"
-        f" {projects}"
-    )
     return 0
 
 

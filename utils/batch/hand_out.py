@@ -64,9 +64,9 @@ class HandOut:
         self.why, self.notes, self.pool_size = tables.empty("selection"), (), None
         self.old: Batch | None = None  # a batch on disk that is done with
 
-    def discard(self) -> State:
+    def discard(self) -> tuple[State, list[str]]:
         """Give the images of the batch on this disk back, whatever was drawn in them. Its files go
-        when the next batch has been chosen.
+        when the next batch has been chosen. The state after it, and a line for people.
         """
         batch = self._batch_of(self.labels.read())
 
@@ -87,12 +87,11 @@ class HandOut:
             return Change(released, note=given)
 
         if batch is None:
-            return self.labels.read()
+            return self.labels.read(), []
         state, given = self.labels.commit(give_back, what="giving images back")
         batch.discarded = True
         batch.write()
-        print(f"{len(given)} images of the batch of {batch.reserved_at} are given back")
-        return state
+        return state, [f"{len(given)} images of the batch of {batch.reserved_at} are given back"]
 
     def present(self, state: State) -> Batch | None:
         """The batch on this disk that is to be gone on with. None when there is none, or nothing of
@@ -118,10 +117,6 @@ class HandOut:
                 )
             batch.sweep()
             batch.drop(batch.blobs - held)
-            print(
-                f"going on with the batch of {batch.reserved_at}: {len(batch.images)} of"
-                f" {batch.wanted} images are reserved"
-            )
             return batch
         held = self._live(out, assignments.held_by(out, batch.tagger)) & batch.blobs
         lost = [

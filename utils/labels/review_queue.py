@@ -84,6 +84,15 @@ def nothing_left(tagged: pd.DataFrame, review: pd.DataFrame, how: str) -> str:
     )
 
 
+def how(queue: bool, of_class: str | None, random: bool) -> str:
+    """How images are chosen, from what was asked for (at most one); "" for no review at all."""
+    if of_class is not None:
+        return OF_CLASS + of_class
+    if queue:
+        return QUEUE
+    return RANDOM if random else ""
+
+
 def under_present_name(how: str, renamed: Mapping[str, str]) -> str:
     """`how`, with a class that was renamed under the name it has now."""
     return (

@@ -1,0 +1,82 @@
+"""A download from beginning to end: the batch in tagging_location is made or finished, and what a
+person must know is said in lines.
+"""
+
+from collections.abc import Iterator
+
+from utils.batch.batch import Batch, at_work, check_place
+from utils.batch.hand_out import HandOut, Request
+from utils.config import Config
+from utils.errors import InputError
+from utils.formats.vott import drawable
+from utils.labels import review_queue, tables
+from utils.labels.store import open_labels
+from utils.selection.context import summary
+
+
+def download(config: Config, request: Request) -> Iterator[str]:
+    """Make or finish the batch in tagging_location. Gives lines for people as they become known,
+    the closing line last.
+
+    Nobody else works in the folder meanwhile. Raises InputError when the folder, the request or the
+    labels do not allow it, OutsideError when no image could be fetched.
+    """
+    place = config.need("tagging_location")
+    check_place(place)
+    with at_work(place):
+        yield from _make_or_finish(config, request)
+
+
+def _make_or_finish(config: Config, request: Request) -> Iterator[str]:
+    container, store = open_labels(config)
+    state = store.read(report_foreign=True)
+    if state.blob("totag") is None and not request.review:
+        raise InputError(
+            f"{store.container.address}: no images are listed there yet; "
+            "run train/active_learning_initialize.sh CONFIG on the training machine first"
+        )
+
+    request.review = review_queue.under_present_name(request.review, state.classes["renamed"])
+    hand_out = HandOut(config, container, store, request)
+    if request.discard:
+        state, given_back = hand_out.discard()
+        yield from given_back
+
+    batch = hand_out.present(state)
+    if batch is not None:
+        yield (
+            f"going on with the batch of {batch.reserved_at}: {len(batch.images)} of"
+            f" {batch.wanted} images are reserved"
+        )
+    else:
+        batch = hand_out.restored(state) or hand_out.new()
+    if batch.images and not batch.review:
+        hand_out.why = store.table(state, "selection")
+
+    hand_out.complete(batch)
+    yield from _report(hand_out, batch)
+
+
+def _report(hand_out: HandOut, batch: Batch) -> Iterator[str]:
+    """Why these images, which ones are not there, and the closing line."""
+    yield from hand_out.notes
+    yield from summary(tables.only(hand_out.why, batch.blobs), hand_out.pool_size)
+
+    for blob, reason in hand_out.failed.items():
+        if batch.review:
+            yield f"{blob}: {reason}; it is labelled still, and no longer to be looked at again"
+        else:
+            yield (
+                f"{blob}: {reason}; listed in the table of failed images, and another takes its"
+                " place"
+            )
+
+    if len(batch.images) < batch.wanted:
+        yield f"{batch.wanted} images were asked for; there are no more to hand out"
+
+    boxes = sum(
+        len(drawable(item.boxes, item.width, item.height)) for item in batch.images.values()
+    )
+    projects = ", ".join(str(batch.project(folder)) for folder in batch.folders)
+    again = " to look at again" if batch.review else ""
+    yield f"{len(batch.images)} images{again}, {boxes} boxes → {projects}"
