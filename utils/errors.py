@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
 
 from utils import python_check
 
@@ -32,7 +34,7 @@ def run_program(main: Callable[[list[str]], int | None], argv: list[str] | None 
             stream.reconfigure(encoding="utf-8", errors="replace")
     program = os.path.basename(sys.argv[0])
     if signal.getsignal(signal.SIGINT) is python_check.leave:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         code = main(sys.argv[1:] if argv is None else argv) or 0
         sys.stdout.flush()
@@ -52,6 +54,19 @@ def run_program(main: Callable[[list[str]], int | None], argv: list[str] | None 
         print(f"{program}: {one_line(error)}", file=sys.stderr)
         code = 1
     sys.exit(code)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Ctrl-C: KeyboardInterrupt, but not into packages that `main` is loading, which turn it into
+    errors of their own; nothing was begun yet.
+    """
+    while frame is not None:
+        caller = frame.f_back
+        importing = frame.f_code.co_filename.startswith("<frozen importlib")
+        if importing and caller is not None and caller.f_code.co_name == "main":
+            python_check.leave()
+        frame = caller
+    raise KeyboardInterrupt
 
 
 def one_line(error: BaseException) -> str:
