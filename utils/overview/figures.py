@@ -1,0 +1,119 @@
+"""What there is to say about a project, as plain data."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import pandas as pd
+
+from utils.config import Config
+from utils.labels import assignments, review_queue, tables
+from utils.labels.check import CHECKED
+from utils.labels.lease import is_alive, read_watcher
+from utils.labels.store import LabelStore, State
+from utils.labels.tables import image_set
+from utils.labels.takeover import foreign_blobs
+from utils.overview.advice import advice
+from utils.reserved import NULL
+
+
+def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> dict:
+    """What there is to say about the state, as plain data."""
+    at = {name: labels.table(state, name) for name in CHECKED}
+    free = labels.totag(state, now)
+    review_out = review_queue.reservations(at["review"])
+    live = image_set(review_out) - assignments.expired(review_out, config.reservation_hours, now)
+    boxes = at["tagged"][at["tagged"]["class"] != NULL]
+    in_test = tables.only(boxes, image_set(at["test"]))
+    cycles = [_cycle(cycle) for cycle in state.cycles]
+    shown = {
+        "labels": labels.container.address,
+        "commit": state.commit,
+        "at": state.document.get("at"),
+        "by": state.document.get("by"),
+        "images": len(image_set(at["images"])),
+        "failed": len(image_set(at["failed"])),
+        "to_tag": len(image_set(free)),
+        "unseen": len(image_set(free[free["box_confidence"].isna()])),
+        "out": _holders(at["tagging"], config, now),
+        "tagged": len(image_set(at["tagged"])),
+        "tagged_empty": len(image_set(at["tagged"])) - len(image_set(boxes)),
+        "test": len(image_set(at["test"])),
+        "review_queue": len(set(review_queue.queued(at["review"])) - live),
+        "review_out": _holders(review_out, config, now),
+        "conflicts": len(image_set(at["conflicts"])),
+        "boxes": _counts(boxes),
+        "test_boxes": _counts(in_test),
+        "classes": state.classes,
+        "cycles": cycles,
+        "model": state.live.get("model"),
+        "foreign": foreign_blobs(labels.container, state.document)["blobs"],
+        "candidate": _candidate(state.document.get("candidate")),
+        "watcher": _watcher(read_watcher(labels.container), now),
+    }
+    shown["next"] = advice(shown, config)
+    return shown
+
+
+def _holders(reserved: pd.DataFrame, config: Config, now: datetime) -> dict[str, dict]:
+    """{tagger: how many images of these they have, since when, how many of them others may get}"""
+    late = assignments.expired(reserved, config.reservation_hours, now)
+    return {
+        tagger: {
+            "images": len(image_set(rows)),
+            "since": rows["reserved_at"].min(),
+            "expired": len(image_set(rows) & late),
+        }
+        for tagger, rows in reserved.groupby("tagger")
+    }
+
+
+def _cycle(cycle: Mapping) -> dict:
+    """One cycle's figures; the metrics of its entry are those of its performance table."""
+    metrics = cycle.get("metrics") or {}
+    figures = {
+        name: values.get("AP") if isinstance(values, Mapping) else None
+        for name, values in metrics.items()
+    }
+    average = figures.pop("Average", None)
+    return {
+        "at": cycle.get("at"),
+        "images_labelled": cycle.get("images_labelled"),
+        "boxes_labelled": cycle.get("boxes_labelled"),
+        "AP": average,
+        "classes": figures,
+        "model": cycle.get("model"),
+        "random_share": cycle.get("random_share"),
+    }
+
+
+def _candidate(candidate: Mapping | None) -> dict | None:
+    """The model that was measured worse than the live one, and kept."""
+    if not candidate:
+        return None
+    return {
+        "model": candidate.get("model"),
+        "at": candidate.get("at"),
+        "why": (candidate.get("verdict") or {}).get("why"),
+    }
+
+
+def _watcher(document: Mapping | None, now: datetime) -> dict | None:
+    """What the loop that runs by itself says of itself; `alive` as far as its heartbeat tells."""
+    if document is None:
+        return None
+    members = (
+        "name",
+        "place",
+        "pid",
+        "phase",
+        "phase_since",
+        "heartbeat",
+        "failures",
+        "retry_at",
+        "error",
+    )
+    return {"alive": is_alive(document, now), **{name: document.get(name) for name in members}}
+
+
+def _counts(boxes: pd.DataFrame) -> dict[str, int]:
+    return {name: int(count) for name, count in boxes["class"].value_counts().items()}
