@@ -1,5 +1,5 @@
-"""Take in labels that were made elsewhere: a CSV with the columns of tagged, or a tagged_ or
-tagging_ file that another tool put there.
+"""Take in labels that were made elsewhere: a CSV with the columns of tagged, a data set of another
+tool (COCO, YOLO, Pascal VOC, labelme), or a tagged_ or tagging_ file that another tool put there.
 """
 
 import _repo_root  # noqa: F401  I001
@@ -10,6 +10,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import InputError, run_program
+from utils.formats.listed_sets import LISTED, read_listed
 from utils.labels.orientations import orientations_of
 from utils.labels import tables
 from utils.labels.csv_rows import Rows, read_rows
@@ -28,10 +29,15 @@ def main(argv: list[str]) -> int:
         " filename,class,xmin,xmax,ymin,ymax,height,width[,folder]; coordinates are fractions of"
         " the upright image, height\nand width its pixels; a row of class NULL with zeros says that"
         " nothing is there. Images that are labelled otherwise\nalready stay as they are, and the"
-        " file's rows are set aside in conflicts, unless --replace is given.",
+        " file's rows are set aside in conflicts, unless --replace is given.\nOther tools: COCO's"
+        " .json, a folder of YOLO, Pascal VOC or labelme files. An image without boxes in them is"
+        " empty, or nobody\nhas opened it, so they are taken with --listed-means-reviewed only"
+        " (without it: labelImg's verified and labelme's ticked images).",
     )
     parser.add_argument(
-        "csv", metavar="CSV", help="a file here, or the name of one in the label container"
+        "csv",
+        metavar="FILE",
+        help="a file or folder here, or the name of a CSV in the label container",
     )
     parser.add_argument("config", help="config.ini")
     parser.add_argument(
@@ -40,9 +46,15 @@ def main(argv: list[str]) -> int:
         help="take the file's rows for images that are labelled already, too",
     )
     parser.add_argument(
+        LISTED,
+        action="store_true",
+        help="somebody has looked at every image that this data set of another tool lists: one"
+        " without boxes is empty",
+    )
+    parser.add_argument(
         "--skip-bad-rows",
         action="store_true",
-        help="leave out the images of rows that cannot be read, and take the others",
+        help="leave out the images of rows (or entries) that cannot be read, and take the others",
     )
     parser.add_argument(
         "--boxes-are",
@@ -55,9 +67,20 @@ def main(argv: list[str]) -> int:
     config = load_config(options.config)
     images, labels = open_labels(config)
     state = labels.read()
-    name, source, in_container = find(labels, options.csv)
-    kind = "tagging" if Path(name).name.startswith("tagging_") else "tagged"
-    given = read_rows(kind, source, name)
+    notes: list[str] = []
+    if is_data_set(options.csv):
+        name, kind, in_container = options.csv, "tagged", False
+        found = read_listed(
+            Path(name),
+            upright_sizes(labels, state),
+            all_reviewed=options.listed_means_reviewed,
+            boxes_are=options.boxes_are,
+        )
+        given, notes = found.rows, found.notes
+    else:
+        name, source, in_container = find(labels, options.csv)
+        kind = "tagging" if Path(name).name.startswith("tagging_") else "tagged"
+        given = read_rows(kind, source, name)
     if kind == "tagged" and "box_confidence" in given.columns:
         raise InputError(
             f"{name}: it has the column box_confidence, so its boxes are predictions that nobody"
@@ -90,7 +113,25 @@ def main(argv: list[str]) -> int:
         return Change(taken.tables, members, note=taken)
 
     state, work = labels.commit(change, what=f"taking in {name}")
+    for line in notes:
+        print(f"{name}: {line}")
     return report(name, kind, given, work, state)
+
+
+def is_data_set(given: str) -> bool:
+    """Is it a data set of another tool, and no table?"""
+    path = Path(given)
+    return path.is_dir() or path.is_file() and path.suffix.lower() == ".json"
+
+
+def upright_sizes(labels: LabelStore, state: State) -> dict[str, tuple[int, int]]:
+    """{blob name: (height, width)} of every image that the project knows; 0 where not known."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for name in ("tagged", "tagging", "totag", "images"):
+        frame = labels.table(state, name).drop_duplicates(["folder", "filename"])
+        pairs = zip(frame["height"], frame["width"], strict=True)
+        sizes |= dict(zip(tables.blob_names(frame), pairs, strict=True))
+    return sizes
 
 
 def without_bad_rows(given: Rows, name: str, skip: bool) -> Rows:
@@ -98,15 +139,15 @@ def without_bad_rows(given: Rows, name: str, skip: bool) -> Rows:
     `skip` was not asked for, or none is left.
     """
     if given.bad and not skip:
-        more = f", and {len(given.bad) - 1} rows more" if len(given.bad) > 1 else ""
+        more = f", and {len(given.bad) - 1} {given.word}s more" if len(given.bad) > 1 else ""
+        of_rows = "the images of such rows" if given.word == "row" else "such images"
         raise InputError(
-            f"{name}: {given.bad[0]}{more}; correct it, or leave out the images of such rows with"
-            " --skip-bad-rows"
+            f"{name}: {given.bad[0]}{more}; correct it, or leave out {of_rows} with --skip-bad-rows"
         )
     kept = given.of_images_without_bad_rows()
     if not len(kept.frame):
         raise InputError(
-            f"{name}: there are no rows in it" + (" that can be read" * bool(kept.bad))
+            f"{name}: there are no {kept.word}s in it" + (" that can be read" * bool(kept.bad))
         )
     return kept
 
@@ -115,7 +156,7 @@ def report(name: str, kind: str, given: Rows, work: Taken, state: State) -> int:
     """Print what a person must know, the closing line last; 1 when nothing useful was done."""
     bad = [f"{row}; its image is left out" for row in given.bad]
     for lines, what in (
-        (bad, "rows that cannot be read"),
+        (bad, f"{given.word}s that cannot be read"),
         (work.faults, "images that were left out"),
     ):
         for line in lines[:_SHOWN]:

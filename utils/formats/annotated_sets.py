@@ -14,15 +14,9 @@ import pandas as pd
 
 from utils.errors import InputError
 from utils.files import refused
-from utils.formats.annotated_sources import (
-    CORNERS,
-    WANTED,
-    Picture,
-    from_coco,
-    from_csv,
-    from_voc,
-)
+from utils.formats.annotated_sources import form_of
 from utils.formats.image_names import Ambiguous, ImageNames
+from utils.formats.pictures import CORNERS, Picture
 from utils.images.decoding import BadImage, Header, read_header
 from utils.labels import tables
 from utils.reserved import AVERAGE, NULL
@@ -54,21 +48,11 @@ def read_annotated(labels: Path, images: Path | None = None) -> AnnotatedSet:
     Raises InputError when the labels cannot be read, or when none of their images can.
     """
     bad: list[str] = []
-    if labels.is_dir():
-        jpegs = labels / "JPEGImages"
-        folder = images or (jpegs if jpegs.is_dir() else labels)
-        pictures = from_voc(labels, bad)
-    elif labels.suffix.lower() == ".json":
-        folder = images or labels.parent
-        pictures = from_coco(labels, bad)
-    elif labels.suffix.lower() == ".csv":
-        folder = images or labels.parent
-        pictures = from_csv(labels, bad)
-    else:
-        raise InputError(
-            f"{labels}: no labels"
-            f" ({'no such file' if not labels.exists() else 'unknown kind of file'}); {WANTED}"
-        )
+    _, read = form_of(labels)
+    jpegs = labels / "JPEGImages"
+    beside = labels if labels.is_dir() else labels.parent
+    folder = images or (jpegs if jpegs.is_dir() else beside)
+    pictures = read(labels, bad)
     return _as_tables(labels, ImageNames(folder), pictures, bad)
 
 
@@ -84,7 +68,7 @@ def _as_tables(
     found: dict[str, list[Picture]] = {}
     for picture in pictures:
         try:
-            blob = names.find(picture.name)
+            blob = names.find(picture.name, picture.stem)
         except Ambiguous as error:
             bad.append(f"{picture.name}: {error}")
             continue

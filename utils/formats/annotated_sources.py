@@ -1,43 +1,48 @@
-"""What labelled data sets of other forms say of each image: our tagged CSV, COCO's JSON, a Pascal
-VOC folder.
+"""Labelled data sets as they lie on a disk: which form they have, and what they say of each image.
 
-COCO: "bbox" is x, y, width, height in pixels from the left upper corner of the picture
-(cocodataset.org, data format); boxes of crowds are left out. A label of a whole image (camera
-traps) says what is there and not where: without a box of it the image is left out, unless the label
-says that nothing is there. VOC: pixels count from 1, and xmax, ymax are the last ones inside
-(VOCdevkit), so the box of pixels is xmin - 1 … xmax.
+Our tagged CSV; COCO's JSON; folders of Pascal VOC, YOLO and labelme files.
 """
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from xml.etree import ElementTree
 
 from utils.errors import InputError
-from utils.files import path_parts
+from utils.formats import coco, labelme_folder, voc_folder, yolo
+from utils.formats.pictures import CORNERS, Picture
 from utils.labels import tables
 from utils.labels.csv_rows import read_rows
 from utils.reserved import NULL
 
 WANTED = (
     "expected a tagged CSV (filename,class,xmin,xmax,ymin,ymax,height,width[,folder]), a COCO"
-    " .json, or a Pascal VOC folder"
+    " .json, or a folder of Pascal VOC, YOLO or labelme files"
 )
-CORNERS = ["xmin", "ymin", "xmax", "ymax"]
-_NOTHING = {"empty", "blank", "nothing", "none", "null"}  # whole images in which there is no object
+Read = Callable[[Path, list[str]], Iterator[Picture]]
+_FOLDERS: dict[str, tuple[Callable[[Path], bool], Read]] = {
+    "Pascal VOC": (voc_folder.recognises, voc_folder.pictures),
+    "YOLO": (yolo.recognises, yolo.pictures),
+    "labelme": (labelme_folder.recognises, labelme_folder.pictures),
+}
 
 
-@dataclass
-class Picture:
-    """One image of a data set: its name there, and (class, xmin, ymin, xmax, ymax) each, in pixels
-    unless `fractions`. With `fault` it cannot be used.
+def form_of(labels: Path) -> tuple[str, Read]:
+    """(name of the form, what reads it: the path, and a list for lines on what cannot be used).
+    Raises InputError when the set has no known form, or several.
     """
-
-    name: str
-    boxes: list[tuple[str, float, float, float, float]] = field(default_factory=list)
-    fractions: bool = False
-    fault: str = ""
+    if labels.is_dir():
+        found = [name for name, (recognises, _) in _FOLDERS.items() if recognises(labels)]
+        if len(found) == 1:
+            return found[0], _FOLDERS[found[0]][1]
+        if not found and len(files := _coco_files(labels)) == 1:
+            return "COCO", lambda _, bad: coco.pictures(files[0], bad)
+        problem = f"files of several forms ({', '.join(found)})" if found else "no labels in it"
+        raise InputError(f"{labels}: {problem}; {WANTED}")
+    if labels.suffix.lower() == ".json":
+        return "COCO", coco.pictures
+    if labels.suffix.lower() == ".csv":
+        return "CSV", from_csv
+    problem = "unknown kind of file" if labels.exists() else "no such file"
+    raise InputError(f"{labels}: no labels ({problem}); {WANTED}")
 
 
 def from_csv(labels: Path, bad: list[str]) -> Iterator[Picture]:
@@ -54,101 +59,7 @@ def from_csv(labels: Path, bad: list[str]) -> Iterator[Picture]:
         yield Picture(blob, boxes, fractions=True)
 
 
-def from_coco(labels: Path, bad: list[str]) -> Iterator[Picture]:
-    document = _json(labels)
-    missing = [
-        part
-        for part in ("images", "annotations", "categories")
-        if not isinstance(document.get(part), list)
-    ]
-    if missing:
-        raise InputError(
-            f"{labels}: no COCO detection labels, the list {', '.join(missing)} is missing;"
-            f" {WANTED}"
-        )
-    try:
-        names = {category["id"]: str(category["name"]) for category in document["categories"]}
-        annotations: dict = {image["id"]: [] for image in document["images"]}
-        for place, annotation in enumerate(document["annotations"]):
-            of_image = annotations.get(annotation["image_id"])
-            if of_image is None:
-                bad.append(f"annotation {annotation.get('id', place)}: it belongs to no image")
-            else:
-                of_image.append(annotation)
-        for image in document["images"]:
-            yield _coco_picture(str(image["file_name"]), annotations[image["id"]], names)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{labels}: not as COCO writes it ({type(error).__name__}: {error}); {WANTED}"
-        ) from None
-
-
-def _coco_picture(name: str, annotations: list[dict], names: dict) -> Picture:
-    """An image with its boxes. It has a fault when there is something in it and a box of it is
-    missing: it is not empty.
-    """
-    picture = Picture(name)
-    of_whole: set[str] = set()
-    crowds = 0
-    for annotation in annotations:
-        category, box = annotation.get("category_id"), annotation.get("bbox")
-        if category not in names:
-            picture.fault = f"annotation {annotation.get('id')} is of no category that is listed"
-        elif annotation.get("iscrowd"):
-            crowds += 1
-        elif not box:
-            of_whole.add(names[category])
-        else:
-            try:
-                x, y, width, height = map(float, box)
-            except (TypeError, ValueError):
-                picture.fault = f"annotation {annotation.get('id')} has a bbox that is no box"
-            else:
-                picture.boxes.append((names[category], x, y, x + width, y + height))
-
-    seen = {box[0] for box in picture.boxes}
-    nothing = {label for label in of_whole if label.strip().lower() in _NOTHING}
-    without_box = sorted(of_whole - nothing - seen)
-    if without_box:
-        picture.fault = f"{', '.join(without_box)} is there, without a box that says where"
-    elif nothing and seen:
-        picture.fault = f"it is labelled {min(nothing)}, and has boxes"
-    elif crowds and not seen:
-        picture.fault = "it has boxes of crowds only"
-    return picture
-
-
-def from_voc(labels: Path, bad: list[str]) -> Iterator[Picture]:
-    annotations = labels / "Annotations" if (labels / "Annotations").is_dir() else labels
-    files = sorted(annotations.rglob("*.xml"))
-    if not files:
-        raise InputError(f"{labels}: no .xml file in this folder or its Annotations; {WANTED}")
-    for file in files:
-        try:
-            root = ElementTree.parse(file).getroot()
-            boxes = [_voc_box(thing) for thing in root.iter("object")]
-        except (ElementTree.ParseError, ValueError, OSError) as error:
-            bad.append(f"{file.relative_to(labels).as_posix()}: {error}")
-            continue
-        below = file.parent.relative_to(annotations)
-        listed = path_parts(root.findtext("filename") or "")
-        name = listed[-1] if listed else f"{file.stem}.jpg"
-        yield Picture((below / name).as_posix(), boxes)
-
-
-def _voc_box(thing: ElementTree.Element) -> tuple[str, float, float, float, float]:
-    texts = [thing.findtext("name"), *(thing.findtext(f"bndbox/{corner}") for corner in CORNERS)]
-    if not all(texts):
-        raise ValueError("an object without name or bndbox")
-    xmin, ymin, xmax, ymax = map(float, texts[1:])
-    return texts[0], xmin - 1, ymin - 1, xmax, ymax
-
-
-def _json(path: Path) -> dict:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; {WANTED}") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not readable JSON ({error}); {WANTED}") from None
-    return document if isinstance(document, dict) else {}
+def _coco_files(folder: Path) -> list[Path]:
+    """The JSON files in a folder, or in its `annotations`, that are COCO's."""
+    files = sorted([*folder.glob("*.json"), *folder.glob("annotations/*.json")])
+    return [file for file in files if "images" in coco.read_json(file)]

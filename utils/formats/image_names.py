@@ -28,10 +28,12 @@ class ImageNames:
         self.folder = folder
         self._by_filename: dict[str, list[PurePosixPath]] | None = None
 
-    def find(self, name: str) -> str | None:
+    def find(self, name: str, stem: bool = False) -> str | None:
         """The path below the folder, with `/`, of the image that is meant; None when there is none.
-        Raises Ambiguous.
+        `stem`: the name is without its ending. Raises Ambiguous.
         """
+        if stem:
+            return self._find_stem(path_parts(name))
         return self._find(path_parts(_LABEL_STUDIO.sub("", name))) or self._find(
             path_parts(unquote(name))
         )
@@ -51,12 +53,28 @@ class ImageNames:
             raise Ambiguous(f"it may be {longer[0]} or {longer[1]}")
         return longer[0].as_posix() if longer else None
 
+    def _find_stem(self, parts: tuple[str, ...]) -> str | None:
+        """The picture whose path without its ending ends with these parts."""
+        pictures = [path for paths in self._listed().values() for path in paths if _pictured(path)]
+        found = [path for path in pictures if _stem(path)[-len(parts) :] == parts]
+        if len(found) > 1:
+            raise Ambiguous(f"it may be {found[0]} or {found[1]}")
+        return found[0].as_posix() if found else None
+
     def _listed(self) -> dict[str, list[PurePosixPath]]:
         if self._by_filename is None:
             self._by_filename = defaultdict(list)
             for path in sorted(_files(self.folder)):
                 self._by_filename[path.name].append(path)
         return self._by_filename
+
+
+def _pictured(path: PurePosixPath) -> bool:
+    return path.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff")
+
+
+def _stem(path: PurePosixPath) -> tuple[str, ...]:
+    return path.with_suffix("").parts
 
 
 def _files(folder: Path) -> Iterator[PurePosixPath]:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import PurePath, PurePosixPath
 
+from utils.formats.pictures import Picture
 from utils.formats.returned import BadFile, File, Reading
 from utils.formats.sheets import (
     Box,
@@ -190,3 +191,36 @@ def _file_of(key: str) -> str:
 
 def _last_part(name: str) -> str:
     return PurePath(name.replace("\\", "/")).name
+
+
+def picture(file: File, folder: str) -> Picture:
+    """What a file of a data set says of its image; `folder`: where it lies in the set. Raises
+    BadFile.
+    """
+    document = file.json
+    name = document["imagePath"]
+    if not isinstance(name, str):
+        raise BadFile("its imagePath is no text")
+    width, height = _size(document) or (0, 0)
+    found = Picture((PurePosixPath(folder) / _last_part(name)).as_posix())
+    found.width, found.height = width, height
+    if not width:
+        found.fault = "its file does not say the size of the picture"
+        return found
+    try:
+        review = _review(document, Sheet(found.name, round(width), round(height), None))
+    except Fault as fault:
+        found.fault = str(fault)
+        return found
+    if review.notes:
+        found.fault = review.notes[0].removesuffix(" and was left out")
+    for box in review.boxes:
+        xmin, xmax, ymin, ymax = box.sides
+        corners = (xmin * width, ymin * height, xmax * width, ymax * height)
+        found.boxes.append((box.tag, *corners))
+    flags = document.get("flags")
+    unticked = isinstance(flags, dict) and flags.get(REVIEWED) is False
+    if document.get("checked") == "failed":
+        found.fault = review.why
+    found.reviewed = True if review.reviewed else False if unticked else None
+    return found

@@ -3,6 +3,8 @@
 import unicodedata
 from collections.abc import Callable, Iterable
 
+from utils.files import path_parts
+
 
 class Names:
     """Image names that are known ("folder/name"), to be found again by how a file spells them.
@@ -18,17 +20,16 @@ class Names:
             self._known.setdefault(self._fold(name), []).append(name)
 
     def find(self, name: str) -> list[str]:
-        """The known names that `name` may stand for, the whole name or an ending of whole parts of
-        the other: one, several (nobody can tell which), or none.
+        """The known names that `name` may stand for: it itself, else the longest that it ends with,
+        else those that end with it (of several nobody can tell which is meant). Only whole parts of
+        a path count.
         """
-        parts = [part for part in self._fold(name).replace("\\", "/").split("/") if _counts(part)]
+        parts = path_parts(self._fold(name))
         endings = ["/".join(parts[start:]) for start in range(len(parts))]
         if not endings:
             return []
-        if endings[0] in self._known:
-            return self._known[endings[0]]
-        shorter = [name for ending in endings[1:] for name in self._known.get(ending, [])]
-        return shorter + self._ending_in(endings[0], len(parts))
+        inside = next((self._known[ending] for ending in endings if ending in self._known), None)
+        return inside or self._ending_in(endings[0], len(parts))
 
     def _ending_in(self, ending: str, parts: int) -> list[str]:
         """The longer known names that end in these parts."""
@@ -40,7 +41,3 @@ class Names:
                     found.setdefault("/".join(pieces[-parts:]), []).extend(names)
             self._endings[parts] = found
         return self._endings[parts].get(ending, [])
-
-
-def _counts(part: str) -> bool:
-    return part not in ("", ".")

@@ -29,26 +29,32 @@ _NOT_FRACTIONS = "fractions of the image, 0 to 1 (pixels divided by width and he
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot be read; `image` is its blob name, "" where that cannot be read either."""
+    """A row that cannot be read; `image` is its blob name, "" where that cannot be read either.
+    `word`: what is counted.
+    """
 
     number: int
     image: str
     why: str
+    word: str = "row"
 
     def __str__(self) -> str:
-        return f"row {self.number}{f' ({self.image})' if self.image else ''}: {self.why}"
+        image = f" ({self.image})" if self.image else ""
+        return f"{self.word} {self.number}{image}: {self.why}"
 
 
 @dataclass(frozen=True)
 class Rows:
     """`frame`: the rows that can be read, all columns of the table, typed. `numbers`: which row of
-    the file each of them is. `columns`: those that the file has.
+    the file each of them is (or of which image, or whatever `word` says). `columns`: those that the
+    file has.
     """
 
     frame: pd.DataFrame
     numbers: np.ndarray
     bad: list[BadRow]
     columns: list[str]
+    word: str = "row"
 
     def of_images_without_bad_rows(self) -> "Rows":
         """Without the images of bad rows: with the others of their rows they would lack a box."""

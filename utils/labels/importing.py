@@ -57,7 +57,7 @@ def take_labels(
     listed = _listed(at)
     frame = given.frame.assign(**{"class": given.frame["class"].str.strip()})
     frame, notes = located(frame, listed, labels.user_folders, "folder" in given.columns)
-    faults = _faults(frame, given.numbers) | _unknown(frame, listed, at["failed"])
+    faults = _faults(frame, given.numbers, given.word) | _unknown(frame, listed, at["failed"])
     rows = without(frame, faults)
 
     present = assignments.row_digests(at["tagged"])
@@ -139,7 +139,7 @@ def _listed(at: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return listed.drop_duplicates(["folder", "filename"]).reset_index(drop=True)
 
 
-def _faults(frame: pd.DataFrame, numbers: np.ndarray) -> dict[str, str]:
+def _faults(frame: pd.DataFrame, numbers: np.ndarray, word: str) -> dict[str, str]:
     """Why images cannot be taken because of what stands in their rows: {blob name: row and why}."""
     names = blob_names(frame)
     box = frame["class"] != NULL
@@ -163,7 +163,7 @@ def _faults(frame: pd.DataFrame, numbers: np.ndarray) -> dict[str, str]:
         (frame["class"] == "", "a box has no class"),
     ):
         for place in np.flatnonzero(wrong)[::-1]:
-            faults[names.iloc[place]] = f"row {numbers[place]}: {why}"
+            faults[names.iloc[place]] = f"{word} {numbers[place]}: {why}"
     return faults
 
 
