@@ -43,6 +43,7 @@ from train.cycle.files import begin_cycle
 from utils.config import load_config
 from utils.files import write_bytes
 from utils.labels.check import CHECKED, check_step, check_tables
+from utils.labels.pool import pool_of
 from utils.labels.tables import image_set, to_csv
 from utils.times import utc_text
 
@@ -137,7 +138,7 @@ def play(store: str, folder: Path, people: int = 8, count: int = 25, images: int
             f"{len(image_set(tagged))} images are tagged, {len(labels.table(state, 'tagging'))}"
             " rows are out still"
         )
-    if image_set(labels.totag(state)) != set(blobs) - set(everything):
+    if image_set(pool_of(labels, state)) != set(blobs) - set(everything):
         wrong.append("the images to tag are not those that nobody had")
     wrong += [str(finding) for finding in findings(labels)]
     return Round(
@@ -155,8 +156,10 @@ def publish(path: Path, stop: Path) -> None:
     an earlier one in a way that the rules forbid.
     """
     sys.path.append(str(ROOT / "train"))
-    import publish_cycle
     import sync_images
+
+    from train.cycle.outputs import CycleOutputs
+    from train.cycle.publishing import publish
 
     config = load_config(path)
     _, labels = open_project(path)
@@ -176,7 +179,7 @@ def publish(path: Path, stop: Path) -> None:
             )
             leave_cycle(config, times)
             time.sleep(0.5)
-            publish_cycle.publish(config, labels, publish_cycle.CycleOutputs.read(config))
+            publish(config, labels, CycleOutputs.read(config))
             times += 1
             state = labels.read()
             present = {name: labels.table(state, name) for name in CHECKED}

@@ -32,6 +32,7 @@ from labelling_project import (
 
 from utils.config import load_config
 from utils.labels.class_changes import CHANGED_TABLES
+from utils.labels.pool import pool_of
 from utils.labels.tables import image_set
 
 COUNT = 5  # images of a batch
@@ -125,7 +126,7 @@ class Killer:
             len(image_set(self.labels.table(state, "test"))),
         )
         if name == "download":
-            if len(image_set(self.labels.totag(state))) < 2 * COUNT:
+            if len(image_set(pool_of(self.labels, state))) < 2 * COUNT:
                 self.add_images(20)
                 self.finish("sync")
             if len(out):

@@ -37,8 +37,10 @@ from labelling_project import (
     write_config,
 )
 
+from train.cycle.steps import GUARDED, name_of
 from utils.labels import tables
 from utils.labels.lease import IDLE, read_watcher
+from utils.labels.pool import pool_of
 from utils.labels.store import Change
 from utils.labels.tables import image_set, only, without
 from utils.reserved import NULL
@@ -60,17 +62,7 @@ SETTINGS = dict(
     tagging_location="Tag",
     auto_poll_seconds="1",
 )
-STEPS = (
-    "sync_images",
-    "repartition_test_set",
-    "create_tf_records",
-    "train_detector",
-    "export_model",
-    "create_predictions",
-    "evaluate_model",
-    "compare_models",
-    "publish_guarded",
-)
+STEPS = tuple(map(name_of, GUARDED))
 PATIENCE = 1800  # seconds
 PEOPLE = ("anna", "bob")
 # the cycle from which on the watcher is ended in this way
@@ -444,7 +436,7 @@ def _end(watched: Watched, how: signal.Signals, phase: str, trial: Trial) -> Non
 
 def _check(watched: Watched, images: set[str], labelled: int, trial: Trial) -> None:
     state = watched.labels.read()
-    totag, tagged = watched.labels.totag(state), watched.labels.table(state, "tagged")
+    totag, tagged = pool_of(watched.labels, state), watched.labels.table(state, "tagged")
     if len(image_set(tagged)) != labelled:
         trial.wrong.append(f"{len(image_set(tagged))} images are tagged, not {labelled}")
     if image_set(totag) != images - image_set(tagged):

@@ -8,6 +8,7 @@ import argparse
 from collections import Counter
 from datetime import UTC, datetime
 
+from utils.labels.pool import pretrained_only
 from utils.labels import assignments
 from utils.labels import review_queue
 from utils.labels import tables
@@ -88,7 +89,7 @@ def give_back(labels: LabelStore, state: State, options: argparse.Namespace, tag
         labels.table(state, "totag"),
         tagging,
         chosen["tagging"],
-        lambda: labels.pretrained_only(state),
+        lambda: pretrained_only(labels, state),
     )
     if chosen["review"]:
         changed["review"] = review_queue.given_back(queue, chosen["review"])

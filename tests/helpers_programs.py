@@ -8,6 +8,7 @@ from train.demo import pictures
 from train.demo.annotator import Annotator
 from utils.config import load_config
 from utils.labels import tables
+from utils.labels.pool import pool_of
 from utils.labels.store import open_labels
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +66,6 @@ def image_sets(config: Path, *names: str) -> list[set[str]]:
     _, labels = open_labels(load_config(config))
     state = labels.read()
     return [
-        tables.image_set(labels.totag(state) if name == "totag" else labels.table(state, name))
+        tables.image_set(pool_of(labels, state) if name == "totag" else labels.table(state, name))
         for name in names
     ]

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from train.cycle.steps import steps_of
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 STEP = """import os, sys
 with open(os.environ["CALLS"], "a") as log:
@@ -20,40 +22,17 @@ with open(os.environ["CALLS"], "a") as log:
 if os.environ.get("FAIL") == os.path.basename(sys.argv[0]):
     sys.exit("the step's own line")
 """
-STEPS = {
-    "active_learning_initialize.sh": ["initialize.py"],
-    "active_learning_train.sh": [
-        "sync_images.py",
-        "repartition_test_set.py --top-up",
-        "create_tf_records.py",
-        "train_detector.py",
-        "export_model.py",
-        "create_predictions.py",
-        "evaluate_model.py",
-        "publish_cycle.py",
-    ],
-    "active_learning_init_pred.sh": [
-        "initialize.py",
-        "fetch_init_model.py",
-        "create_init_predictions.py",
-    ],
-    "active_learning_predict_no_train.sh": [
-        "sync_images.py --pred-dir",
-        "fetch_model.py",
-        "create_predictions.py",
-        "publish_predictions.py",
-    ],
-    "active_learning_eval.sh": [
-        "sync_images.py",
-        "fetch_model.py",
-        "create_predictions.py --test-only",
-        "evaluate_model.py",
-        "publish_performance.py",
-    ],
-    "active_learning_update_label_map.sh": ["update_label_map.py"],
-    "repartition_test_set_script.sh": ["repartition_test_set.py"],
-    "active_learning_demo.sh": ["run_demo.py"],
-}
+ENTRY_POINTS = (
+    "active_learning_initialize.sh",
+    "active_learning_train.sh",
+    "active_learning_init_pred.sh",
+    "active_learning_predict_no_train.sh",
+    "active_learning_eval.sh",
+    "active_learning_update_label_map.sh",
+    "repartition_test_set_script.sh",
+    "active_learning_demo.sh",
+)
+STEPS = {entry: [" ".join(step) for step in steps_of(entry)] for entry in ENTRY_POINTS}
 SHELLS = [shell for shell in ("bash", "zsh") if shutil.which(shell)]
 needs_bash = pytest.mark.skipif(not shutil.which("bash"), reason="no bash on this machine")
 pytestmark = needs_bash
@@ -97,6 +76,19 @@ def run(
 
 def expected(entry: str, config: str) -> list[str]:
     return [f"{step} {config}" for step in STEPS[entry]]
+
+
+def test_a_training_cycle_has_these_steps_in_this_order():
+    assert STEPS["active_learning_train.sh"] == [
+        "sync_images.py",
+        "repartition_test_set.py --top-up",
+        "create_tf_records.py",
+        "train_detector.py",
+        "export_model.py",
+        "create_predictions.py",
+        "evaluate_model.py",
+        "publish_cycle.py",
+    ]
 
 
 @pytest.mark.parametrize("entry", STEPS)

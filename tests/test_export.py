@@ -109,7 +109,8 @@ def trained(tmp_path_factory) -> Trained:
 
 
 _TWO_DEVICES = """
-import tensorflow as tf, training, validation
+import tensorflow as tf
+from train.network import training, validation
 cpu, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 training.choose_device = lambda: training.device_of({"CPU:0": "one", "CPU:1": "two"})

@@ -8,7 +8,6 @@ import sys
 import compare_models
 import initialize
 import numpy as np
-import publish_cycle
 import publish_guarded
 import pytest
 import sync_images
@@ -17,7 +16,11 @@ from helpers_programs import done, run
 from test_evaluation import cells, predicted, pycocotools_all_point, random_case, truth
 from test_publish import GREEN, RED, Project
 
+from train.cycle import publishing
+from train.cycle.candidate import verdict_of_cycle
+from train.cycle.comparison import verdict_of
 from train.cycle.files import read_cycle
+from train.cycle.outputs import CycleOutputs
 from train.evaluation.average_precision import measure
 from train.evaluation.bootstrap import compare, matched, mean_ap
 from utils.errors import InputError, OutsideError
@@ -119,7 +122,7 @@ def test_a_class_that_the_live_model_does_not_know_counts_as_not_found():
 def test_without_a_box_on_a_test_image_nothing_is_measured_and_nothing_goes_live(actual):
     comparison = compare(actual, tables.empty("totag"), tables.empty("totag"), CLASSES, samples=10)
     assert not comparison.measured
-    assert compare_models.verdict_of(comparison, "model_1.pb")["publish"] is False
+    assert verdict_of(comparison, "model_1.pb")["publish"] is False
 
 
 def test_the_same_seed_draws_the_same():
@@ -343,8 +346,8 @@ def test_a_model_is_not_published_over_one_that_went_live_while_it_was_uploaded(
         )
         return publish_files(*arguments)
 
-    publish_files = publish_cycle.publish_files
-    monkeypatch.setattr(publish_cycle, "publish_files", upload)
+    publish_files = publishing.publish_files
+    monkeypatch.setattr(publishing, "publish_files", upload)
     with pytest.raises(OutsideError, match="model_1.pb is live now; compare it again"):
         guarded(project)
     assert project.state().live["model"] == "model_1.pb" and len(project.state().cycles) == 1
@@ -352,14 +355,14 @@ def test_a_model_is_not_published_over_one_that_went_live_while_it_was_uploaded(
 
 def test_a_model_that_was_compared_with_another_than_the_live_one_is_not_published(project, capsys):
     train_poisoned(project)
-    made = publish_guarded.CycleOutputs.read(project.config)
+    made = CycleOutputs.read(project.config)
     for verdict, error in (
         (None, InputError),
         ({"publish": True, "live": "model_1.pb"}, OutsideError),
     ):
         made.cycle["verdict"] = verdict
         with pytest.raises(error):
-            publish_guarded.verdict_of_cycle(made, project.state())
+            verdict_of_cycle(made, project.state())
 
 
 @pytest.mark.parametrize("label_map", [None, "label_map_1.pbtxt"])

@@ -16,6 +16,7 @@ from helpers_tables import images, labels
 
 from utils.errors import InputError, OutsideError
 from utils.labels import assignments, tables
+from utils.labels.pool import pool_of, reserved
 from utils.labels.store import Change, LabelStore, new_commit_id
 from utils.labels.tables import image_set
 from utils.storage.container import Conflict
@@ -60,7 +61,7 @@ def test_an_empty_container_is_a_state_without_tables(tmp_path):
         and state.cycles == []
         and state.live == {}
     )
-    assert store.table(state, "tagged").empty and store.totag(state).empty
+    assert store.table(state, "tagged").empty and pool_of(store, state).empty
     assert not (tmp_path / "label_state.json").exists()
 
 
@@ -236,7 +237,7 @@ def test_two_first_commits_at_once_both_stand(tmp_path):
         return Change({"totag": TOTAG})
 
     state, _ = mine.commit(change, what="test")
-    assert image_set(mine.table(state, "tagged")) == {"b.jpg"} and len(mine.totag(state)) == 40
+    assert image_set(mine.table(state, "tagged")) == {"b.jpg"} and len(pool_of(mine, state)) == 40
 
 
 @pytest.mark.parametrize("others", [0, 3])
@@ -341,10 +342,10 @@ def test_snapshots_that_are_not_on_this_disk_are_kept_by_name_and_refetched_when
     store = LabelStore(container, by="ann", user_folders=True, cache=tmp_path / "cache")
     state = store.read()
     for _ in range(2):
-        assert len(store.totag(state)) == 40
+        assert len(pool_of(store, state)) == 40
     assert fetched == [state.blob("totag")]
     next((tmp_path / "cache").rglob("totag_*.csv")).write_text("filename")
-    assert len(store.totag(state)) == 40 and len(fetched) == 2
+    assert len(pool_of(store, state)) == 40 and len(fetched) == 2
     state, _ = store.commit(lambda state: Change({"tagged": labels("a.jpg NULL")}), what="test")
     assert image_set(store.table(state, "tagged")) == {"a.jpg"} and len(fetched) == 2
 
@@ -352,22 +353,22 @@ def test_snapshots_that_are_not_on_this_disk_are_kept_by_name_and_refetched_when
 def test_a_hand_out_shrinks_totag_while_it_is_small(tmp_path, monkeypatch):
     store = started(tmp_path)
     state, _ = store.commit(
-        lambda state: store.hand_out(state, store.totag(state), ["i001.jpg", "i002.jpg"]),
+        lambda state: reserved(store, state, pool_of(store, state), ["i001.jpg", "i002.jpg"]),
         what="test",
     )
     assert len(store.table(state, "totag")) == 38 and image_set(store.table(state, "tagging")) == {
         "i001.jpg",
         "i002.jpg",
     }
-    monkeypatch.setattr("utils.labels.store.SMALL_TOTAG", 10)
+    monkeypatch.setattr("utils.labels.pool.SMALL_TOTAG", 10)
     before = state.blob("totag")
     state, _ = store.commit(
-        lambda state: store.hand_out(state, store.totag(state), ["i003.jpg"]), what="test"
+        lambda state: reserved(store, state, pool_of(store, state), ["i003.jpg"]), what="test"
     )
     assert (
         state.blob("totag") == before
-        and "i003.jpg" not in image_set(store.totag(state))
-        and len(store.totag(state)) == 37
+        and "i003.jpg" not in image_set(pool_of(store, state))
+        and len(pool_of(store, state)) == 37
     )
 
 
@@ -397,9 +398,9 @@ def _take_and_tag(folder: Path, name: str, rounds: int) -> list[str]:
         chosen = []
 
         def reserve(state, chosen=chosen):
-            free = store.totag(state)
+            free = pool_of(store, state)
             chosen[:] = sorted(image_set(free))[:2]
-            return store.hand_out(state, free, chosen)
+            return reserved(store, state, free, chosen)
 
         def upload(state, chosen=chosen):
             done = assignments.accept_upload(
@@ -470,7 +471,7 @@ def test_many_processes_at_once_lose_nothing_and_get_different_images_while_a_tr
     assert (
         store.table(state, "tagging").empty
         and store.table(state, "conflicts").empty
-        and store.totag(state).empty
+        and pool_of(store, state).empty
     )
     assert [cycle["n"] for cycle in state.cycles] == list(range(published[0])) and published[0] > 0
 

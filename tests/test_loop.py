@@ -12,8 +12,10 @@ from helpers_http import serving
 from helpers_programs import done, image_sets, photos, put, review, run, state_tables
 from helpers_secrets import blobs, files, leaks
 
+from train.cycle.steps import TRAINING, name_of
 from utils.config import load_config
 from utils.labels import tables
+from utils.labels.pool import pool_of
 from utils.labels.store import open_labels
 
 PHOTOS = photos(30)
@@ -75,20 +77,7 @@ def test_from_a_container_of_photos_to_a_model_and_back_to_the_annotator(store, 
     # one cycle: model, predictions for what nobody has reviewed, performance on the test images
     said = done("train/active_learning_train.sh", config, "--iterations", 3)
     assert [line for line in said.splitlines() if line.startswith("[")] == [
-        f"[{number}/8] {step}"
-        for number, step in enumerate(
-            (
-                "sync_images",
-                "repartition_test_set",
-                "create_tf_records",
-                "train_detector",
-                "export_model",
-                "create_predictions",
-                "evaluate_model",
-                "publish_cycle",
-            ),
-            1,
-        )
+        f"[{number}/8] {name_of(step)}" for number, step in enumerate(TRAINING, 1)
     ]
     check_that_every_image_is_in_one_list(config, everything)
     settings = load_config(config)
@@ -107,7 +96,7 @@ def test_from_a_container_of_photos_to_a_model_and_back_to_the_annotator(store, 
     assert tables.image_set(labels.table(state, "test")) == test
     performance = tables.parse("performance", labels.container.read(cycle["performance"])[0])
     assert list(performance["Class Name"]) == ["Average", "knot", "crack"]
-    totag = labels.totag(state)
+    totag = pool_of(labels, state)
     assert tables.image_set(totag) == everything - tagged - {"yard/broken.jpg"}
     assert totag["image_confidence"].notna().all()  # a model has seen them all
 

@@ -21,12 +21,15 @@ from helpers_colour_graph import write_frozen_graph
 from helpers_programs import done, run
 from PIL import Image
 
+from train.cycle import publishing
 from train.cycle.files import read_cycle
+from train.cycle.outputs import CycleOutputs
 from utils.config import load_config
 from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.assignments import reserve
 from utils.labels.label_map import write_label_map
+from utils.labels.pool import pool_of
 from utils.labels.store import Change, open_labels
 from utils.labels.tables import image_set, without
 from utils.times import utc_text
@@ -112,7 +115,7 @@ class Project:
                 {
                     "tagging": reserve(
                         self.store.table(state, "tagging"),
-                        self.store.totag(state),
+                        pool_of(self.store, state),
                         [blob],
                         "bob",
                         NOW,
@@ -287,9 +290,7 @@ def test_publishing_twice_publishes_nothing_twice(project, capsys):
 def test_a_publication_that_was_cut_off_before_the_commit_goes_on_with_the_blobs_it_wrote(project):
     project.predict()
     before = project.state()
-    publish_cycle.publish_files(
-        project.config, project.store, publish_cycle.CycleOutputs.read(project.config)
-    )
+    publishing.publish_files(project.config, project.store, CycleOutputs.read(project.config))
     assert project.state() == before
     project.publish()
     assert len(project.state().cycles) == 1

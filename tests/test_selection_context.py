@@ -8,6 +8,7 @@ from helpers_tables import images, labels
 
 from utils.config import load_config
 from utils.config.keys import STRATEGIES
+from utils.labels.pool import pool_of
 from utils.labels.store import State
 from utils.selection.context import ap50_of, context_of_state, make_context
 from utils.selection.embeddings import MODEL, Basis, Embeddings, to_parquet
@@ -152,7 +153,7 @@ def of_state(project, strategy="hybrid", **others):
     return context_of_state(
         project.labels,
         state,
-        project.labels.totag(state),
+        pool_of(project.labels, state),
         config,
         strategy,
         config.classes,

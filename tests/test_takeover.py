@@ -8,6 +8,7 @@ from helpers_tables import labels
 
 from utils.errors import InputError
 from utils.labels import tables
+from utils.labels.pool import pool_of, reserved
 from utils.labels.store import Change, LabelStore
 from utils.labels.tables import blob_names, image_set
 from utils.storage.folder import FolderContainer
@@ -56,7 +57,7 @@ def test_the_newest_file_by_time_is_the_truth_and_of_equal_times_the_one_of_larg
     put(tmp_path, "model_1567225601.pb", b"newer graph", age=4)
     store = store_in(tmp_path)
     state = store.read()
-    assert image_set(store.totag(state)) == {"cam/new.jpg"}
+    assert image_set(pool_of(store, state)) == {"cam/new.jpg"}
     assert image_set(store.table(state, "tagged")) == {"cam/b.jpg"}
     assert state.live["model"] == "model_1567225601.pb"
     assert state.document["taken_over"]["from"]["totag"] == "totag_1767225600.csv"
@@ -89,7 +90,7 @@ def test_an_image_is_in_the_strongest_of_its_tables_and_reservations_begin_now(t
         ["dog", 0.9, "", state.document["taken_over"]["at"]]
     ]
     assert rows(store.table(state, "test"), "xmax") == [[0.5]]  # test has the rows of tagged
-    assert image_set(store.totag(state)) == {"cam/a.jpg"}
+    assert image_set(pool_of(store, state)) == {"cam/a.jpg"}
 
 
 def test_coordinates_are_clipped_and_ordered_equal_rows_merged_and_null_beside_boxes_dropped(
@@ -201,7 +202,7 @@ def test_predictions_of_the_earlier_generation_are_taken_over_row_by_row(
 ):
     put(tmp_path, "totag_1559000000.csv", (shared / "legacy/csv" / name).read_bytes())
     store = store_in(tmp_path)
-    frame = store.totag(store.read())
+    frame = pool_of(store, store.read())
     old = tables.parse("totag", shared / "legacy/csv" / name)
     assert (frame["class"] != "NULL").sum() == boxes and blob_names(frame).nunique() == count
     assert frame[["filename", "class", "box_confidence"]].equals(
@@ -223,8 +224,8 @@ def test_a_hand_out_from_an_old_container_works_at_once(tmp_path):
     )
     store = store_in(tmp_path)
     state, _ = store.commit(
-        lambda state: store.hand_out(state, store.totag(state), ["cam/b.jpg"]), what="test"
+        lambda state: reserved(store, state, pool_of(store, state), ["cam/b.jpg"]), what="test"
     )
     assert image_set(store.table(state, "tagging")) == {"cam/b.jpg"} and image_set(
-        store.totag(state)
+        pool_of(store, state)
     ) == {"cam/a.jpg"}

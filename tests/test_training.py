@@ -428,7 +428,9 @@ def test_an_interrupted_or_killed_run_goes_on_where_it_was_and_starts_afresh_wit
 
     write_config(project, train_iterations=60)
     saving = command(
-        "train_detector.py", project, change="import training; training._SAVE_SECONDS = 0"
+        "train_detector.py",
+        project,
+        change="from train.network import training; training._SAVE_SECONDS = 0",
     )
     with subprocess.Popen(saving, stdout=subprocess.PIPE, text=True, env=environment()) as process:
         assert f"going on with the interrupted run at step {reached} of 60\n" in process.stdout

@@ -25,6 +25,7 @@ from test_publish import Project as PhotoProject
 
 from train.cycle.files import update_cycle
 from train.cycle.retraining import Backlog, backlog
+from train.cycle.steps import GUARDED, steps_of
 from utils.config import load_config
 from utils.errors import InputError
 from utils.labels.lease import (
@@ -454,17 +455,18 @@ def test_idle_watching_is_one_small_request_for_the_state_each_time(
 
 
 def test_the_steps_are_those_of_the_manual_cycle_with_the_comparison_before_publishing():
-    manual = re.findall(
-        r"^    \"?(\w+\.py)",
-        (ROOT / "train" / "active_learning_train.sh").read_text(),
-        re.MULTILINE,
+    manual = steps_of("active_learning_train.sh")
+    assert (
+        GUARDED[:-2] == manual[:-1]
+        and GUARDED[-2:]
+        == (
+            ("compare_models.py",),
+            ("publish_guarded.py",),
+        )
+        and manual[-1] == ("publish_cycle.py",)
     )
-    assert [program for program, *_ in watch.STEPS] == [
-        *manual[:-1],
-        "compare_models.py",
-        "publish_guarded.py",
-    ]
-    assert manual[-1] == "publish_cycle.py"
+    for program, *_ in GUARDED:
+        assert (ROOT / "train" / program).is_file()
 
 
 def test_the_unit_starts_the_watcher_and_stops_only_it():

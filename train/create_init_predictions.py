@@ -5,21 +5,24 @@ Classes are the model's ids as text; a class map gives them names when images ar
 (init_pred_desription.md).
 """
 
-import _repo_root  # noqa: F401, I001
+import _repo_root  # noqa: F401
+
+# isort: split
 
 from pathlib import Path
 
-from create_predictions import write_predictions
-from fetch_init_model import init_model
+from train.prediction.init_model import init_model
 from train.prediction.journal import PredictionJournal
+from train.prediction.outputs import write_predictions
 from train.prediction.run import BATCH_SIZE, model_key, predict_images, published_key, seed_journal
-from utils.labels import tables
 from utils.arguments import Parser, whole_number
 from utils.config import load_config
 from utils.errors import InputError, run_program
 from utils.images.decoding import BadImage
-from utils.labels.store import Change, State, open_labels
+from utils.labels import tables
 from utils.labels.model_classes import read_model_classes
+from utils.labels.pool import pool_of
+from utils.labels.store import Change, State, open_labels
 from utils.labels.tables import image_set
 from utils.reserved import NULL
 
@@ -50,7 +53,7 @@ def main(argv: list[str]) -> None:
     container, store = open_labels(config)
     model = init_model(config)
     state = store.read()
-    images = tables.only(store.table(state, "images"), image_set(store.totag(state)))
+    images = tables.only(store.table(state, "images"), image_set(pool_of(store, state)))
     if not len(images):
         raise InputError(
             f"{store.container.address}: there is no image that nobody has; every one is tagged,"
@@ -117,7 +120,7 @@ def main(argv: list[str]) -> None:
             table: store.table(now, table)
             for table in ("images", "failed", "init_totag", "init_predicted")
         }
-        listed = tables.only(present["images"], image_set(store.totag(now)))
+        listed = tables.only(present["images"], image_set(pool_of(store, now)))
         etags = dict(zip(tables.blob_names(listed), listed["etag"], strict=True))
         failed = undecodable[tables.blob_names(undecodable).map(etags) == undecodable["etag"]]
         broken = image_set(failed)

@@ -4,21 +4,22 @@ Says images and boxes per class for train, validation and test, and what is wron
 before hours are spent on them.
 """
 
-import _repo_root  # noqa: F401, I001
+import _repo_root  # noqa: F401
+
+# isort: split
 
 import sys
 from pathlib import Path
 
+from train.cycle.files import update_cycle
 from train.network import labelled_images
 from train.network.labelled_images import PARTS, counts_table
 from train.network.quiet import silence
-
-from utils.labels import tables
 from utils.arguments import Parser
 from utils.config import load_config
-from train.cycle.files import update_cycle
 from utils.errors import run_program
 from utils.files import write_bytes
+from utils.labels import tables
 from utils.labels.label_map import (
     current_name,
     label_map_for,

@@ -7,27 +7,29 @@ train/evaluation/average_precision.py names the sources. Besides, the model that
 is measured on the images that were drawn at random and labelled since (random_share.py beside it).
 """
 
-import _repo_root  # noqa: F401, I001
+import _repo_root  # noqa: F401
+
+# isort: split
 
 from pathlib import Path
 
 import pandas as pd
-from create_predictions import table_of_cycle
+
+from train.cycle.files import read_cycle, read_working, update_cycle, write_working
 from train.cycle.model import model_of_cycle
-from repartition_test_set import trained_images
-from utils.reserved import NULL
-from utils.labels import tables
-from utils.arguments import Parser
-from utils.labels.class_changes import with_present_names, current_classes
-from utils.config import Config, load_config
-from train.cycle.files import read_cycle, update_cycle
-from utils.errors import run_program
+from train.cycle.test_set import trained_images
 from train.evaluation.average_precision import measure
-from utils.files import write_bytes
+from train.evaluation.random_share import random_share
+from train.evaluation.words import cell, performance_text
+from utils.arguments import Parser
+from utils.config import Config, load_config
+from utils.errors import run_program
+from utils.labels import tables
+from utils.labels.class_changes import current_classes, with_present_names
 from utils.labels.label_map import with_current_classes
 from utils.labels.store import open_labels
-from train.evaluation.random_share import random_share
 from utils.labels.tables import image_set
+from utils.reserved import NULL
 
 
 def main(argv: list[str]) -> None:
@@ -37,11 +39,9 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
-    test = table_of_cycle("test", config.test_output, "repartition_test_set.py --top-up")
-    images = table_of_cycle("images", config.data_dir / "images.csv", "sync_images.py")
-    predicted = table_of_cycle(
-        "totag", config.data_dir / "test_predictions.csv", "create_predictions.py"
-    )
+    test = read_working(config, "test")
+    images = read_working(config, "images")
+    predicted = read_working(config, "test_predictions")
     truth = tables.only(test, image_set(images))
     _, labels = open_labels(config)
     state = labels.read()
@@ -51,8 +51,7 @@ def main(argv: list[str]) -> None:
     performance = measure(
         boxes, with_present_names("totag", predicted, named), classes, config.max_detections
     )
-    path = config.data_dir / "performance.csv"
-    write_bytes(path, tables.to_csv("performance", performance, config.user_folders))
+    path = write_working(config, "performance", performance)
 
     print(performance_text(performance))
     report_missing(test, truth, config)
@@ -100,27 +99,6 @@ def report_missing(test: pd.DataFrame, truth: pd.DataFrame, config: Config) -> N
             f"{gone} of {len(image_set(test))} test images are gone from the image container or"
             " cannot be read: left out"
         )
-
-
-def performance_text(performance: pd.DataFrame) -> str:
-    """The table as lines for people: each class, then the average; - where there is nothing to
-    measure.
-    """
-    names = performance["Class Name"]
-    width = max(len(name) for name in [*names, "class"])
-    columns = ("AP", "coco_ap50", "coco_ap", "precision", "recall", "threshold")
-    lines = [f"{'class':{width}}  images  boxes" + "".join(f"{column:>11}" for column in columns)]
-    for row in [*performance.to_dict("records")[1:], performance.iloc[0].to_dict()]:
-        lines.append(
-            f"{row['Class Name']:{width}}  {row['images']:>6.0f}  {row['boxes']:>5.0f}"
-            + "".join(f"{cell(row[column]):>11}" for column in columns)
-        )
-    return "\n".join(lines)
-
-
-def cell(value: float) -> str:
-    """A figure of the table with two decimals, - for an empty cell."""
-    return "-" if pd.isna(value) else f"{value:.2f}"
 
 
 if __name__ == "__main__":

@@ -1,21 +1,27 @@
 """Writes the trained detector as a frozen graph and checks it on real images: step 5 of a cycle."""
 
-import _repo_root  # noqa: F401, I001
+import _repo_root  # noqa: F401
+
+# isort: split
 
 import hashlib
 import json
 import shutil
 from pathlib import Path
 
+from train.cycle.files import (
+    TRAINING_FILE,
+    exported_label_map,
+    exported_model,
+    training_cycle,
+    update_cycle,
+)
 from train.network.quiet import silence, without_notes
-from train_detector import TRAINING_FILE
 from utils.arguments import Parser
 from utils.config import load_config
-from train.cycle.files import training_cycle, update_cycle
 from utils.errors import InputError, run_program
 from utils.files import write_beside, write_text
 
-MODEL_FILE = "frozen_inference_graph.pb"
 _CHECKED_IMAGES = 4
 _TOLERANCE = 1e-3
 
@@ -55,7 +61,7 @@ def main(argv: list[str]) -> None:
         [str(shard) for shard in [*records.validation.shards, *records.train.shards]],
         _CHECKED_IMAGES,
     )
-    target = config.inference_output_dir / MODEL_FILE
+    target = exported_model(config)
     with write_beside(target) as piece:
         piece.write_bytes(definition.SerializeToString())
         with without_notes():
@@ -88,7 +94,7 @@ def main(argv: list[str]) -> None:
         )
         + "\n",
     )
-    with write_beside(config.inference_output_dir / "label_map.pbtxt") as piece:
+    with write_beside(exported_label_map(config)) as piece:
         shutil.copyfile(config.label_map_path, piece)
     update_cycle(config, export={"difference": difference, "images": len(images), **exported})
     print(

@@ -2,16 +2,18 @@
 predict with it.
 """
 
-import _repo_root  # noqa: F401, I001
+import _repo_root  # noqa: F401
+
+# isort: split
 
 from pathlib import Path
 
+from train.cycle.files import update_cycle
 from train.cycle.model import names_of_model
 from utils.arguments import Parser
-from utils.labels.class_changes import current_classes
 from utils.config import load_config
-from train.cycle.files import update_cycle
 from utils.errors import InputError, run_program
+from utils.labels.class_changes import current_classes
 from utils.labels.store import open_labels
 from utils.storage.container import Missing
 

@@ -5,22 +5,23 @@ For strategies that compare images it publishes what they look like to the pretr
 long as there is no model of ours.
 """
 
-import _repo_root  # noqa: F401, I001
+import _repo_root  # noqa: F401
+
+# isort: split
 
 from pathlib import Path
 
-
 from train.prediction.first_embeddings import describe_images
-from utils.labels import tables
 from utils.arguments import Parser
-from utils.labels.assignments import add_new_images
 from utils.config import load_config
 from utils.errors import run_program
+from utils.labels import tables
+from utils.labels.assignments import add_new_images
+from utils.labels.image_tables import update_image_tables
 from utils.labels.label_map import label_map_for, previous_label_map, retired_from, write_label_map
 from utils.labels.store import Change, State, open_labels
 from utils.selection.strategies import USES_EMBEDDINGS
 from utils.storage.sync import bring_images
-from utils.labels.image_tables import update_image_tables
 
 
 def main(argv: list[str]) -> int:

@@ -2,21 +2,22 @@
 of the state. Nothing else changes.
 """
 
-import _repo_root  # noqa: F401, I001
+import _repo_root  # noqa: F401
+
+# isort: split
 
 from datetime import UTC, datetime
 from pathlib import Path
 
-from create_predictions import table_of_cycle
-from evaluate_model import cell
-from publish_cycle import metrics, versions
-from utils.labels import tables
+from train.cycle.files import read_cycle, read_working
+from train.cycle.publishing import metrics, versions
+from train.evaluation.words import cell
 from utils.arguments import Parser
-from utils.times import utc_text
 from utils.config import load_config
-from train.cycle.files import read_cycle
 from utils.errors import run_program
+from utils.labels import tables
 from utils.labels.store import Change, State, open_labels
+from utils.times import utc_text
 
 
 def main(argv: list[str]) -> None:
@@ -26,9 +27,7 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
-    performance = table_of_cycle(
-        "performance", config.data_dir / "performance.csv", "evaluate_model.py"
-    )
+    performance = read_working(config, "performance")
     cycle = read_cycle(config)
     _, store = open_labels(config)
     blob = store.publish_file(

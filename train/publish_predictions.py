@@ -6,24 +6,25 @@ or replace those of another when they are of more images. Nothing else is publis
 performance, no cycle.
 """
 
-import _repo_root  # noqa: F401, I001
+import _repo_root  # noqa: F401
+
+# isort: split
 
 from datetime import UTC, datetime
 from pathlib import Path
 
-from create_predictions import table_of_cycle
+from train.cycle.files import read_cycle, read_working
+from train.cycle.merging import check_classes, merged_listings, merged_predicted, models_of
 from train.prediction.embedding_file import FILE
-from publish_cycle import check_classes, merged_listings, merged_predicted, models_of
 from utils.arguments import Parser
+from utils.config import load_config
+from utils.errors import run_program
 from utils.labels.assignments import outdated, publish_totag
 from utils.labels.class_changes import with_present_names
-from utils.config import load_config
-from train.cycle.files import read_cycle
-from utils.selection.embeddings import merged, published_embeddings, read_parquet, to_parquet
-from utils.errors import run_program
 from utils.labels.store import Change, State, open_labels
 from utils.labels.tables import image_set, without
 from utils.reserved import NULL
+from utils.selection.embeddings import merged, published_embeddings, read_parquet, to_parquet
 
 
 def main(argv: list[str]) -> None:
@@ -34,18 +35,12 @@ def main(argv: list[str]) -> None:
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
     images, failed, predicted, predictions = (
-        table_of_cycle(table, path, step)
-        for table, path, step in (
-            ("images", config.data_dir / "images.csv", "sync_images.py"),
-            ("failed", config.data_dir / "failed.csv", "sync_images.py"),
-            ("predicted", config.data_dir / "predicted.csv", "create_predictions.py"),
-            ("totag", config.untagged_output, "create_predictions.py"),
-        )
+        read_working(config, name) for name in ("images", "failed", "predicted", "totag")
     )
     cycle = read_cycle(config)
     _, store = open_labels(config)
     base = {
-        table: store.table(State({"tables": cycle["base_tables"]}), table)
+        table: store.table_at(cycle["base_tables"].get(table), table)
         for table in ("images", "failed")
     }
 

@@ -2,7 +2,9 @@
 scripts.
 """
 
-import _repo_root  # noqa: F401  I001
+import _repo_root  # noqa: F401
+
+# isort: split
 
 import json
 import subprocess
@@ -11,13 +13,13 @@ from pathlib import Path
 
 from train.demo import pictures
 from train.demo.annotator import Annotator
-from utils.reserved import NULL
-from utils.labels import tables
 from utils.arguments import Parser, whole_number
 from utils.batch.batch import read_batch
 from utils.config import load_config
 from utils.errors import InputError, OutsideError, run_program
 from utils.files import write_text
+from utils.labels import tables
+from utils.reserved import NULL
 
 PHOTOS = 240
 CYCLES = 3

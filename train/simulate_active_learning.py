@@ -9,7 +9,9 @@ project once more, as nothing was chosen by it before). Writes results.csv, lear
 simulation.json; results.csv keeps what strategies were worth that are not played now.
 """
 
-import _repo_root  # noqa: F401, I001
+import _repo_root  # noqa: F401
+
+# isort: split
 
 import argparse
 import dataclasses
@@ -18,22 +20,22 @@ import json
 import os
 from pathlib import Path
 
-from train.simulation import learning_curves
 import pandas as pd
+from tqdm import tqdm
+
+from train.network.quiet import silence
+from train.network.weights_digest import weights_digest
+from train.simulation import learning_curves
 from train.simulation.choice import TODAYS_RULE, Rules
 from train.simulation.labelling import Schedule, classes_of, divide, play
-from train.simulation.training import ChildTrainer, use_threads
-from train.network.quiet import silence
-from tqdm import tqdm
-from train.network.weights_digest import weights_digest
 from train.simulation.outcomes import DataSet, Recipe, TrainedSets, Trainer
-
-from utils.formats.annotated_sets import read_annotated
+from train.simulation.training import ChildTrainer, use_threads
 from utils.arguments import Parser, number, share, whole_number
-from utils.images.canvas import canvas_for
 from utils.config.keys import MODEL_NAMES, STRATEGIES
 from utils.errors import InputError, run_program
 from utils.files import write_text
+from utils.formats.annotated_sets import read_annotated
+from utils.images.canvas import canvas_for
 from utils.labels.tables import blob_names, image_set
 
 _EXAMPLE = """examples:

@@ -2,21 +2,23 @@
 labels as they are now to data_dir.
 """
 
-import _repo_root  # noqa: F401, I001
+import _repo_root  # noqa: F401
+
+# isort: split
 
 from datetime import UTC, datetime
 from pathlib import Path
 
-from utils.labels import tables
-from utils.arguments import Parser
-from utils.times import utc_text
-from utils.config import load_config
 from train.cycle.files import begin_cycle
+from utils.arguments import Parser
+from utils.config import load_config
 from utils.errors import run_program
 from utils.files import write_bytes
+from utils.labels import tables
+from utils.labels.image_tables import update_image_tables
 from utils.labels.store import open_labels
 from utils.storage.sync import bring_images
-from utils.labels.image_tables import update_image_tables
+from utils.times import utc_text
 
 
 def main(argv: list[str]) -> int:

@@ -4,21 +4,20 @@ Run again after an interruption it goes on where it was, when labels and setting
 it starts afresh.
 """
 
-import _repo_root  # noqa: F401, I001
+import _repo_root  # noqa: F401
+
+# isort: split
 
 import json
 from pathlib import Path
 
+from train.cycle.files import TRAINING_FILE, training_cycle, update_cycle
 from train.network.quiet import silence
-
 from utils.arguments import Parser, whole_number
 from utils.config import Config, load_config
-from train.cycle.files import training_cycle, update_cycle
 from utils.errors import InputError, run_program
 from utils.files import write_text
 from utils.labels.store import open_labels
-
-TRAINING_FILE = "training.json"
 
 
 def main(argv: list[str]) -> None:

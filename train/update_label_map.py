@@ -5,10 +5,11 @@ A class that is not in `classes` any more is recorded as dropped: its id stays u
 stay in the labels, but are left out of training. A class that comes back gets its old id.
 """
 
-import _repo_root  # noqa: F401, I001
+import _repo_root  # noqa: F401
+
+# isort: split
 
 from pathlib import Path
-
 
 from utils.arguments import Parser
 from utils.config import load_config

@@ -8,7 +8,9 @@ each time. SIGTERM or Ctrl-C: the step that runs is finished or notes how far it
 the watcher goes on there, also after a kill.
 """
 
-import _repo_root  # noqa: F401, I001
+import _repo_root  # noqa: F401
+
+# isort: split
 
 import getpass
 import hashlib
@@ -21,32 +23,20 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from publish_guarded import accept
-from utils.arguments import Parser
-from utils.times import utc_text
-from utils.config import Config, load_config
+from train.cycle.candidate import accept
 from train.cycle.files import read_cycle, update_cycle
-from utils.errors import InputError, OutsideError, one_line, run_program
-from utils.labels.store import STATE, LabelStore, open_labels
 from train.cycle.retraining import Backlog, backlog
-from utils.storage.container import Missing
-from utils.labels.lease import IDLE, RELEASED, Lease, LeaseLost, holder_text, read_watcher
-from utils.times import moment
+from train.cycle.steps import GUARDED, name_of
 from train.cycle.watched_step import run_step
+from utils.arguments import Parser
+from utils.config import Config, load_config
+from utils.errors import InputError, OutsideError, one_line, run_program
+from utils.labels.lease import IDLE, RELEASED, Lease, LeaseLost, holder_text, read_watcher
+from utils.labels.store import STATE, LabelStore, open_labels
+from utils.storage.container import Missing
+from utils.times import moment, utc_text
 
-# Those of active_learning_train.sh, with the comparison before the last.
-STEPS = (
-    ("sync_images.py",),
-    ("repartition_test_set.py", "--top-up"),
-    ("create_tf_records.py",),
-    ("train_detector.py",),
-    ("export_model.py",),
-    ("create_predictions.py",),
-    ("evaluate_model.py",),
-    ("compare_models.py",),
-    ("publish_guarded.py",),
-)
-NAMES = tuple(Path(program).stem for program, *_ in STEPS)
+NAMES = tuple(map(name_of, GUARDED))
 LONGEST_PAUSE = 6 * 3600.0  # seconds between two tries of a failing cycle
 LONGEST_OUTAGE_PAUSE = 600.0  # seconds between two looks at a storage that does not answer
 _TRIES_OF_A_STEP = 3  # then the cycle begins anew
@@ -195,9 +185,9 @@ class Watcher:
     def _cycle(self) -> bool:
         """Run the steps, from where an interrupted cycle was. False when one failed."""
         first = NAMES.index(self._interrupted() or NAMES[0])
-        for place in range(first, len(STEPS)):
-            (program, *options), name = STEPS[place], NAMES[place]
-            print(f"\n[{place + 1}/{len(STEPS)}] {name}", flush=True)
+        for place in range(first, len(GUARDED)):
+            (program, *options), name = GUARDED[place], NAMES[place]
+            print(f"\n[{place + 1}/{len(GUARDED)}] {name}", flush=True)
             try:
                 self._beat(phase=name)
                 code, said = run_step(
@@ -205,7 +195,7 @@ class Watcher:
                 )
             except (OutsideError, OSError) as error:
                 code, said = 1, one_line(error)
-            last = place + 1 == len(STEPS)
+            last = place + 1 == len(GUARDED)
             if code == 0:
                 self._note(None if last else NAMES[place + 1])
             if self.stopping and (code or not last):

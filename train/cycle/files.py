@@ -1,10 +1,99 @@
-"""data_dir/cycle.json: what the steps of one training cycle hand to each other."""
+"""What the steps of one cycle hand to each other: the working files and their names, and
+data_dir/cycle.json.
+"""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
 
 from utils.config import Config
 from utils.errors import InputError
-from utils.files import write_text
+from utils.files import write_bytes, write_text
+from utils.labels import tables
+
+MODEL_FILE = "frozen_inference_graph.pb"  # in inference_output_dir, as LABEL_MAP_FILE
+LABEL_MAP_FILE = "label_map.pbtxt"
+TRAINING_FILE = "training.json"  # in train_dir
+JOURNAL_FILE = "predictions.journal"  # in data_dir
+
+
+@dataclass(frozen=True)
+class WorkingFile:
+    """A table that one step writes for others: its kind, where it lies, and that step."""
+
+    table: str
+    place: Callable[[Config], Path]
+    step: str
+
+
+WORKING_FILES = {
+    "images": WorkingFile(
+        "images", lambda config: config.data_dir / "images.csv", "sync_images.py"
+    ),
+    "failed": WorkingFile(
+        "failed", lambda config: config.data_dir / "failed.csv", "sync_images.py"
+    ),
+    "tagged": WorkingFile("tagged", lambda config: config.tagged_output, "sync_images.py"),
+    "test": WorkingFile(
+        "test", lambda config: config.test_output, "repartition_test_set.py --top-up"
+    ),
+    "totag": WorkingFile("totag", lambda config: config.untagged_output, "create_predictions.py"),
+    "predicted": WorkingFile(
+        "predicted", lambda config: config.data_dir / "predicted.csv", "create_predictions.py"
+    ),
+    "test_predictions": WorkingFile(
+        "totag", lambda config: config.data_dir / "test_predictions.csv", "create_predictions.py"
+    ),
+    "performance": WorkingFile(
+        "performance", lambda config: config.data_dir / "performance.csv", "evaluate_model.py"
+    ),
+}
+
+
+def working_path(config: Config, name: str) -> Path:
+    """Where the working file of that name lies."""
+    return WORKING_FILES[name].place(config)
+
+
+def read_working(config: Config, name: str) -> pd.DataFrame:
+    """A working file of the cycle. Raises InputError naming the step that writes it when it is not
+    there, or cut short.
+    """
+    file = WORKING_FILES[name]
+    path = file.place(config)
+    if not path.exists():
+        raise InputError(
+            f"{path}: not there; {file.step} writes it, so run the steps of"
+            " train/active_learning_train.sh in their order"
+        )
+    with path.open("rb") as content:
+        content.seek(max(0, content.seek(0, 2) - 1))
+        if content.read() != b"\n":
+            raise InputError(
+                f"{path}: cut short; run the steps of train/active_learning_train.sh again, from"
+                f" {file.step}"
+            )
+    return tables.parse(file.table, path)
+
+
+def write_working(config: Config, name: str, frame: pd.DataFrame) -> Path:
+    """Write a working file; its path."""
+    path = working_path(config, name)
+    write_bytes(path, tables.to_csv(WORKING_FILES[name].table, frame, config.user_folders))
+    return path
+
+
+def exported_model(config: Config) -> Path:
+    """The model file that the cycle exports; its label map lies beside it."""
+    return config.inference_output_dir / MODEL_FILE
+
+
+def exported_label_map(config: Config) -> Path:
+    """The label map of the model file."""
+    return config.inference_output_dir / LABEL_MAP_FILE
 
 
 def read_cycle(config: Config) -> dict:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from train.cycle.files import read_cycle
+from train.cycle.files import exported_label_map, exported_model, read_cycle
 from utils.config import Config
 from utils.labels.class_changes import current_classes
 from utils.labels.label_map import current_name, label_map_for, read_label_map
@@ -22,9 +22,9 @@ def model_of_cycle(config: Config, recorded: dict) -> tuple[Path, dict[int, str]
         return Path(cycle["model"]), {
             int(number): name for number, name in cycle["names"].items() if name in known
         }
-    graph = config.inference_output_dir / "frozen_inference_graph.pb"
+    graph = exported_model(config)
     return graph, {
-        number: name for name, number in read_label_map(graph.with_name("label_map.pbtxt")).items()
+        number: name for name, number in read_label_map(exported_label_map(config)).items()
     }
 
 

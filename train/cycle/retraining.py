@@ -49,7 +49,7 @@ def backlog(store: LabelStore, state: State) -> Backlog:
     )
     now = store.table(state, "tagged")
     try:
-        then = store.table(State({"tables": {"tagged": last.get("tagged")}}), "tagged")
+        then = store.table_at(last.get("tagged"), "tagged")
     except Missing:
         then = tables.empty("tagged")
     then = with_present_names("tagged", then, state.classes)

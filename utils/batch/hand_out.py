@@ -22,6 +22,7 @@ from utils.labels import assignments, review_queue, tables
 from utils.labels.class_changes import current_classes, with_present_names
 from utils.labels.class_map import ClassMap, apply_class_map, read_class_map
 from utils.labels.model_classes import read_model_classes
+from utils.labels.pool import pool_of, pretrained_only, reserved
 from utils.labels.store import Change, LabelStore, State
 from utils.reserved import NULL
 from utils.selection.context import context_of_state, why_tables
@@ -82,7 +83,7 @@ class HandOut:
                 self.labels.table(state, "totag"),
                 out,
                 given,
-                lambda: self.labels.pretrained_only(state),
+                lambda: pretrained_only(self.labels, state),
             )
             return Change(released, note=given)
 
@@ -248,14 +249,14 @@ class HandOut:
                     if chosen
                     else None
                 )
-            free = self.labels.totag(state, self.now)
+            free = pool_of(self.labels, state, self.now)
             rows = free if self.class_map is None else self._mapped(state, free)
             chosen = self._choose(state, rows, batch)
             if not chosen.names:
                 return None
             handed_out = tables.only(rows, chosen.names)
             self._plan(batch, handed_out, fresh=not before)
-            change = self.labels.hand_out(state, free, chosen.names, moment, rows)
+            change = reserved(self.labels, state, free, chosen.names, moment, rows)
             predicted = handed_out if self.class_map is None else handed_out[:0]
             why = why_tables(self.labels, state, chosen, predicted)
             self.why = why["selection"]
@@ -270,7 +271,7 @@ class HandOut:
                     )
                     raise InputError(review_queue.nothing_left(tagged, review, batch.review))
                 if self.request.score_between and (
-                    left := len(tables.image_set(self.labels.totag(state, self.now)))
+                    left := len(tables.image_set(pool_of(self.labels, state, self.now)))
                 ):
                     raise InputError(
                         "--score-between {:g} {:g}: none of the {} images to tag has a box with"

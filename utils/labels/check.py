@@ -343,7 +343,7 @@ def _lost_labels(store: LabelStore, state: State, tagged: pd.DataFrame) -> list[
     if not blob or blob == state.blob("tagged"):
         return []
     try:
-        before = store.table(State({"tables": {"tagged": blob}}), "tagged")
+        before = store.table_at(blob, "tagged")
     except (Missing, InputError, OSError):
         return []  # rule 5 has said so
     lost = without(before, image_set(tagged))

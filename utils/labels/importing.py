@@ -16,6 +16,7 @@ from utils.labels import assignments, tables
 from utils.labels.class_changes import current_classes, with_present_names
 from utils.labels.csv_rows import Rows
 from utils.labels.imported_images import located, upright, why_unknown
+from utils.labels.pool import pool_of
 from utils.labels.store import LabelStore, State
 from utils.labels.tables import blob_names, image_set, only, without
 from utils.labels.takeover import clean
@@ -101,7 +102,7 @@ def take_reservations(labels: LabelStore, state: State, given: Rows, name: str) 
     """The images of another tool's tagging_ file as handed out, as far as they are free."""
     now = datetime.now(UTC)
     at = {table: labels.table(state, table) for table in ("images", "tagging")}
-    free = labels.totag(state, now)
+    free = pool_of(labels, state, now)
     frame, notes = located(
         given.frame, at["images"], labels.user_folders, "folder" in given.columns
     )

@@ -39,7 +39,6 @@ from utils.storage.opening import open_containers
 STATE = "label_state.json"
 FORMAT = 1
 HISTORY = 100
-SMALL_TOTAG = 20_000_000  # bytes; a hand-out rewrites totag only up to here
 _REQUIRED = {"format": int, "commit": str, "history": list, "tables": dict}
 _OPTIONAL = {
     "live": dict,
@@ -173,7 +172,10 @@ class LabelStore:
         Raises InputError when its snapshot is cut short, as rows would be lost, and when it has
         folders and user_folders is False.
         """
-        blob = state.blob(name)
+        return self.table_at(state.blob(name), name)
+
+    def table_at(self, blob: str | None, name: str) -> pd.DataFrame:
+        """The snapshot `blob` of a table, as `table`, of whatever state; None: an empty one."""
         if not blob:
             return tables.empty(name)
         path = self._local(blob)
@@ -182,59 +184,6 @@ class LabelStore:
         if not self.user_folders:
             refuse_folders(frame, f"{blob} in {self.container.address}")
         return frame
-
-    def totag(self, state: State, now: datetime | None = None) -> pd.DataFrame:
-        """The rows of the images that may be handed out now (see assignments.free_rows)."""
-        free = assignments.free_rows(
-            self.table(state, "totag"),
-            self.table(state, "tagged"),
-            self.table(state, "tagging"),
-            self.table(state, "failed"),
-            self.reservation_hours,
-            now or datetime.now(UTC),
-            lambda: self.pretrained_only(state),
-        )
-        tables.release_memory()
-        return free
-
-    def pretrained_only(self, state: State) -> set[str]:
-        """The images that a pretrained model has seen (init_totag) and no model whose predictions
-        were published.
-
-        None in a container that was taken over: there it is not known whose predictions are in
-        totag.
-        """
-        if state.blob("init_totag") is None or "taken_over" in state.document:
-            return set()
-        return tables.image_set(self.table(state, "init_totag")) - tables.image_set(
-            self.table(state, "predicted")
-        )
-
-    def hand_out(
-        self,
-        state: State,
-        free: pd.DataFrame,
-        images,
-        now: datetime | None = None,
-        rows: pd.DataFrame | None = None,
-    ) -> Change:
-        """The change that reserves these images for `by`; `free` is what `totag(state)` returned.
-        totag shrinks too while it is small.
-
-        `rows`: what is handed out instead of the rows in `free`, for the same images.
-        """
-        tagging = assignments.reserve(
-            self.table(state, "tagging"),
-            free if rows is None else rows,
-            images,
-            self.by,
-            now or datetime.now(UTC),
-        )
-        blob = state.blob("totag")
-        small = blob is not None and self.container.info(blob).size <= SMALL_TOTAG
-        return Change(
-            {"tagging": tagging, **({"totag": tables.without(free, images)} if small else {})}
-        )
 
     def commit(
         self, change: Callable[[State], Change | None], *, what: str, commit_id: str | None = None

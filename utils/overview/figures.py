@@ -9,6 +9,7 @@ from utils.config import Config
 from utils.labels import assignments, review_queue, tables
 from utils.labels.check import CHECKED
 from utils.labels.lease import is_alive, read_watcher
+from utils.labels.pool import pool_of
 from utils.labels.store import LabelStore, State
 from utils.labels.tables import image_set
 from utils.labels.takeover import foreign_blobs
@@ -19,7 +20,7 @@ from utils.reserved import NULL
 def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> dict:
     """What there is to say about the state, as plain data."""
     at = {name: labels.table(state, name) for name in CHECKED}
-    free = labels.totag(state, now)
+    free = pool_of(labels, state, now)
     review_out = review_queue.reservations(at["review"])
     live = image_set(review_out) - assignments.expired(review_out, config.reservation_hours, now)
     boxes = at["tagged"][at["tagged"]["class"] != NULL]

@@ -1,0 +1,33 @@
+"""The steps of a cycle. They are written down once: in the entry points that people start.
+
+`active_learning_train.sh` names the steps of a training cycle in their order; here they are read
+from it, for the loop that runs by itself and for tests. Imports nothing of ours.
+"""
+
+import re
+import shlex
+from pathlib import Path
+
+_ENTRY_POINTS = Path(__file__).resolve().parents[1]
+_LIST = re.compile(r"run_steps\.sh\" \"\$\{BASH_SOURCE:-\$0\}\"(.*?) -- \"", re.DOTALL)
+_OPTIONS_OF_THE_CALLER = "@"
+
+Step = tuple[str, ...]  # a program of train/ with its own options
+
+
+def steps_of(entry_point: str) -> tuple[Step, ...]:
+    """The steps that an entry point such as `active_learning_train.sh` runs, in their order."""
+    text = (_ENTRY_POINTS / entry_point).read_text(encoding="utf-8")
+    listed = shlex.split(_LIST.search(text)[1].replace("\\\n", " "))
+    steps = [line.split() for line in listed]
+    return tuple(tuple(word for word in step if word != _OPTIONS_OF_THE_CALLER) for step in steps)
+
+
+def name_of(step: Step) -> str:
+    """What people call a step: its program without the ending."""
+    return Path(step[0]).stem
+
+
+TRAINING = steps_of("active_learning_train.sh")
+# The loop that runs by itself compares the model with the live one before it publishes.
+GUARDED = (*TRAINING[:-1], ("compare_models.py",), ("publish_guarded.py",))
