@@ -1,0 +1,79 @@
+"""Reserved images given back, so that others get them."""
+
+from collections import Counter
+from collections.abc import Set
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from utils.labels import assignments, review_queue, tables
+from utils.labels.pool import pretrained_only
+from utils.labels.store import Change, LabelStore, State
+from utils.labels.tables import image_set
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be given back: these images; else all that is out for longer than so many hours;
+    else all that `tagger` holds.
+    """
+
+    tagger: str
+    images: Set[str] = frozenset()
+    older_than: float | None = None
+
+    def among(self, reserved: pd.DataFrame, now: datetime) -> set[str]:
+        """The images of a table of reservations that are meant."""
+        if self.images:
+            return image_set(reserved) & self.images
+        if self.older_than is not None:
+            return assignments.expired(reserved, self.older_than, now)
+        return assignments.held_by(reserved, self.tagger)
+
+
+def give_back(labels: LabelStore, wanted: Wanted) -> tuple[dict[str, str], list[str]]:
+    """Give them back: {image: whose it was}, and lines for people. Labelled images under review
+    stay tagged, and queued if they were.
+    """
+
+    def change(state: State) -> Change:
+        now = datetime.now(UTC)
+        tagging, queue = (labels.table(state, name) for name in ("tagging", "review"))
+        under_review = review_queue.reservations(queue)
+        handed_out, reviewed = (wanted.among(frame, now) for frame in (tagging, under_review))
+
+        changed = assignments.release(
+            labels.table(state, "totag"),
+            tagging,
+            handed_out,
+            lambda: pretrained_only(labels, state),
+        )
+        if reviewed:
+            changed["review"] = review_queue.given_back(queue, reviewed)
+        return Change(
+            changed, note=_holders(tagging, handed_out) | _holders(under_review, reviewed)
+        )
+
+    state, given = labels.commit(change, what="giving images back")
+    return given, _lines(labels, state, wanted, given)
+
+
+def _holders(reserved: pd.DataFrame, images: set[str]) -> dict[str, str]:
+    """{image: tagger}"""
+    rows = tables.only(reserved, images)
+    return dict(zip(tables.blob_names(rows), rows["tagger"], strict=True))
+
+
+def _lines(labels: LabelStore, state: State, wanted: Wanted, given: dict[str, str]) -> list[str]:
+    missing = sorted(wanted.images - set(given))
+    lines = [f"not out: {', '.join(missing)}"] if missing else []
+
+    by = Counter(given.values())
+    of_whom = "".join(f", {count} of {name}" for name, count in sorted(by.items()))
+    labelled = len(set(given) & image_set(labels.table(state, "tagged")))
+    reviewed = f", {labelled} of them labelled (under review)" if labelled else ""
+    lines.append(
+        f"{len(given)} images given back{of_whom}{reviewed} → {state.blob('totag') or 'nothing'}"
+    )
+    return lines
