@@ -16,6 +16,7 @@ from utils.images.decoding import (
     read_header,
     upright_corners,
 )
+from utils.images.greys import Greys
 
 # 3 high, 2 wide: red, green / blue, black / white, grey
 PICTURE = np.array(
@@ -95,10 +96,53 @@ def test_grey_is_expanded_and_alpha_dropped():
     assert decode(saved(clear, "PNG")).tolist() == [[[10, 20, 30]]]
 
 
-def test_of_sixteen_bits_the_high_byte_is_taken():
-    deep = np.array([[0x0FFF, 0xFF00, 0x0001]], np.uint16)
+def wide(values, form: str) -> bytes:
+    return saved(Image.fromarray(np.array(values)), form)
 
-    assert decode(saved(Image.fromarray(deep), "PNG"))[0, :, 0].tolist() == [15, 255, 0]
+
+@pytest.mark.parametrize(
+    "form, type_, kind",
+    [
+        ("PNG", np.uint16, "16 bits"),
+        ("TIFF", np.uint16, "16 bits"),
+        ("TIFF", np.int32, "32 bits"),
+        ("TIFF", np.float32, "floating point"),
+    ],
+)
+def test_values_of_more_than_eight_bits_are_shown_between_the_two_of_their_kind(form, type_, kind):
+    data = wide(np.array([[7100, 7300, 7500, 7900, 8100, 20]], type_), form)
+    greys = Greys({kind: (7100, 7900), "another kind": (0, 1)})
+
+    assert read_header(data).depth == kind
+    assert decode(data, greys=greys).tolist() == [
+        [[grey] * 3 for grey in (0, 64, 128, 255, 255, 0)]
+    ]
+
+
+def test_a_wide_picture_whose_kind_was_not_measured_is_shown_by_its_own_values():
+    values = np.full((50, 50), 7200, np.uint16)
+    values[:25] = 7100
+    values[20:30, 20:30] = 7900  # a warm animal
+    values[0, 0], values[0, 1] = 0, 65535  # dead pixels
+
+    shown = decode(wide(values, "PNG"))[..., 0]
+
+    assert (shown[5, 5], shown[45, 5], shown[25, 25]) == (0, 32, 255)
+
+
+def test_values_that_are_no_number_are_black_and_a_flat_picture_is_no_error():
+    assert decode(wide(np.array([[np.nan, 20.0, 40.0]], np.float32), "TIFF"))[..., 0].tolist() == [
+        [0, 0, 255]
+    ]
+    for flat in (np.full((2, 2), 7000, np.uint16), np.full((2, 2), np.nan, np.float32)):
+        assert decode(wide(flat, "TIFF")).max() == 0
+
+
+def test_of_colours_of_sixteen_bits_the_high_byte_is_taken():
+    import cv2
+
+    deep = np.array([[[0x0FFF, 0xFF00, 0x0001]]], np.uint16)  # blue, green, red
+    assert decode(cv2.imencode(".png", deep)[1].tobytes()).tolist() == [[[0, 255, 15]]]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -14,6 +14,7 @@ from train.prediction.run import model_key, version
 from utils.boxes.detections import Detections
 from utils.config import load_config
 from utils.images.decoding import BadImage
+from utils.images.greys import Greys
 from utils.labels import tables
 from utils.labels.store import Change, open_labels
 
@@ -79,7 +80,9 @@ def test_a_new_machine_goes_on_with_what_another_has_published(store, tmp_path):
     (images,) = state_tables(config, "images")
     journal = settings.data_dir / "init_predictions.journal"
     # as a first machine leaves it behind
-    with PredictionJournal(journal, model_key(settings.init_model_graph, settings)) as found:
+    with PredictionJournal(
+        journal, model_key(settings.init_model_graph, settings, Greys())
+    ) as found:
         for number, (blob, etag) in enumerate(
             zip(tables.blob_names(images), images["etag"], strict=True)
         ):
@@ -125,7 +128,7 @@ def test_images_that_the_pretrained_models_run_cannot_decode_are_listed_as_faile
     good, cut, other = zip(tables.blob_names(images), images["etag"], strict=True)
     with PredictionJournal(
         settings.data_dir / "init_predictions.journal",
-        model_key(settings.init_model_graph, settings),
+        model_key(settings.init_model_graph, settings, Greys()),
     ) as found:
         found.add(
             good[0],

@@ -293,6 +293,37 @@ def test_boxes_are_put_in_order_and_inside_the_image_and_those_without_area_left
     assert it.examples()["b.jpg"]["groundtruth_boxes"].shape == (0, 4)
 
 
+def test_a_file_that_pillow_reads_and_tensorflow_does_not_goes_in_encoded_again(project):
+    from utils.images.decoding import decode
+
+    it = project()
+    without_end = saved(picture())[:-2] + bytes(200)  # a camera whose battery died
+    it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}", b_jpg=without_end)
+    document = it.run()
+    assert document["train"]["images"] == 2 and document["skipped"]["undecodable"] == {}
+    found = it.examples()
+    assert found["a.jpg"]["bytes"] == it.files["a.jpg"]
+    assert found["b.jpg"]["bytes"] != without_end and found["b.jpg"]["format"] == "jpeg"
+    assert np.abs(found["b.jpg"]["image"].astype(int) - decode(without_end)).mean() < 2
+
+
+def test_an_image_that_the_disk_does_not_give_is_skipped_and_said(project, monkeypatch, capsys):
+    from pathlib import Path
+
+    it = project()
+    it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}")
+    whole = Path.read_bytes
+
+    def read_bytes(path):
+        if path.name == "b.jpg":
+            raise OSError(5, "Input/output error")
+        return whole(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    assert it.run()["skipped"]["undecodable"] == {"b.jpg": "cannot be read: Input/output error"}
+    assert "b.jpg" in capsys.readouterr().err and list(it.examples()) == ["a.jpg"]
+
+
 def test_images_that_are_gone_or_broken_are_skipped_and_said(project, capsys):
     it = project()
     truncated = saved(picture())[:900]
@@ -565,19 +596,22 @@ def test_real_turned_photographs_are_stored_upright(project, shared):
         assert np.abs(difference).mean() < 6
 
 
-def test_a_run_that_broke_off_leaves_nothing_that_training_would_take_for_whole(project):
+def interrupted():
+    raise KeyboardInterrupt
+
+
+def test_a_run_that_broke_off_leaves_nothing_that_training_would_take_for_whole(
+    project, monkeypatch
+):
     from train.network import records
 
     it = project()
     it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}")
     first = it.run()
     it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}\nc.jpg {BOXES}")
-    (it.folder / "store" / "images" / "b.jpg").unlink()
-    (it.folder / "store" / "images" / "b.jpg").mkdir()  # reading it fails as a damaged disk would
-    with pytest.raises(OSError):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(records, "_serialized", lambda *_: interrupted())
         it.run()
     with pytest.raises(InputError, match="there are no records yet"):
         records.read_records(it.config.tf_record_location)
-    (it.folder / "store" / "images" / "b.jpg").rmdir()
-    it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}\nc.jpg {BOXES}")
     assert it.run()["digest"] != first["digest"] and len(it.examples()) == 3

@@ -35,7 +35,7 @@ def main(argv: list[str]) -> None:
     test_images = tables.only(images, image_set(test))
     verdict = judge(config, container, store, test_images, test, found)
     update_cycle(config, verdict=verdict)
-    keep_predictions(config, exported_model(config), test_images)
+    keep_predictions(config, exported_model(config), test_images, store.read().greys)
     print(
         f"{verdict['why']} →"
         f" {'it goes live' if verdict['publish'] else 'it is kept as a candidate'}"

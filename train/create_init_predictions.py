@@ -65,7 +65,7 @@ def main(argv: list[str]) -> None:
     )
     if arguments.force:
         journal_file.unlink(missing_ok=True)
-    key = model_key(model, config)
+    key = model_key(model, config, state.greys)
     with PredictionJournal(journal_file, key) as journal:
         if not arguments.force:
             seed_journal(
@@ -84,6 +84,7 @@ def main(argv: list[str]) -> None:
             journal,
             lambda blob: config.min_confidence,
             arguments.batch_size,
+            greys=state.greys,
         )
         bad = {blob: str(found) for blob, found in run.entries() if isinstance(found, BadImage)}
         if len(bad) + len(run.gone) == len(images):

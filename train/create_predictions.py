@@ -68,7 +68,7 @@ def main(argv: list[str]) -> None:
     container, store = open_labels(config)
     state = store.read()
     model, names = model_of_cycle(config, state.classes)
-    key, mirror = model_key(model, config), config.selection_strategy == "disagreement"
+    key, mirror = model_key(model, config, state.greys), config.selection_strategy == "disagreement"
     journal_file = config.data_dir / JOURNAL_FILE
     if arguments.force:
         journal_file.unlink(missing_ok=True)
@@ -111,6 +111,7 @@ def main(argv: list[str]) -> None:
             ),
             arguments.batch_size,
             mirror,
+            greys=state.greys,
         )
         embeddings = EmbeddingFile(config.data_dir / FILE, key, present)
         outputs = Outputs(

@@ -64,6 +64,7 @@ def main(argv: list[str]) -> None:
         renamed=state.classes["renamed"],
         dropped=state.classes["dropped"],
         config=config,
+        greys=state.greys,
         where=_where(store, state),
     )
     write_label_map(config.label_map_path, classes, retired_from(classes, previous))
@@ -110,6 +111,7 @@ def main(argv: list[str]) -> None:
                 "digest": document["digest"],
                 "canvas": document["canvas"],
                 "skipped": document["skipped"],
+                "greys": document["greys"],
                 **{
                     part: {what: document[part][what] for what in ("images", "boxes", "empty")}
                     for part in PARTS

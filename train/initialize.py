@@ -17,7 +17,7 @@ from utils.config import load_config
 from utils.errors import run_program
 from utils.labels import tables
 from utils.labels.assignments import add_new_images
-from utils.labels.image_tables import update_image_tables
+from utils.labels.image_tables import project_greys, update_image_tables
 from utils.labels.label_map import label_map_for, previous_label_map, retired_from, write_label_map
 from utils.labels.store import Change, State, open_labels
 from utils.selection.strategies import USES_EMBEDDINGS
@@ -67,13 +67,16 @@ def main(argv: list[str]) -> int:
             "failed": len(failed),
             "usable": len(images),
         }
+        greys = project_greys(state, container, config.image_dir, images, headers)
         totag = add_new_images(images, failed, now["totag"], now["tagged"], now["tagging"])
         changed = {"images": images, "failed": failed}
         if totag is not None:
             changed["totag"] = totag
-        return Change(changed, note=counts)
+        return Change(changed, {"greys": greys.as_json()}, note=counts)
 
     state, counts = labels.commit(take_in, what="taking in new images")
+    if state.greys.ranges:
+        print(state.greys.in_words())
     if config.selection_strategy in USES_EMBEDDINGS and (
         described := describe_images(config, container, labels)
     ):

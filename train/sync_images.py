@@ -15,7 +15,7 @@ from utils.config import load_config
 from utils.errors import run_program
 from utils.files import write_bytes
 from utils.labels import tables
-from utils.labels.image_tables import update_image_tables
+from utils.labels.image_tables import keep_greys, project_greys, update_image_tables
 from utils.labels.store import open_labels
 from utils.storage.sync import bring_images
 from utils.times import utc_text
@@ -36,13 +36,19 @@ def main(argv: list[str]) -> int:
     container, labels = open_labels(config)
     state = labels.read(report_foreign=True)
     listing, result = bring_images(container, config, pred_dir)
+    headers = {}
     images, failed = update_image_tables(
         container,
         listing,
         config.image_dir,
         labels.table(state, "images"),
         labels.table(state, "failed"),
+        headers=headers,
     )
+    greys = project_greys(state, container, config.image_dir, images, headers)
+    if greys != state.greys:
+        keep_greys(labels, greys)
+        print(greys.in_words())
 
     outputs = {
         "images": config.data_dir / "images.csv",

@@ -17,6 +17,7 @@ from train.prediction.outputs import EVALUATED_FROM
 from train.prediction.run import model_key, predict_images, version
 from utils.boxes.detections import Detections, totag_rows
 from utils.config import Config
+from utils.images.greys import Greys
 from utils.labels import tables
 from utils.labels.class_changes import current_classes, with_present_names
 from utils.labels.label_map import read_label_map, with_current_classes
@@ -116,7 +117,7 @@ def live_predictions(
     folder = config.data_dir / "compared"
     blob = state.live["model"]
     model = store.container.path_of(blob) or store.fetch_file(blob, folder / blob)
-    key = model_key(model, config)
+    key = model_key(model, config, state.greys)
     journal_file = folder / f"{key}.journal"
     for old in [*folder.glob("model_*"), *folder.glob("*.journal")]:
         if not old.name.startswith((blob, journal_file.name)):
@@ -125,7 +126,9 @@ def live_predictions(
     names, _ = names_of_model(store, state, blob, config.need("classes"))
     min_score = min(EVALUATED_FROM, config.min_confidence)
     with PredictionJournal(journal_file, key) as journal:
-        run = predict_images(config, container, images, model, journal, lambda _: min_score)
+        run = predict_images(
+            config, container, images, model, journal, lambda _: min_score, greys=state.greys
+        )
         sizes = dict(
             zip(
                 tables.blob_names(images),
@@ -143,11 +146,11 @@ def live_predictions(
         )
 
 
-def keep_predictions(config: Config, model: Path, images: pd.DataFrame) -> None:
+def keep_predictions(config: Config, model: Path, images: pd.DataFrame, greys: Greys) -> None:
     """Note what create_predictions.py has found in these images with the cycle's model: if it goes
     live, the next comparison needs it.
     """
-    key = model_key(model, config)
+    key = model_key(model, config, greys)
     min_score = min(EVALUATED_FROM, config.min_confidence)
     with (
         PredictionJournal(config.data_dir / JOURNAL_FILE, key) as found,

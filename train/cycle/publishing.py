@@ -119,6 +119,7 @@ def publish_files(
 def entry_of(made: CycleOutputs, blobs: dict[str, str], config: Config) -> dict:
     """What label_state.json says about a cycle, but for the tables that its commit makes."""
     boxes = made.tagged[made.tagged["class"] != NULL]
+    greys = made.cycle.get("records", {}).get("greys")
     return {
         "id": made.number,
         "at": utc_text(datetime.now(UTC)),
@@ -137,6 +138,7 @@ def entry_of(made: CycleOutputs, blobs: dict[str, str], config: Config) -> dict:
         "training": made.training,
         "predicted": made.cycle.get("predicted", {}),
         "random_share": made.cycle.get("random_share"),
+        **({"greys": greys} if greys else {}),
     }
 
 

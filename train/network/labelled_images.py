@@ -15,6 +15,7 @@ import pandas as pd
 
 from utils.errors import InputError
 from utils.images.canvas import canvas_for, same_shape
+from utils.images.greys import Greys
 from utils.labels.assignments import row_digests
 from utils.labels.label_map import current_name, with_current_classes
 from utils.labels.splits import split_validation
@@ -24,7 +25,7 @@ from utils.reserved import NULL
 PARTS = ("train", "validation", "test")
 FEW_BOXES = 10
 FEW_IMAGES = 20  # with fewer labelled images a validation part says nothing
-_RECORDS_FORMAT = 1
+_RECORDS_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Plan:
 
     `dropped`: how many boxes of each dropped class were left out. `sizes`: DataFrame with the
     columns height, width (upright pixels), bytes, etag by blob name, of the images in all parts.
+    `greys`: how values of more than 8 bits are shown.
     """
 
     classes: dict[str, int]
@@ -45,16 +47,17 @@ class Plan:
     failed: int = 0
     without_area: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
+    greys: Greys = field(default_factory=Greys)
 
     @property
     def digest(self) -> str:
         """Changes when anything does that a training run on these records depends on: labels,
-        split, image bytes, canvas, classes, seed.
+        split, image bytes, how values of more than 8 bits are shown, canvas, classes, seed.
         """
-        settings = json.dumps(
-            [_RECORDS_FORMAT, self.canvas, self.classes, self.seed], sort_keys=True
-        )
-        lines = [settings]
+        settings = [_RECORDS_FORMAT, self.canvas, self.classes, self.seed]
+        if self.greys.ranges:
+            settings.append(self.greys.as_json())
+        lines = [json.dumps(settings, sort_keys=True)]
         etags = self.sizes["etag"].to_dict()
         for part in ("train", "validation"):
             lines += [
@@ -75,6 +78,7 @@ def plan(
     dropped: list[str],
     config,
     where: str,
+    greys: Greys,
 ) -> Plan:
     """Decide what is trained on. `classes` is the label map, `where` names the labels in messages,
     `test` is the held-out part of `tagged`.
@@ -139,6 +143,7 @@ def plan(
         failed=len(unreadable),
         without_area=flat,
         dropped=_boxes_of(readable, renamed, dropped),
+        greys=greys,
     )
 
 

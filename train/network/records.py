@@ -31,6 +31,7 @@ from utils.errors import InputError
 from utils.files import write_beside, write_text
 from utils.images.canvas import fit
 from utils.images.decoding import BadImage, decode, encode_jpeg, encode_png, is_plain, read_header
+from utils.images.greys import Greys
 from utils.labels.tables import blob_names, without
 from utils.reserved import NULL
 
@@ -149,7 +150,7 @@ def write_records(plan: Plan, tf_record_location: Path, path_of: Callable[[str],
         if part == "train":
             random.Random(plan.seed).shuffle(images)
         labels = _Labels(plan.parts[part], plan.classes)
-        examples = _examples(images, labels, numbers, plan.canvas, path_of, bad)
+        examples = _examples(images, labels, numbers, plan, path_of, bad)
         size = int(plan.sizes["bytes"].reindex(images).sum())
         files = _write_shards(f"{stem}_{suffix}", examples, len(images), size, part)
         shards[part] = {file.name: file.stat().st_size for file in files}
@@ -166,6 +167,7 @@ def write_records(plan: Plan, tf_record_location: Path, path_of: Callable[[str],
         "plan": plan.digest,
         "digest": _digest(plan, bad),
         "canvas": list(plan.canvas),
+        "greys": plan.greys.as_json(),
         "classes": plan.classes,
         "seed": plan.seed,
         **{part: {**counts[part], "shards": shards.get(part, {})} for part in PARTS},
@@ -177,16 +179,18 @@ def write_records(plan: Plan, tf_record_location: Path, path_of: Callable[[str],
     return document
 
 
-def stored_image(data: bytes, canvas: tuple[int, int]) -> tuple[bytes, str, int, int]:
+def stored_image(data: bytes, canvas: tuple[int, int], greys: Greys) -> tuple[bytes, str, int, int]:
     """An image file as it goes into a record: (bytes, "jpeg" or "png", height, width), upright.
     Raises BadImage.
+
+    Only what TensorFlow reads goes in as it is: some files are whole for Pillow and not for it.
     """
     header = read_header(data)
     fitted = fit(header.height, header.width, canvas)
     jpeg = data[:2] == b"\xff\xd8"
     if max(header.height, header.width) > _FAR_LARGER * max(fitted):
         height, width = (_STORED * side for side in fitted)
-        picture = Image.fromarray(decode(data, max_side=max(height, width)))
+        picture = Image.fromarray(decode(data, max_side=max(height, width), greys=greys))
         data, jpeg = (
             encode_jpeg(
                 np.asarray(
@@ -196,10 +200,19 @@ def stored_image(data: bytes, canvas: tuple[int, int]) -> tuple[bytes, str, int,
             True,
         )
         return data, "jpeg", height, width
-    picture = decode(data)  # also of those that go in as they are: truncated files must not
-    if not is_plain(data):
+    # also of those that go in as they are: truncated files must not
+    picture = decode(data, greys=greys)
+    if not (is_plain(data) and _tensorflow_reads(data, picture.shape)):
         data = encode_jpeg(picture) if jpeg else encode_png(picture)
     return data, "jpeg" if jpeg else "png", *picture.shape[:2]
+
+
+def _tensorflow_reads(data: bytes, shape: tuple[int, ...]) -> bool:
+    """Does the decoder of the training input see a picture of this (height, width, 3)?"""
+    try:
+        return tuple(tf.io.decode_image(data, channels=3).shape) == shape
+    except tf.errors.OpError:
+        return False
 
 
 class _Labels:
@@ -225,7 +238,7 @@ def _examples(
     images: Iterable[str],
     labels: _Labels,
     numbers: dict[str, int],
-    canvas: tuple[int, int],
+    plan: Plan,
     path_of: Callable[[str], Path],
     bad: dict[str, str],
 ) -> Iterator[bytes | None]:
@@ -235,9 +248,11 @@ def _examples(
 
     def make(image: str) -> bytes | BadImage:
         try:
-            stored = stored_image(path_of(image).read_bytes(), canvas)
+            stored = stored_image(path_of(image).read_bytes(), plan.canvas, plan.greys)
         except FileNotFoundError:
             return BadImage("the file is gone")
+        except OSError as error:
+            return BadImage(f"cannot be read: {error.strerror or error}")
         except BadImage as error:
             return error
         return _serialized(image, numbers[image], *stored, *labels.of(image))

@@ -21,6 +21,7 @@ from utils.config import Config
 from utils.errors import OutsideError
 from utils.images.canvas import canvas_for
 from utils.images.decoding import BadImage, decode
+from utils.images.greys import Greys
 from utils.labels import tables
 from utils.labels.store import Change, LabelStore, State
 from utils.labels.tables import blob_names
@@ -63,7 +64,7 @@ def _describe(config: Config, container: Container, labels: LabelStore) -> str:
         return ""
     present = published_embeddings(labels, state)
     hashed = (
-        _publish_hashes(config, container, labels, images, present)
+        _publish_hashes(config, container, labels, state, images, present)
         if present is None or present.model == HASHES
         else ""
     )
@@ -84,7 +85,9 @@ def _describe(config: Config, container: Container, labels: LabelStore) -> str:
         except OutsideError as error:
             why_not = f"there are no pretrained weights: {error}"
     if not why_not:
-        return _publish_pretrained(config, container, labels, images, present, start) or hashed
+        return (
+            _publish_pretrained(config, container, labels, state, images, present, start) or hashed
+        )
     if present is not None and present.model != HASHES:
         left = len(images) - len(present.current(_etags(images)))
         return (
@@ -103,6 +106,7 @@ def _publish_hashes(
     config: Config,
     container: Container,
     labels: LabelStore,
+    state: State,
     images: pd.DataFrame,
     present: Embeddings | None,
 ) -> str:
@@ -110,9 +114,8 @@ def _publish_hashes(
 
     def load(blob: str) -> np.ndarray | None:
         try:
-            return perceptual_hash(
-                decode(image_path(container, config.image_dir, blob).read_bytes(), max_side=_SIDE)
-            )
+            data = image_path(container, config.image_dir, blob).read_bytes()
+            return perceptual_hash(decode(data, max_side=_SIDE, greys=state.greys))
         except (BadImage, OSError):
             return None
 
@@ -143,6 +146,7 @@ def _publish_pretrained(
     config: Config,
     container: Container,
     labels: LabelStore,
+    state: State,
     images: pd.DataFrame,
     present: Embeddings | None,
     start,
@@ -169,7 +173,8 @@ def _publish_pretrained(
                 " here",
                 flush=True,
             )
-            _look_at(config, container, (config.model_name, canvas, start), unseen, etags, journal)
+            backbone = (config.model_name, canvas, start)
+            _look_at(config, container, backbone, state.greys, unseen, etags, journal)
         bad = {}
         for blob, found in journal.entries(wanted):
             if isinstance(found, Detections):
@@ -194,6 +199,7 @@ def _look_at(
     config: Config,
     container: Container,
     backbone: tuple,
+    greys: Greys,
     blobs: list[str],
     etags: dict[str, str],
     journal: PredictionJournal,
@@ -204,7 +210,11 @@ def _look_at(
 
     paths = ((blob, image_path(container, config.image_dir, blob)) for blob in blobs)
     outcomes = predict(
-        PretrainedBackbone(*backbone), paths, batch_size=_BATCH, largest_side=max(SIDES)
+        PretrainedBackbone(*backbone),
+        paths,
+        batch_size=_BATCH,
+        largest_side=max(SIDES),
+        greys=greys,
     )
     for blob, outcome in tqdm(
         outcomes, total=len(blobs), desc="describe", unit=" images", disable=None

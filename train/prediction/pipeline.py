@@ -23,7 +23,9 @@ from utils.boxes.detections import Detections
 from utils.boxes.flip_consistency import disagreement, mirrored
 from utils.images.canvas import fit
 from utils.images.decoding import BadImage, decode
+from utils.images.greys import Greys
 
+_NO_GREYS = Greys()
 Outcome = Detections | BadImage | FileNotFoundError
 Describe = Callable[[np.ndarray], np.ndarray]  # a picture uint8 (h, w, 3) to its embedding (d,)
 
@@ -37,6 +39,7 @@ def predict(
     workers: int | None = None,
     describe: Describe | None = None,
     mirror: bool = False,
+    greys: Greys = _NO_GREYS,
 ) -> Iterator[tuple[str, Outcome]]:
     """For (blob name, file) each, in their order: (blob name, what the model found in the upright
     image).
@@ -46,7 +49,8 @@ def predict(
     is not fed anything longer than this, in pixels. A JPEG for a model that resizes inside to a
     size that is known comes smaller: as small as it can be decoded without having fewer pixels than
     the model sees. describe: gives an embedding for each picture, where the model gives none.
-    mirror: look at each mirror image too, and say how much that changes.
+    mirror: look at each mirror image too, and say how much that changes. greys: how values of more
+    than 8 bits are shown.
     """
     canvas = detector.canvas
 
@@ -54,7 +58,7 @@ def predict(
 
     def load(image: tuple[str, Path]) -> np.ndarray | BadImage | FileNotFoundError:
         try:
-            picture = fitted(detector, image[1], largest_side)
+            picture = fitted(detector, image[1], largest_side, greys)
         except (BadImage, FileNotFoundError) as error:
             return error
         except OSError as error:
@@ -102,7 +106,9 @@ def compared(found: Detections, of_mirror_image: Detections) -> Detections:
     return replace(found, disagreement=disagreement(found, mirrored(of_mirror_image)))
 
 
-def fitted(detector: FrozenDetector, file: Path, largest_side: int) -> np.ndarray:
+def fitted(
+    detector: FrozenDetector, file: Path, largest_side: int, greys: Greys = _NO_GREYS
+) -> np.ndarray:
     """An image file as the upright picture that the model is fed, uint8 (h, w, 3). Raises BadImage
     or OSError.
     """
@@ -114,7 +120,7 @@ def fitted(detector: FrozenDetector, file: Path, largest_side: int) -> np.ndarra
         if inner_size
         else (largest_side, 0)
     )
-    picture = decode(file.read_bytes(), max_side=longer, min_side=shorter)
+    picture = decode(file.read_bytes(), max_side=longer, min_side=shorter, greys=greys)
     return (
         resized(picture, *fit(*picture.shape[:2], canvas))
         if canvas

@@ -17,6 +17,7 @@ from train.prediction.bfloat16 import use_bfloat16
 from train.prediction.journal import Found, PredictionJournal
 from utils.boxes.detections import Detections
 from utils.config import Config
+from utils.images.greys import Greys
 from utils.labels import tables
 from utils.reserved import NULL
 from utils.storage.container import Container
@@ -43,15 +44,14 @@ class Run:
         )
 
 
-def model_key(model: Path, config: Config) -> str:
+def model_key(model: Path, config: Config, greys: Greys) -> str:
     """A digest of all that decides what a prediction is, but the image: the model's bytes and the
     settings that shape its input.
     """
-    digest = hashlib.sha256(
-        json.dumps(
-            [config.tile, config.max_tile_size, config.max_tile_size if config.tile else 0]
-        ).encode()
-    )
+    settings = [config.tile, config.max_tile_size, config.max_tile_size if config.tile else 0]
+    if greys.ranges:
+        settings.append(greys.as_json())
+    digest = hashlib.sha256(json.dumps(settings).encode())
     for file in sorted(
         path for path in ([model] if model.is_file() else model.rglob("*")) if path.is_file()
     ):
@@ -69,6 +69,8 @@ def predict_images(
     min_score: Callable[[str], float],
     batch_size: int = BATCH_SIZE,
     mirror: bool = False,
+    *,
+    greys: Greys,
 ) -> Run:
     """Predict those of `images` (columns of that table) that the journal lacks. Detections below
     min_score(blob name) are not kept.
@@ -107,6 +109,7 @@ def predict_images(
                 batch_size=batch_size,
                 describe=describe,
                 mirror=mirror,
+                greys=greys,
             )
         else:
             from train.prediction.pipeline import predict
@@ -118,6 +121,7 @@ def predict_images(
                 largest_side=config.max_tile_size,
                 describe=describe,
                 mirror=mirror,
+                greys=greys,
             )
         for blob, outcome in tqdm(
             outcomes, total=len(missing), desc="predict", unit=" images", disable=None

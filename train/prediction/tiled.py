@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,9 @@ from utils.boxes.detections import Detections
 from utils.boxes.tiles import Window, merge_tiles, tile_windows
 from utils.images.canvas import fit
 from utils.images.decoding import BadImage, decode
+from utils.images.greys import Greys
 
+_NO_GREYS = Greys()
 _AHEAD = 2  # decoded images waiting; an aerial photograph has 70 MB
 
 
@@ -33,6 +36,7 @@ def predict_tiled(
     batch_size: int,
     describe: Describe | None = None,
     mirror: bool = False,
+    greys: Greys = _NO_GREYS,
 ) -> Iterator[tuple[str, Outcome]]:
     """As prediction.predict, in tiles of `side` x `side` pixels; an image that is no larger is one
     tile.
@@ -40,7 +44,7 @@ def predict_tiled(
     An image's embedding is the mean of its tiles'.
     """
     with ThreadPoolExecutor(_AHEAD, thread_name_prefix="decode") as pool:
-        for (blob, _), picture in in_order(pool, _load, images, ahead=_AHEAD):
+        for (blob, _), picture in in_order(pool, partial(_load, greys), images, ahead=_AHEAD):
             if isinstance(picture, Exception):
                 yield blob, picture
                 continue
@@ -74,9 +78,9 @@ def _found(detector: FrozenDetector, picture: np.ndarray, side: int, batch_size:
     return replace(merge_tiles(found, height, width), embedding=mean)
 
 
-def _load(image: tuple[str, Path]) -> np.ndarray | BadImage | FileNotFoundError:
+def _load(greys: Greys, image: tuple[str, Path]) -> np.ndarray | BadImage | FileNotFoundError:
     try:
-        return decode(image[1].read_bytes())
+        return decode(image[1].read_bytes(), greys=greys)
     except (BadImage, FileNotFoundError) as error:
         return error
     except OSError as error:

@@ -321,6 +321,7 @@ def _calculate(
         ((name, data.files[name]) for name in names),
         batch_size=_BATCH,
         largest_side=max(extractor.canvas),
+        greys=data.greys,
     )
     for place, (name, outcome) in enumerate(
         tqdm(found, total=len(names), desc="features of the backbone", unit="image", disable=None)

@@ -24,6 +24,8 @@ import pandas as pd
 from train.evaluation.average_precision import measure
 from utils.boxes.detections import Detections, totag_rows
 from utils.files import sha256_of, write_bytes
+from utils.images.greys import Greys
+from utils.images.measured_greys import measured
 from utils.labels import tables
 from utils.labels.assignments import row_digests
 from utils.labels.tables import blob_names, image_set, only
@@ -84,6 +86,11 @@ class DataSet:
                 sorted((set(self.pool["class"]) | set(self.test["class"])) - {NULL}), 1
             )
         }
+
+    @functools.cached_property
+    def greys(self) -> Greys:
+        """How values of more than 8 bits are shown, measured on these images."""
+        return measured(self.files.values(), Greys())
 
     @functools.cached_property
     def digest(self) -> str:

@@ -133,6 +133,7 @@ def _train_and_predict(
         seed=seed,
         parts={"train": rows, "validation": nothing, "test": nothing},
         sizes=sizes.loc[sorted(tables.image_set(rows))],
+        greys=data.greys,
     )
     place = work / "records" / "images.record"
     write_records(plan, place, data.files.__getitem__)
@@ -165,6 +166,7 @@ def _train_and_predict(
         batch_size=_BATCH,
         largest_side=max(recipe.canvas),
         mirror=mirror,
+        greys=data.greys,
     ):
         if isinstance(outcome, (BadImage, FileNotFoundError)):
             raise OutsideError(f"{data.files[name]}: {outcome}; it was readable a moment ago")

@@ -9,14 +9,15 @@ from tqdm import tqdm
 from utils.batch.batch import Batch, Item
 from utils.files import write_bytes
 from utils.images import decoding
+from utils.images.greys import Greys
 from utils.storage.container import Container, Missing
 
 _WORKERS = 8
 
 
-def fetch_images(container: Container, batch: Batch) -> dict[str, tuple[str, str]]:
+def fetch_images(container: Container, batch: Batch, greys: Greys) -> dict[str, tuple[str, str]]:
     """Fetch the images that are not on disk yet; {blob name: (reason, ETag)} of those that are gone
-    or broken.
+    or broken. `greys`: how the project shows values of more than 8 bits.
     """
     wanted = {
         local: item
@@ -30,7 +31,7 @@ def fetch_images(container: Container, batch: Batch) -> dict[str, tuple[str, str
     written = time.monotonic()
     try:
         futures = {
-            pool.submit(_fetch_one, container, item.blob, batch.path(local)): item
+            pool.submit(_fetch_one, container, item.blob, batch.path(local), greys): item
             for local, item in wanted.items()
         }
         for future in tqdm(as_completed(futures), "images", len(futures), unit="", disable=None):
@@ -55,14 +56,14 @@ def fetch_images(container: Container, batch: Batch) -> dict[str, tuple[str, str
     return failed
 
 
-def _fetch_one(container: Container, blob: str, path: Path) -> Item:
+def _fetch_one(container: Container, blob: str, path: Path, greys: Greys) -> Item:
     """Put one image where it belongs, in a form that every tool shows alike. Raises _Unusable."""
     try:
         data, description = container.read(blob)
     except Missing:
         raise _Unusable("it is gone from the image container", "") from None
     try:
-        picture = decoding.decode(data)
+        picture = decoding.decode(data, greys=greys)
         write_bytes(
             path,
             (

@@ -210,8 +210,9 @@ class HandOut:
         """Reserve and fetch until the batch has all images that were asked for, or none are left;
         then write its VoTT files.
         """
+        greys = self.labels.read().greys
         while True:
-            if failed := fetch_images(self.container, batch):
+            if failed := fetch_images(self.container, batch, greys):
                 self._set_aside(failed, batch.review)
                 batch.drop(failed)
                 self.failed |= {blob: reason for blob, (reason, _) in failed.items()}

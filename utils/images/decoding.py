@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
+from utils.images.greys import Greys, kind_of
+
 _SIDEWAYS = {5, 6, 7, 8}
 _FROM_THE_RIGHT = {2, 3, 6, 7}  # orientations whose upright left edge is the stored end of its axis
 _FROM_BELOW = {3, 4, 7, 8}
@@ -24,6 +26,7 @@ _TURN = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_NO_GREYS = Greys()
 _MOST_PIXELS = 1_000_000_000
 _LONGEST_JPEG = 65_500  # pixels of a side that libjpeg writes
 # aerial photographs are larger than Pillow's limit; ours is checked in _opened
@@ -44,19 +47,23 @@ class Header:
     `orientation` is EXIF's 1-8: how the stored picture is turned.
 
     `taken_at` is ISO 8601, "" when unknown: UTC where the file names its offset, else the camera's
-    clock taken for UTC.
+    clock taken for UTC. `depth`: the kind of picture (greys.kind_of), "" for 8 bits.
     """
 
     width: int
     height: int
     orientation: int
     taken_at: str
+    depth: str = ""
 
 
-def decode(data: bytes, max_side: int | None = None, min_side: int = 0) -> np.ndarray:
+def decode(
+    data: bytes, max_side: int | None = None, min_side: int = 0, greys: Greys = _NO_GREYS
+) -> np.ndarray:
     """The upright RGB picture, uint8 (height, width, 3).
 
-    Of 16-bit samples the high byte is taken, alpha is dropped, grey expanded. With `max_side` a
+    Alpha is dropped, grey expanded; `greys` says how values of more than 8 bits are shown, of
+    colours of 16 bits the high byte is taken. With `max_side` a
     JPEG may come at 1/2, 1/4 or 1/8 of its size, with its longer side still at least `max_side`
     pixels and its shorter one at least `min_side`. Raises BadImage for anything truncated or not
     decodable.
@@ -68,7 +75,7 @@ def decode(data: bytes, max_side: int | None = None, min_side: int = 0) -> np.nd
             image.draft(
                 image.mode, (int(np.ceil(image.width * scale)), int(np.ceil(image.height * scale)))
             )
-        picture = _eight_bit(image)
+        picture = _eight_bit(image, greys)
         if orientation in _TURN:
             picture = picture.transpose(_TURN[orientation])
         return np.asarray(picture)
@@ -83,12 +90,24 @@ def read_header(source: Path | bytes) -> Header:
         width, height = image.size[::-1] if orientation in _SIDEWAYS else image.size
         if image.format == "TIFF":
             orientation = image.tag_v2.get(ExifTags.Base.Orientation, 1)
-        return Header(width, height, orientation if orientation in _TURN else 1, _taken_at(image))
+        return Header(
+            width,
+            height,
+            orientation if orientation in _TURN else 1,
+            _taken_at(image),
+            kind_of(image.mode),
+        )
 
 
 def is_sideways(orientation: int) -> bool:
     """Whether the stored picture of this EXIF orientation lies on its side."""
     return orientation in _SIDEWAYS
+
+
+def wide_values(source: Path | bytes) -> np.ndarray:
+    """The stored values (height, width) of a picture of one channel. Raises BadImage."""
+    with _opened(source) as image:
+        return np.asarray(image)
 
 
 def upright_corners(corners: np.ndarray, orientation: int) -> np.ndarray:
@@ -160,17 +179,7 @@ def _opened(source: Path | bytes):
         raise BadImage(
             "empty file" if _is_empty(source) else "not an image in a known format"
         ) from None
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        IndexError,
-        KeyError,
-        TypeError,
-        OverflowError,
-        EOFError,
-        MemoryError,
-    ) as error:
+    except Exception as error:  # noqa: BLE001  whatever Pillow's parsers make of damaged bytes
         raise BadImage(" ".join(str(error).split())[:150] or type(error).__name__) from None
 
 
@@ -178,12 +187,10 @@ def _is_empty(source: Path | bytes) -> bool:
     return (len(source) if isinstance(source, bytes) else source.stat().st_size) == 0
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
+def _eight_bit(image: Image.Image, greys: Greys) -> Image.Image:
     """The decoded picture as 8-bit RGB, not turned."""
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise BadImage("32-bit pixels; save it with 8 or 16 bits")
+    if kind := kind_of(image.mode):
+        return Image.fromarray(greys.shown(np.asarray(image), kind)).convert("RGB")
     return image.convert("RGB")
 
 

@@ -9,7 +9,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from utils.images.decoding import BadImage, Header, read_header
+from utils.images.greys import Greys
+from utils.images.measured_greys import measured
 from utils.labels import tables
+from utils.labels.store import Change, LabelStore, State
 from utils.storage.container import Blob, Container
 from utils.storage.sync import Listing, image_path
 
@@ -60,6 +63,32 @@ def update_image_tables(
             "failed", kept_failed, failed_rows(bad, [cache[blob.name, blob.etag] for blob in bad])
         ),
     )
+
+
+def project_greys(
+    state: State, container: Container, image_dir: Path, images: pd.DataFrame, headers: dict
+) -> Greys:
+    """How values of more than 8 bits are shown, with the kinds of picture that are new in the
+    project; what is settled stays.
+
+    Of a state in which nobody has looked for such pictures yet all `images` are looked at, else
+    those whose `headers` (as in `update_image_tables`) were read now.
+    """
+    if "greys" in state.document:
+        found = headers.items()
+        names = [name for (name, _), head in found if isinstance(head, Header) and head.depth]
+    else:
+        names = tables.blob_names(images)
+    return measured((image_path(container, image_dir, name) for name in names), state.greys)
+
+
+def keep_greys(labels: LabelStore, greys: Greys) -> State:
+    """Make the ranges part of the state; those that somebody has settled meanwhile stay."""
+
+    def change(now: State) -> Change:
+        return Change({}, {"greys": now.greys.with_ranges(greys.ranges).as_json()})
+
+    return labels.commit(change, what="recording how values of more than 8 bits are shown")[0]
 
 
 def failed_rows(blobs: list[Blob], reasons: list[str]) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from tenacity import (
 
 from utils.errors import InputError, OutsideError
 from utils.files import write_bytes, write_text
+from utils.images.greys import Greys
 from utils.labels import assignments, tables
 from utils.labels.takeover import foreign_blobs, refuse_folders, taken_over
 from utils.storage.container import Conflict, Container, Missing
@@ -89,6 +90,11 @@ class State:
     @property
     def cycles(self) -> list[dict]:
         return self.document.get("cycles") or []
+
+    @property
+    def greys(self) -> Greys:
+        """How values of more than 8 bits are shown in this project."""
+        return Greys.from_json(self.document.get("greys"))
 
     @property
     def classes(self) -> dict:

@@ -1,0 +1,42 @@
+"""The ranges of values that a project's wide pictures have, from a sample of them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from utils.images.decoding import BadImage, read_header, wide_values
+from utils.images.greys import Greys, common_range, range_of
+
+SAMPLE = 100  # pictures of a kind
+_EIGHT_BITS = {".jpg", ".jpeg", ".gif", ".bmp", ".webp"}
+
+
+def measured(files: Iterable[Path], known: Greys) -> Greys:
+    """`known` with the ranges of the kinds of picture among these files that it lacks."""
+    of_kind: dict[str, list[Path]] = {}
+    for file in files:
+        kind = _kind(file)
+        if kind and kind not in known.ranges:
+            of_kind.setdefault(kind, []).append(file)
+    ranges = {}
+    for kind, found in of_kind.items():
+        every = -(-len(found) // SAMPLE)
+        pairs = [pair for file in sorted(found)[::every] if (pair := _range(file))]
+        if pairs:
+            ranges[kind] = common_range(pairs)
+    return known.with_ranges(ranges)
+
+
+def _kind(file: Path) -> str:
+    if file.suffix.lower() in _EIGHT_BITS:
+        return ""
+    try:
+        return read_header(file).depth
+    except BadImage:
+        return ""
+
+
+def _range(file: Path) -> tuple[float, float] | None:
+    try:
+        return range_of(wide_values(file))
+    except BadImage:
+        return None
