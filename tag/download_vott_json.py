@@ -105,7 +105,7 @@ def main(argv: list[str]) -> int:
     config.need("tagging_location")
 
     from utils.batch.downloading import download
-    from utils.batch.hand_out import Request
+    from utils.batch.request import Request
     from utils.labels import review_queue
 
     request = Request(

@@ -8,11 +8,11 @@ import pytest
 from helpers_programs import ROOT, done, run
 from helpers_state import Project
 
-from utils.batch.batch import LOCK, at_work
+from utils.batch.place import LOCK, at_work
 from utils.errors import OutsideError
 
 HOLD = (
-    "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); from utils.batch.batch"
+    "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); from utils.batch.place"
     " import at_work\nwith at_work(Path(sys.argv[2])): print('held', flush=True); sys.stdin.read()"
 )
 REFUSED = "another download or upload works there"

@@ -9,28 +9,23 @@ is not ours, and nothing in it is ever removed.
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from utils.batch.local_names import LONGEST, SHORTEST_LIMIT, folder_names, local_names
-from utils.errors import InputError, OutsideError
+from utils.errors import InputError
 from utils.files import refused, write_text
 from utils.formats.sheets import Box
 from utils.labels.tables import split_name
 
 MARKER = "batch.json"
-LOCK = ".batch.lock"  # there while a program works in the folder, or was killed
 FORMAT = 1
 TOP = "Images"  # the VoTT folder
 # characters; what VoTT and most programs on Windows can open
 LONGEST_PATH = 259 if os.name == "nt" else None
 _WAY_OUT = "restore it, or move the folder away and run download_vott_json.py with --again"
-_PIECE = re.compile(r"\.[0-9a-f]{16}\.part")  # files.write_beside
-_LITTER = {LOCK, ".ds_store", "thumbs.db", "desktop.ini"}  # of killed programs and of file managers
+PIECE = re.compile(r"\.[0-9a-f]{16}\.part")  # what files.write_beside has not finished
 
 
 @dataclass
@@ -197,7 +192,7 @@ class Batch:
         """Remove the unfinished pieces of files that a killed run left behind."""
         for folder in (self.place, *(self.place / name for name in self.folders)):
             for piece in folder.glob(".*.part"):
-                if _PIECE.fullmatch(piece.name):
+                if PIECE.fullmatch(piece.name):
                     piece.unlink(missing_ok=True)
 
     def clear(self) -> None:
@@ -241,60 +236,6 @@ def read_batch(place: Path) -> Batch | None:
         raise InputError(f"{path}: not a batch of this program ({error!r}); {_WAY_OUT}") from None
 
 
-def check_place(place: Path) -> None:
-    """Raises InputError unless a batch may be written into this folder: it is not there, empty, or
-    carries our marker.
-    """
-    if place.exists() and not place.is_dir():
-        raise InputError(
-            f"tagging_location={place}: it is a file; name a folder of its own for the images"
-            " to tag"
-        )
-    found = []
-    with suppress(FileNotFoundError):
-        found = sorted(entry.name for entry in place.iterdir())
-    # in this order: another download may be about to write its first files
-    if MARKER in found or (place / MARKER).exists():
-        return
-    found = [name for name in found if name.lower() not in _LITTER and not _PIECE.fullmatch(name)]
-    if found:
-        raise InputError(
-            f"tagging_location={place}: it holds files that are not from this program"
-            f" ({_few(found)}), which are left alone; name an empty folder (a batch of an earlier"
-            " version: upload it, then move it away)"
-        )
-
-
-@contextmanager
-def at_work(place: Path) -> Iterator[None]:
-    """Be the only program that works in this folder, which is made if need be. Raises OutsideError
-    when another one works there.
-
-    The system holds the lock for as long as the process lives, so a killed program holds nothing.
-    What was made for it goes with it.
-    """
-    made = not place.exists()
-    place.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(place / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise OutsideError(
-            f"tagging_location={place}: another download or upload works there; wait until it has"
-            " ended"
-        ) from None
-    try:
-        yield
-    finally:
-        # while we hold it: whoever has it open already sees that it is gone, and opens it anew
-        with suppress(OSError):
-            (place / LOCK).unlink()
-        lock.release()
-        if made:
-            with suppress(OSError):  # there is something in it
-                place.rmdir()
-
-
 def _item(member: dict) -> Item:
     folder, filename = member.pop("folder"), member.pop("filename")
     boxes, sent = member.pop("boxes"), member.pop("sent")
@@ -304,7 +245,3 @@ def _item(member: dict) -> Item:
         sent=[[Box(*box) for box in version] for version in sent],
         **member,
     )
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -4,8 +4,10 @@ person must know is said in lines.
 
 from collections.abc import Iterator
 
-from utils.batch.batch import Batch, at_work, check_place
-from utils.batch.hand_out import HandOut, Request
+from utils.batch.batch import Batch
+from utils.batch.hand_out import HandOut
+from utils.batch.place import at_work, check_place
+from utils.batch.request import Request
 from utils.config import Config
 from utils.errors import InputError
 from utils.formats.vott import drawable
@@ -53,8 +55,7 @@ def _make_or_finish(config: Config, request: Request) -> Iterator[str]:
     if batch.images and not batch.review:
         hand_out.why = store.table(state, "selection")
 
-    hand_out.complete(batch)
-    yield from _report(hand_out, batch)
+    yield from _report(hand_out, hand_out.complete(batch))
 
 
 def _report(hand_out: HandOut, batch: Batch) -> Iterator[str]:
@@ -62,21 +63,14 @@ def _report(hand_out: HandOut, batch: Batch) -> Iterator[str]:
     yield from hand_out.notes
     yield from summary(tables.only(hand_out.why, batch.blobs), hand_out.pool_size)
 
+    words = hand_out.mode_of(batch).words
     for blob, reason in hand_out.failed.items():
-        if batch.review:
-            yield f"{blob}: {reason}; it is labelled still, and no longer to be looked at again"
-        else:
-            yield (
-                f"{blob}: {reason}; listed in the table of failed images, and another takes its"
-                " place"
-            )
+        yield f"{blob}: {reason}; {words.unusable}"
 
     if len(batch.images) < batch.wanted:
         yield f"{batch.wanted} images were asked for; there are no more to hand out"
 
-    boxes = sum(
-        len(drawable(item.boxes, item.width, item.height)) for item in batch.images.values()
-    )
+    items = batch.images.values()
+    boxes = sum(len(drawable(item.boxes, item.width, item.height)) for item in items)
     projects = ", ".join(str(batch.project(folder)) for folder in batch.folders)
-    again = " to look at again" if batch.review else ""
-    yield f"{len(batch.images)} images{again}, {boxes} boxes → {projects}"
+    yield f"{len(items)} {words.handed_out}, {boxes} boxes → {projects}"

@@ -3,31 +3,29 @@ container, and what a person must know is said in lines.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pandas as pd
 
-from utils.batch.batch import MARKER, Batch, at_work, read_batch
-from utils.batch.reading import (
-    Reviews,
-    handed_out_rows,
-    legacy_batch,
-    note_sent,
-    read_reviews,
-    sent_rows,
-)
+from utils.batch.batch import MARKER, Batch, read_batch
+from utils.batch.legacy import legacy_batch
+from utils.batch.modes import Mode, Words, mode_of
+from utils.batch.place import at_work
+from utils.batch.reading import Reviews, read_reviews
+from utils.batch.rows import note_sent, sent_rows
 from utils.config import Config
 from utils.errors import InputError
-from utils.labels import assignments, review_queue, tables
+from utils.labels import review_queue, tables
+from utils.labels.assignments import Accepted, accept_upload, row_digests
 from utils.labels.class_changes import current_classes, old_names, updated_since
 from utils.labels.store import Change, LabelStore, State, open_labels
 from utils.reserved import NULL
 from utils.storage.container import Container, Missing
 
-CHANGED_MEANWHILE = "looked at again, but its boxes were changed meanwhile"
+_CHANGED = ("tagged", "tagging", "test", "conflicts")
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,11 @@ def upload(config: Config, *, as_given: str, everything: bool = False) -> Upload
         reviews.faults[:0] = faults
         reviews.notes += _changed_meanwhile(container, store, state, batch, reviews)
 
-        accepted, state = _send(store, state, batch, reviews, keep=ours)
-        lines = list(_report(config, batch, reviews, accepted, state))
-        return Uploaded(
-            lines, useful=bool(accepted.taken or accepted.unchanged or accepted.conflicts)
-        )
+        mode = mode_of(batch, config, store, datetime.now(UTC))
+        accepted, state = _send(store, state, batch, reviews, mode, keep=ours)
+        lines = list(_report(config, batch, reviews, accepted, state, mode.words))
+        arrived = accepted.taken | accepted.unchanged | accepted.conflicts
+        return Uploaded(lines, useful=bool(arrived))
 
 
 def _batch_there(
@@ -108,29 +106,31 @@ def _changed_meanwhile(
     """
     images, failed = (store.table(state, name) for name in ("images", "failed"))
     reviewed = tables.image_set(reviews.rows)
-    unlisted = (
-        reviewed - tables.image_set(images) - tables.image_set(failed) if len(images) else set()
-    )
+    unlisted: set[str] = set()
+    if len(images):
+        unlisted = reviewed - tables.image_set(images) - tables.image_set(failed)
     listed = tables.only(images, reviewed)
     etags = dict(zip(tables.blob_names(listed), listed["etag"], strict=True))
+
     lines = []
     for local, item in batch.images.items():
-        folder, _, name = local.rpartition("/")
-        replaced = item.etag and item.blob in etags and etags[item.blob] != item.etag
+        replaced = item.etag and etags.get(item.blob, item.etag) != item.etag
         if not replaced and item.blob not in unlisted:
             continue
+        folder, _, name = local.rpartition("/")
+        where = f"{batch.project(folder)}: {name}"
         try:
             if container.info(item.blob).etag != item.etag and replaced:
                 reviews.outdated.add(item.blob)
                 lines.append(
-                    f"{batch.project(folder)}: {name}: the image was replaced in the image"
-                    " container meanwhile, and your boxes are of the one before; it is queued to"
-                    " be looked at again (download_vott_json.py N CONFIG --review)"
+                    f"{where}: the image was replaced in the image container meanwhile, and your"
+                    " boxes are of the one before; it is queued to be looked at again"
+                    " (download_vott_json.py N CONFIG --review)"
                 )
         except Missing:
             lines.append(
-                f"{batch.project(folder)}: {name}: the image was deleted from the image container"
-                " meanwhile; its boxes are kept with the labels, and training does without it"
+                f"{where}: the image was deleted from the image container meanwhile; its boxes are"
+                " kept with the labels, and training does without it"
             )
     return lines
 
@@ -143,89 +143,82 @@ def _under_present_names(rows: pd.DataFrame, state: State, batch: Batch) -> pd.D
 
 
 def _send(
-    store: LabelStore, state: State, batch: Batch, reviews: Reviews, keep: bool
-) -> tuple[assignments.Accepted, State]:
+    store: LabelStore, state: State, batch: Batch, reviews: Reviews, mode: Mode, keep: bool
+) -> tuple[Accepted, State]:
     """Commit the reviewed images. `keep`: note in batch.json what is sent, before and after, so
     that it can be corrected later.
     """
-    digests = assignments.row_digests(reviews.rows)
+    digests = row_digests(reviews.rows)
     items = [item for item in batch.images.values() if item.blob in digests]
+    if not items:
+        return Accepted(), state
+
     note_sent(items, reviews.rows)
-    note_sent(items, _under_present_names(reviews.rows, state, batch))
-    if keep and items:
-        batch.write()
-    accepted = assignments.Accepted()
     first = {item.blob for item in items if not item.uploaded}
-    given = tables.only(handed_out_rows(batch), first) if batch.review else tables.empty("tagged")
     settled = {item.blob for item in items if item.uploaded == digests[item.blob]}
     # until our first upload, rows are replaced that are still the ones handed out
-    ours = [
-        *sent_rows(items),
-        given,
-    ]
+    ours = [*sent_rows(items), mode.own_rows(batch, first)]
 
     def change(state: State) -> Change:
-        present = {
-            name: store.table(state, name) for name in ("tagged", "tagging", "test", "conflicts")
-        }
-        own: dict[str, set[str]] = {}
-        for rows in ours:
-            for version in (rows, _under_present_names(rows, state, batch)):
-                for blob, digest in assignments.row_digests(version).items():
-                    own.setdefault(blob, set()).add(digest)
-        corrected = {
-            blob
-            for blob, digest in assignments.row_digests(
-                tables.only(present["tagged"], settled)
-            ).items()
-            if digest not in own.get(blob, ())
-        }
-        uploaded = tables.without(_under_present_names(reviews.rows, state, batch), corrected)
-        accepted = assignments.accept_upload(
-            **present,
-            uploaded=uploaded,
+        uploaded = _under_present_names(reviews.rows, state, batch)
+        own = _own_digests(ours, state, batch)
+        corrected = _corrected(tables.only(store.table(state, "tagged"), settled), own)
+        accepted = accept_upload(
+            **{name: store.table(state, name) for name in _CHANGED},
+            uploaded=tables.without(uploaded, corrected),
             tagger=batch.tagger,
             now=datetime.now(UTC),
             own=own,
-            **({"reason": CHANGED_MEANWHILE} if batch.review else {}),
+            reason=mode.words.reason,
         )
-        accepted.unchanged.update(corrected)
-        changed = accepted.tables
-        if batch.review:
-            review = review_queue.looked_at(
-                store.table(state, "review"),
-                accepted.taken | accepted.unchanged,
-                accepted.conflicts,
-                first=first,
-                tagger=batch.tagger,
-                reserved_at=batch.reserved_at,
-            )
-            changed = {**changed, "review": review}
+        accepted = replace(accepted, unchanged=accepted.unchanged | corrected)
+        changed = {**accepted.tables, **mode.after_upload(state, batch, accepted, first)}
         if outdated := reviews.outdated & accepted.taken:
-            changed = {
-                **changed,
-                "review": review_queue.enqueued(
-                    changed.get("review", store.table(state, "review")), sorted(outdated)
-                ),
-            }
-        return Change(changed, note=(accepted, corrected))
+            review = changed.get("review", store.table(state, "review"))
+            changed["review"] = review_queue.enqueued(review, sorted(outdated))
 
-    if items:
-        state, (accepted, corrected) = store.commit(change, what="uploading reviewed images")
-        note_sent(items, _under_present_names(reviews.rows, state, batch))
-        reviews.notes += [
-            f"{blob}: uploaded before, and changed by somebody else since; that stands"
-            for blob in sorted(corrected)
-        ]
-        for item in items:
-            item.uploaded = digests[item.blob]
-        if keep:
-            batch.write()
+        def put_down() -> None:
+            note_sent(items, uploaded)
+            if keep:
+                batch.write()
+
+        return Change(changed, note=(accepted, corrected), before_write=put_down)
+
+    state, (accepted, corrected) = store.commit(change, what="uploading reviewed images")
+    note_sent(items, _under_present_names(reviews.rows, state, batch))
+    for item in items:
+        item.uploaded = digests[item.blob]
+    if keep:
+        batch.write()
+    reviews.notes += [
+        f"{blob}: uploaded before, and changed by somebody else since; that stands"
+        for blob in sorted(corrected)
+    ]
     return accepted, state
 
 
+def _own_digests(ours: Iterable[pd.DataFrame], state: State, batch: Batch) -> dict[str, set[str]]:
+    """{blob name: digests of all rows that are this batch's own}, under the class names that it
+    came with and the present ones.
+    """
+    own: dict[str, set[str]] = {}
+    for rows in ours:
+        for version in (rows, _under_present_names(rows, state, batch)):
+            for blob, digest in row_digests(version).items():
+                own.setdefault(blob, set()).add(digest)
+    return own
+
+
+def _corrected(settled: pd.DataFrame, own: Mapping[str, set[str]]) -> set[str]:
+    """Of images that arrived as they are here (`settled`: their rows in tagged), those that
+    somebody else has changed since.
+    """
+    present = row_digests(settled)
+    return {blob for blob, digest in present.items() if digest not in own.get(blob, ())}
+
+
 def _report(
-    config: Config, batch: Batch, reviews: Reviews, accepted: assignments.Accepted, state: State
+    config: Config, batch: Batch, reviews: Reviews, accepted: Accepted, state: State, words: Words
 ) -> Iterator[str]:
     """What was not as expected, what became of it, and the closing line."""
     yield from reviews.faults
@@ -250,25 +243,15 @@ def _report(
         )
 
     for blob in sorted(accepted.conflicts):
-        if batch.review:
-            yield (
-                f"{blob}: its boxes were changed meanwhile; yours are set aside in"
-                f" {state.blob('conflicts')}"
-            )
-        else:
-            yield (
-                f"{blob}: somebody else has uploaded it meanwhile; your boxes are set aside in"
-                f" {state.blob('conflicts')}"
-            )
+        yield f"{blob}: {words.conflict} {state.blob('conflicts')}"
 
-    changed, unchanged = (" changed", "as they were") if batch.review else ("", "uploaded before")
     sent = tables.only(boxes, accepted.taken)
     line = (
-        f"{len(accepted.taken)} images{changed}, {len(sent)} boxes →"
+        f"{len(accepted.taken)} {words.taken}, {len(sent)} boxes →"
         f" {state.blob('tagged') or 'nothing'}"
     )
     if accepted.unchanged:
-        line += f"; {len(accepted.unchanged)} {unchanged}"
+        line += f"; {len(accepted.unchanged)} {words.unchanged}"
     if reviews.open:
         line += (
             f"; {len(reviews.open)} of {len(batch.images)} not counted as reviewed"

@@ -1,0 +1,81 @@
+"""Which images to tag a batch gets next: by a strategy, from what some model found in them."""
+
+from collections.abc import Set
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from utils.config import Config
+from utils.errors import InputError
+from utils.labels import tables
+from utils.labels.class_changes import current_classes, with_present_names
+from utils.labels.class_map import ClassMap, apply_class_map
+from utils.labels.store import LabelStore, State
+from utils.reserved import NULL
+from utils.selection.context import context_of_state
+from utils.selection.strategies import Selection, select
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person asks for beside the config. class_map: choose by what the pretrained model
+    found, under the names of this map; score_between: only images with a box of such a score.
+    """
+
+    strategy: str | None = None
+    class_map: ClassMap | None = None
+    score_between: tuple[float, float] | None = None
+
+
+def choose(
+    store: LabelStore,
+    state: State,
+    rows: pd.DataFrame,
+    config: Config,
+    wishes: Wishes,
+    *,
+    batch: Set[str],
+    count: int,
+) -> tuple[Selection, int]:
+    """At most `count` of the images that have `rows`, and how many there were to choose from.
+    `batch`: images that the batch has already.
+    """
+    shares = config.ideal_class_balance
+    classes, balance = current_classes(config.classes, state.classes, shares)
+    if wishes.class_map is not None:
+        shares = [*wishes.class_map.shares.values(), wishes.class_map.empty_share]
+        classes, balance = current_classes(list(wishes.class_map.shares), state.classes, shares)
+    if wishes.score_between:
+        rows = _with_score(rows, *wishes.score_between)
+        config = replace(config, random_share=0.0)
+
+    strategy = wishes.strategy or config.selection_strategy
+    context = context_of_state(store, state, rows, config, strategy, classes, balance, batch)
+    chosen = select(strategy, context, count)
+    # of a band, it is no sample of all images
+    chosen = replace(chosen, random=chosen.random & (not wishes.score_between))
+    return chosen, len(context.pool.names)
+
+
+def found_by_pretrained(
+    store: LabelStore, state: State, free: pd.DataFrame, class_map: ClassMap
+) -> pd.DataFrame:
+    """What the pretrained model found in the free images, by the class map and under the present
+    names of its classes; images that it has not seen keep their rows.
+
+    Raises InputError when no pretrained model has been run.
+    """
+    if state.blob("init_totag") is None:
+        raise InputError(
+            f"{store.container.address}: no pretrained model has been run over the images"
+            " yet; run train/active_learning_init_pred.sh CONFIG on the training machine first"
+        )
+    predicted = tables.only(store.table(state, "init_totag"), tables.image_set(free))
+    found = with_present_names("totag", apply_class_map(predicted, class_map), state.classes)
+    return tables.concat("totag", found, tables.without(free, tables.image_set(found)))
+
+
+def _with_score(rows: pd.DataFrame, low: float, high: float) -> pd.DataFrame:
+    """The rows of the images that have a box with a score from `low` to `high`."""
+    inside = rows["box_confidence"].between(low, high) & (rows["class"] != NULL)
+    return tables.only(rows, tables.image_set(rows[inside]))

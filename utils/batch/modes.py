@@ -1,0 +1,299 @@
+"""The two modes of a batch: images to tag, and labelled images to look at again.
+
+Both have the same verbs. What they return are changes of a state; nothing here has an effect.
+"""
+
+from collections.abc import Collection, Mapping, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pandas as pd
+
+from utils.batch.batch import Batch
+from utils.batch.choosing import Wishes, choose, found_by_pretrained
+from utils.batch.rows import handed_out_rows
+from utils.config import Config
+from utils.labels import assignments, review_queue, tables
+from utils.labels.assignments import Accepted
+from utils.labels.pool import pool_of, pretrained_only, reserved
+from utils.labels.store import Change, LabelStore, State
+from utils.reserved import NULL
+from utils.selection.context import why_tables
+from utils.times import moment
+
+
+@dataclass(frozen=True)
+class Words:
+    """How people are told. handed_out: what a batch holds; unusable: what becomes of an image that
+    cannot be read, and set_aside: that this is being done; taken, unchanged: what an upload did;
+    conflict: why the boxes of an image are set aside, reason: the same for the table of conflicts.
+    """
+
+    handed_out: str
+    unusable: str
+    set_aside: str
+    taken: str
+    unchanged: str
+    conflict: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Images that a batch is to get, and the change that reserves them.
+
+    rows: theirs (columns of totag or tagged). why: the table `selection` after it; notes: sentences
+    for people about the choice; pool_size: from how many images it was made, None where that is not
+    known.
+    """
+
+    rows: pd.DataFrame
+    change: Change
+    why: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    pool_size: int | None = None
+
+
+class Mode:
+    """What both modes do alike."""
+
+    def __init__(self, config: Config, store: LabelStore, now: datetime):
+        self._config, self._store, self._now = config, store, now
+
+    def reservations(self, state: State) -> pd.DataFrame:
+        """Rows that say who has which image since when."""
+        raise NotImplementedError
+
+    def held(self, state: State, tagger: str, since: str = "") -> set[str]:
+        """Images that are out to this tagger, with a reservation that is still good; `since`: only
+        those that were reserved at that time (as the table has it).
+        """
+        out = self.reservations(state)
+        own = out["tagger"] == tagger
+        if since:
+            own &= out["reserved_at"] == since
+        held = tables.image_set(out[own])
+        if not held:
+            return held
+        return held - assignments.expired(out, self._config.reservation_hours, self._now)
+
+
+class ToTag(Mode):
+    """Images that nobody has labelled: chosen by a strategy, reserved in the table tagging."""
+
+    words = Words(
+        handed_out="images",
+        unusable="listed in the table of failed images, and another takes its place",
+        set_aside="listing images that cannot be read",
+        taken="images",
+        unchanged="uploaded before",
+        conflict="somebody else has uploaded it meanwhile; your boxes are set aside in",
+        reason="somebody else has tagged this image otherwise",
+    )
+    keeps_hidden = False  # boxes that the annotation tool cannot show
+
+    def __init__(self, config: Config, store: LabelStore, now: datetime, wishes: Wishes):
+        super().__init__(config, store, now)
+        self._wishes = wishes
+        self.most_per_pixel = config.max_tags_per_pixel
+
+    def reservations(self, state: State) -> pd.DataFrame:
+        return self._store.table(state, "tagging")
+
+    def reserve(self, state: State, batch: Batch, refused: Collection[str]) -> Reservation | None:
+        """The images that the batch still lacks, chosen and out to its tagger; None when there are
+        none. `refused`: images that cannot be used.
+        """
+        wishes, store = self._wishes, self._store
+        free = rows = pool_of(store, state, self._now)
+        if wishes.class_map is not None:
+            rows = found_by_pretrained(store, state, free, wishes.class_map)
+
+        count = batch.wanted - len(batch.images)
+        chosen, pool_size = choose(
+            store, state, rows, self._config, wishes, batch=batch.blobs, count=count
+        )
+        if not chosen.names:
+            return None
+
+        change = reserved(store, state, free, chosen.names, moment(batch.reserved_at), rows)
+        handed_out = tables.only(rows, chosen.names)
+        # what is kept of images drawn at random is what our model predicted
+        predicted = handed_out if wishes.class_map is None else handed_out[:0]
+        why = why_tables(store, state, chosen, predicted)
+        change = replace(change, tables={**change.tables, **why})
+        return Reservation(handed_out, change, why["selection"], chosen.notes, pool_size)
+
+    def renew(self, state: State, batch: Batch, images: Collection[str]) -> Reservation:
+        """Images that the tagger has already, out in this batch from now on."""
+        tagging = self.reservations(state)
+        rows = tables.only(tagging, images)
+        renewed = rows.assign(reserved_at=batch.reserved_at)
+        others = tables.without(tagging, images)
+        change = Change({"tagging": tables.concat("tagging", others, renewed)})
+        return Reservation(rows, change, self._store.table(state, "selection"))
+
+    def shown(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The boxes of these rows that people get to see."""
+        boxes = rows[rows["class"] != NULL]
+        return boxes[~(boxes["box_confidence"] < self._config.prelabel_confidence)]
+
+    def give_back(self, state: State, images: Collection[str]) -> Change:
+        """Reserved images are free again, as they were before."""
+        store = self._store
+        released = assignments.release(
+            store.table(state, "totag"),
+            self.reservations(state),
+            images,
+            lambda: pretrained_only(store, state),
+        )
+        return Change(released)
+
+    def set_aside(
+        self, state: State, unusable: Mapping[str, tuple[str, str]], tagger: str
+    ) -> Change:
+        """Reserved images that cannot be used ({blob name: (reason, ETag)}) go to the table of
+        failed ones, as far as they are still this tagger's.
+        """
+        folders, filenames = zip(*map(tables.split_name, unusable), strict=True)
+        reasons, etags = zip(*unusable.values(), strict=True)
+        rows = tables.make("failed", filename=filenames, folder=folders, reason=reasons, etag=etags)
+
+        tagging = self.reservations(state)
+        ours = assignments.held_by(tagging, tagger) & set(unusable)
+        listed = tables.without(self._store.table(state, "failed"), ours)
+        return Change(
+            {
+                "failed": tables.concat("failed", listed, tables.only(rows, ours)),
+                "tagging": tables.without(tagging, ours),
+            }
+        )
+
+    def nothing_left(self, state: State, batch: Batch) -> str:
+        """Why `reserve` found none, as one line."""
+        store = self._store
+        if self._wishes.score_between:
+            low, high = self._wishes.score_between
+            left = len(tables.image_set(pool_of(store, state, self._now)))
+            if left:
+                return (
+                    f"--score-between {low:g} {high:g}: none of the {left} images to tag has a box"
+                    " with such a score; name a wider band, or leave it out"
+                )
+        tagged, out, failed = (
+            len(tables.image_set(store.table(state, name)))
+            for name in ("tagged", "tagging", "failed")
+        )
+        return (
+            f"nothing is left to tag: {tagged} images are tagged, {out} are out, {failed} cannot be"
+            " read; new images join with train/active_learning_initialize.sh CONFIG"
+        )
+
+    def own_rows(self, batch: Batch, images: Collection[str]) -> pd.DataFrame:
+        """Rows of these images in tagged that an upload of the batch may replace though it did not
+        send them: none.
+        """
+        return tables.empty("tagged")
+
+    def after_upload(
+        self, state: State, batch: Batch, accepted: Accepted, first: Set[str]
+    ) -> dict[str, pd.DataFrame]:
+        """What an upload changes besides: nothing."""
+        return {}
+
+
+class ToReview(Mode):
+    """Labelled images that somebody looks at again: they stay in tagged, and the table review says
+    who has them.
+    """
+
+    words = Words(
+        handed_out="images to look at again",
+        unusable="it is labelled still, and no longer to be looked at again",
+        set_aside="giving back images that cannot be read",
+        taken="images changed",
+        unchanged="as they were",
+        conflict="its boxes were changed meanwhile; yours are set aside in",
+        reason="looked at again, but its boxes were changed meanwhile",
+    )
+    keeps_hidden = True  # what cannot be shown stays labelled
+    most_per_pixel = None
+
+    def reservations(self, state: State) -> pd.DataFrame:
+        return review_queue.reservations(self._review(state))
+
+    def reserve(self, state: State, batch: Batch, refused: Collection[str]) -> Reservation | None:
+        """The images that the batch still lacks, chosen and out to its tagger; None when there are
+        none. `refused`: images that cannot be used.
+        """
+        chosen = review_queue.choose(
+            self._store.table(state, "tagged"),
+            self._review(state),
+            batch.review,
+            batch.wanted - len(batch.images),
+            hours=self._config.reservation_hours,
+            now=self._now,
+            refused=refused,
+        )
+        return self.renew(state, batch, chosen) if chosen else None
+
+    def renew(self, state: State, batch: Batch, images: Collection[str]) -> Reservation:
+        """These images out in this batch from now on, with their present boxes."""
+        rows = tables.only(self._store.table(state, "tagged"), images)
+        review = review_queue.handed_out(
+            self._review(state), images, batch.tagger, moment(batch.reserved_at)
+        )
+        return Reservation(rows, Change({"review": review}), tables.empty("selection"))
+
+    def shown(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The boxes of these rows that people get to see: all."""
+        return rows[rows["class"] != NULL]
+
+    def give_back(self, state: State, images: Collection[str]) -> Change:
+        """Images are out to nobody; queued ones are queued still."""
+        return Change({"review": review_queue.given_back(self._review(state), images)})
+
+    def set_aside(
+        self, state: State, unusable: Mapping[str, tuple[str, str]], tagger: str
+    ) -> Change:
+        """Images that cannot be used leave the review, and stay labelled."""
+        return Change({"review": tables.without(self._review(state), unusable)})
+
+    def nothing_left(self, state: State, batch: Batch) -> str:
+        """Why `reserve` found none, as one line."""
+        tagged = self._store.table(state, "tagged")
+        return review_queue.nothing_left(tagged, self._review(state), batch.review)
+
+    def own_rows(self, batch: Batch, images: Collection[str]) -> pd.DataFrame:
+        """Rows of these images in tagged that an upload of the batch may replace though it did not
+        send them: those that were handed out.
+        """
+        return tables.only(handed_out_rows(batch), images)
+
+    def after_upload(
+        self, state: State, batch: Batch, accepted: Accepted, first: Set[str]
+    ) -> dict[str, pd.DataFrame]:
+        """What an upload changes besides: the review of its images is over. `first`: those that
+        were never uploaded before.
+        """
+        review = review_queue.looked_at(
+            self._review(state),
+            accepted.taken | accepted.unchanged,
+            accepted.conflicts,
+            first=first,
+            tagger=batch.tagger,
+            reserved_at=batch.reserved_at,
+        )
+        return {"review": review}
+
+    def _review(self, state: State) -> pd.DataFrame:
+        return self._store.table(state, "review")
+
+
+def mode_of(
+    batch: Batch, config: Config, store: LabelStore, now: datetime, wishes: Wishes | None = None
+) -> Mode:
+    """The mode of a batch. `wishes` count for the choice of images to tag only."""
+    if batch.review:
+        return ToReview(config, store, now)
+    return ToTag(config, store, now, wishes or Wishes())

@@ -1,0 +1,68 @@
+"""tagging_location: whose folder it is, and who works in it now."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from utils.batch.batch import MARKER, PIECE
+from utils.errors import InputError, OutsideError
+from utils.wording import few
+
+LOCK = ".batch.lock"  # there while a program works in the folder, or was killed
+_LITTER = {LOCK, ".ds_store", "thumbs.db", "desktop.ini"}  # of killed programs and of file managers
+
+
+def check_place(place: Path) -> None:
+    """Raises InputError unless a batch may be written into this folder: it is not there, empty, or
+    carries our marker.
+    """
+    if place.exists() and not place.is_dir():
+        raise InputError(
+            f"tagging_location={place}: it is a file; name a folder of its own for the images"
+            " to tag"
+        )
+    found = []
+    with suppress(FileNotFoundError):
+        found = sorted(entry.name for entry in place.iterdir())
+    # in this order: another download may be about to write its first files
+    if MARKER in found or (place / MARKER).exists():
+        return
+    found = [name for name in found if name.lower() not in _LITTER and not PIECE.fullmatch(name)]
+    if found:
+        raise InputError(
+            f"tagging_location={place}: it holds files that are not from this program"
+            f" ({few(found)}), which are left alone; name an empty folder (a batch of an earlier"
+            " version: upload it, then move it away)"
+        )
+
+
+@contextmanager
+def at_work(place: Path) -> Iterator[None]:
+    """Be the only program that works in this folder, which is made if need be. Raises OutsideError
+    when another one works there.
+
+    The system holds the lock for as long as the process lives, so a killed program holds nothing.
+    What was made for it goes with it.
+    """
+    made = not place.exists()
+    place.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise OutsideError(
+            f"tagging_location={place}: another download or upload works there; wait until it has"
+            " ended"
+        ) from None
+    try:
+        yield
+    finally:
+        # while we hold it: whoever has it open already sees that it is gone, and opens it anew
+        with suppress(OSError):
+            (place / LOCK).unlink()
+        lock.release()
+        if made:
+            with suppress(OSError):  # there is something in it
+                place.rmdir()

@@ -1,0 +1,22 @@
+"""What an annotator asks of a download."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class Request:
+    """What the annotator asks for, as tag/download_vott_json.py --help says. `count` images;
+    `review`: as review_queue has it, "" for images to tag; `class_map`: a JSON file; `config`: the
+    path as it was given, for messages.
+    """
+
+    config: str
+    count: int
+    class_map: Path | None = None
+    strategy: str | None = None
+    score_between: tuple[float, float] | None = None
+    by_folder: bool = False
+    review: str = ""
+    again: bool = False
+    discard: bool = False

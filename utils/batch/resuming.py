@@ -1,0 +1,68 @@
+"""A batch that is on this disk already: whether there is something to go on with."""
+
+from collections.abc import Set
+
+from utils.batch.batch import Batch
+from utils.batch.reading import unsent
+from utils.batch.request import Request
+from utils.errors import InputError
+from utils.wording import few
+
+
+def go_on(batch: Batch, held: Set[str], tagger: str) -> bool:
+    """Whether a batch whose download died has images that are still reserved for it (among `held`);
+    the batch keeps only those. None are when it died before its commit, or all were given back.
+
+    Raises InputError when it is not this tagger's.
+    """
+    held = held & batch.blobs
+    if not held:
+        return False
+    if batch.tagger != tagger:
+        raise InputError(
+            f"{batch.place}: the download of {batch.tagger} was interrupted there; "
+            f"go on with tagger_name={batch.tagger}, or name another tagging_location"
+        )
+    batch.sweep()
+    batch.drop(batch.blobs - held)
+    return True
+
+
+def restore_files(batch: Batch, held: Set[str], request: Request) -> bool:
+    """Whether files of a batch that was complete are to be fetched once more (--again); images that
+    are neither on this disk nor among `held` (blob names of what its tagger has) leave it.
+
+    Raises InputError when the batch is out: files are missing and not asked for, or what was
+    reviewed is not uploaded.
+    """
+    held = held & batch.blobs
+    which = f"the batch of {batch.reserved_at}"
+    if lost := _lost(batch, held):
+        if not request.again:
+            raise InputError(
+                f"{batch.place}: files of {which} are gone or cut short ({few(lost)}); --again"
+                " fetches them once more"
+            )
+        items = batch.images.items()
+        not_here = {item.blob for local, item in items if not batch.whole(local)}
+        batch.drop(not_here - held)
+        batch.wanted = len(batch.images)
+        batch.fetched = False
+        return True
+
+    if waiting := unsent(batch, held):
+        raise InputError(
+            f"{batch.place}: {len(waiting)} of {len(batch.images)} images of {which} are not"
+            f" uploaded ({few(waiting)}); run upload_vott_json.py {request.config} first"
+            " (with --all if you have looked at every image), or give them back with --discard"
+        )
+    return False
+
+
+def _lost(batch: Batch, held: Set[str]) -> list[str]:
+    """Images that are out and files for them that are not on this disk, or cut short."""
+    if not held:
+        return []
+    items = batch.images.items()
+    images = [local for local, item in items if item.blob in held and not batch.whole(local)]
+    return images + [folder for folder in batch.folders if not batch.project(folder).exists()]
