@@ -39,7 +39,8 @@ from utils.selection.embeddings import (
     read_parquet,
     to_parquet,
 )
-from utils.selection.strategies import USES_EMBEDDINGS, select
+from utils.selection.strategies import select
+from utils.strategies import STRATEGIES
 
 BOXES, WANTED, RAW = 3, 200, 1280
 _SECONDS, _BYTES = 60, 4e9
@@ -96,7 +97,7 @@ def choose(strategy: str, folder: Path) -> None:
         name: tables.parse(name, folder / f"{name}.csv") for name in ("totag", "images", "tagged")
     }
     embeddings = (
-        read_parquet(folder / "embeddings.parquet") if strategy in USES_EMBEDDINGS else None
+        read_parquet(folder / "embeddings.parquet") if STRATEGIES[strategy].differs else None
     )
     context = make_context(
         frames["totag"],

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from utils.arguments import Parser, number
 from utils.config import load_config
-from utils.config.keys import STRATEGIES
 from utils.errors import InputError, run_program
+from utils.strategies import STRATEGIES
 
 
 def main(argv: list[str]) -> int:

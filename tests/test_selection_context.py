@@ -7,11 +7,11 @@ from helpers_state import ALL, Project
 from helpers_tables import images, labels
 
 from utils.config import load_config
-from utils.config.keys import STRATEGIES
 from utils.labels.pool import pool_of
 from utils.labels.store import State
 from utils.selection.context import ap50_of, context_of_state, make_context
 from utils.selection.embeddings import MODEL, Basis, Embeddings, to_parquet
+from utils.strategies import STRATEGIES
 
 TOTAG = """
 a/1.jpg bird 0.1 0.5 0.2 0.8 0.9 0.3

@@ -8,10 +8,11 @@ from helpers_tables import labels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.config.keys import STRATEGIES
 from utils.selection.diversity import k_center, nearest, spread
 from utils.selection.quotas import image_pool
-from utils.selection.strategies import Context, drawn_first, entropy, select
+from utils.selection.strategies import drawn_first, select
+from utils.selection.worth import WORTH, Context, entropy
+from utils.strategies import STRATEGIES
 
 CLASSES = ("bird", "seal")
 
@@ -37,6 +38,11 @@ def context(*images, **others):
 
 def chosen(strategy, count, *images, **others):
     return select(strategy, context(*images, **others), count).names
+
+
+def test_each_strategy_has_one_record_and_one_worth_of_that_name():
+    assert list(STRATEGIES) == list(WORTH)
+    assert [record.name for record in STRATEGIES.values()] == list(STRATEGIES)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

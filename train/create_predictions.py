@@ -38,6 +38,7 @@ from utils.labels import tables
 from utils.labels.store import open_labels
 from utils.labels.tables import image_set
 from utils.selection.embeddings import published_embeddings
+from utils.strategies import STRATEGIES
 
 
 def main(argv: list[str]) -> None:
@@ -68,7 +69,8 @@ def main(argv: list[str]) -> None:
     container, store = open_labels(config)
     state = store.read()
     model, names = model_of_cycle(config, state.classes)
-    key, mirror = model_key(model, config, state.greys), config.selection_strategy == "disagreement"
+    key = model_key(model, config, state.greys)
+    mirror = STRATEGIES[config.selection_strategy].needs_mirror
     journal_file = config.data_dir / JOURNAL_FILE
     if arguments.force:
         journal_file.unlink(missing_ok=True)

@@ -20,8 +20,8 @@ from utils.labels.assignments import add_new_images
 from utils.labels.image_tables import project_greys, update_image_tables
 from utils.labels.label_map import label_map_for, previous_label_map, retired_from, write_label_map
 from utils.labels.store import Change, State, open_labels
-from utils.selection.strategies import USES_EMBEDDINGS
 from utils.storage.sync import bring_images
+from utils.strategies import STRATEGIES
 
 
 def main(argv: list[str]) -> int:
@@ -77,7 +77,7 @@ def main(argv: list[str]) -> int:
     state, counts = labels.commit(take_in, what="taking in new images")
     if state.greys.ranges:
         print(state.greys.in_words())
-    if config.selection_strategy in USES_EMBEDDINGS and (
+    if STRATEGIES[config.selection_strategy].differs and (
         described := describe_images(config, container, labels)
     ):
         print(described)

@@ -31,12 +31,13 @@ from train.simulation.labelling import Schedule, classes_of, divide, play
 from train.simulation.outcomes import DataSet, Recipe, TrainedSets, Trainer
 from train.simulation.training import ChildTrainer, use_threads
 from utils.arguments import Parser, number, share, whole_number
-from utils.config.keys import MODEL_NAMES, STRATEGIES
+from utils.config.keys import MODEL_NAMES
 from utils.errors import InputError, run_program
 from utils.files import write_text
 from utils.formats.annotated_sets import read_annotated
 from utils.images.canvas import canvas_for
 from utils.labels.tables import blob_names, image_set
+from utils.strategies import STRATEGIES
 
 _EXAMPLE = """examples:
   python train/simulate_active_learning.py labels/tagged.csv --images photos --out simulation

@@ -25,6 +25,7 @@ from utils.labels.store import LabelStore, State
 from utils.labels.tables import image_set
 from utils.reserved import NULL
 from utils.storage.container import Container
+from utils.strategies import STRATEGIES
 
 
 def judge(
@@ -157,7 +158,7 @@ def keep_predictions(config: Config, model: Path, images: pd.DataFrame, greys: G
         PredictionJournal(config.data_dir / "compared" / f"{key}.journal", key) as kept,
     ):
         etags = dict(zip(tables.blob_names(images), images["etag"], strict=True))
-        mirror = config.selection_strategy == "disagreement"
+        mirror = STRATEGIES[config.selection_strategy].needs_mirror
         for image, entry in found.entries(
             {image: version(etag, min_score, mirror) for image, etag in etags.items()}
         ):

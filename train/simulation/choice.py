@@ -15,10 +15,11 @@ from utils.labels.tables import blob_names, image_set, image_starts, only, witho
 from utils.reserved import AVERAGE, NULL
 from utils.selection.context import make_context
 from utils.selection.embeddings import MODEL, Embeddings, fit_basis
-from utils.selection.strategies import LEAST_SCORE, USES_EMBEDDINGS, select
+from utils.selection.strategies import select
+from utils.selection.worth import LEAST_SCORE
+from utils.strategies import STRATEGIES
 
 TODAYS_RULE = "lowest_box"
-TURNED = "disagreement"  # looks at mirror images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Rules:
 
 def looks_at_the_pool(strategy: str) -> bool:
     """Whether a strategy wants to know what the last model finds in the pool."""
-    return strategy != "random"
+    return STRATEGIES[strategy].needs_predictions
 
 
 def choose(
@@ -75,7 +76,7 @@ def choose(
         images=data.images,
         tagged=only(data.pool, labelled),
         ap50=ap50,
-        embeddings=_embeddings(data, outcome) if strategy in USES_EMBEDDINGS | {TURNED} else None,
+        embeddings=_embeddings(data, outcome) if STRATEGIES[strategy].reads_embeddings else None,
     )
     return select(strategy, context, number).names
 

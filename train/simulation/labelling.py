@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from train.network.labelled_images import count
-from train.simulation.choice import TURNED, Rules, choose, looks_at_the_pool
+from train.simulation.choice import Rules, choose, looks_at_the_pool
 from train.simulation.learning_curves import COLUMNS
 from train.simulation.outcomes import DataSet, Outcome, TrainedSets
 from utils.errors import InputError
@@ -21,6 +21,7 @@ from utils.formats.annotated_sets import AnnotatedSet
 from utils.labels.splits import draw_test
 from utils.labels.tables import image_set, only, without
 from utils.reserved import AVERAGE
+from utils.strategies import STRATEGIES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +89,7 @@ def play(
                     labelled,
                     seed,
                     pool=any(map(looks_at_the_pool, choosers)),
-                    mirror=TURNED in choosers,
+                    mirror=any(STRATEGIES[name].needs_mirror for name in choosers),
                 )
                 rows = results(data, labelled, outcome).assign(
                     strategy=strategy, seed=seed, cycle=cycle

@@ -21,16 +21,6 @@ MODEL_NAMES = (
     "faster_rcnn_resnet101_fpn",
     "faster_rcnn_mobilenet_v2_fpn",
 )
-STRATEGIES = (
-    "hybrid",
-    "entropy",
-    "least_confidence",
-    "coreset",
-    "confident",
-    "disagreement",
-    "random",
-    "lowest_box",
-)
 
 Reader = Callable[[str, Path], Any]
 

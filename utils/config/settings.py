@@ -11,7 +11,6 @@ from typing import Any
 from utils.config import legacy
 from utils.config.keys import (
     MODEL_NAMES,
-    STRATEGIES,
     above_zero,
     address,
     any_text,
@@ -33,6 +32,7 @@ from utils.config.keys import (
 from utils.config.shown import as_text, without_query
 from utils.config.syntax import quote
 from utils.errors import InputError
+from utils.strategies import STRATEGIES
 
 _TRUE_FALSE = "allowed are True and False"
 _FOLDER = "expected the path of a folder; a relative one is relative to the config file"

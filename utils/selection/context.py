@@ -20,9 +20,9 @@ from utils.labels.store import LabelStore, State
 from utils.reserved import NULL
 from utils.selection.embeddings import HASH, Embeddings, published_embeddings
 from utils.selection.quotas import image_pool
-from utils.selection.strategies import USES_EMBEDDINGS, Context, Selection
-
-SIMPLE = frozenset({"random", "lowest_box"})  # they look at nothing but the predictions
+from utils.selection.strategies import Selection
+from utils.selection.worth import Context
+from utils.strategies import STRATEGIES
 
 
 def make_context(
@@ -93,7 +93,7 @@ def make_context(
 
 
 def context_of_state(
-    labels: LabelStore,
+    store: LabelStore,
     state: State,
     rows: pd.DataFrame,
     config: Config,
@@ -108,34 +108,31 @@ def context_of_state(
     Images that only a pretrained model has seen (init_totag) are judged by what it found, whatever
     it calls it, and where that are all, without quotas.
     """
-    if strategy in SIMPLE and config.max_per_burst is None:
+    looks = STRATEGIES[strategy]
+    if not looks.needs_tables and config.max_per_burst is None:
         return make_context(rows, config, classes=classes, balance=balance)
     unseen = rows["image_confidence"].isna()
-    if strategy not in SIMPLE and state.blob("init_totag") and unseen.any():
-        init = tables.only(labels.table(state, "init_totag"), tables.image_set(rows[unseen]))
+    if looks.needs_tables and state.blob("init_totag") and unseen.any():
+        init = tables.only(store.table(state, "init_totag"), tables.image_set(rows[unseen]))
         rows = tables.concat("totag", init, tables.without(rows, tables.image_set(init)))
         balance = () if unseen.all() else balance
-    out = labels.table(state, "tagging")
+    out = store.table(state, "tagging")
     return make_context(
         rows,
         config,
-        images=labels.table(state, "images"),
-        held=tables.without(out, expired(out, labels.reservation_hours, datetime.now(UTC))),
-        tagged=labels.table(state, "tagged"),
+        images=store.table(state, "images"),
+        held=tables.without(out, expired(out, store.reservation_hours, datetime.now(UTC))),
+        tagged=store.table(state, "tagged"),
         classes=classes,
         balance=balance,
         ap50=ap50_of(state),
-        embeddings=(
-            published_embeddings(labels, state)
-            if strategy in USES_EMBEDDINGS | {"disagreement"}
-            else None
-        ),
+        embeddings=published_embeddings(store, state) if looks.reads_embeddings else None,
         batch=batch,
     )
 
 
 def why_tables(
-    labels: LabelStore, state: State, chosen: Selection, rows: pd.DataFrame
+    store: LabelStore, state: State, chosen: Selection, rows: pd.DataFrame
 ) -> dict[str, pd.DataFrame]:
     """The tables `selection` and `drawn` with the images that are handed out now; `rows` are their
     predictions.
@@ -145,27 +142,27 @@ def why_tables(
     once they are labelled. Where `predicted` does not say which (of an image that was out while new
     predictions were published, say), or the image was replaced since, nothing is kept.
     """
-    kept = tables.image_set(labels.table(state, "tagging")) | tables.image_set(
-        labels.table(state, "tagged")
+    kept = tables.image_set(store.table(state, "tagging")) | tables.image_set(
+        store.table(state, "tagged")
     )
     new = chosen.table()
     selection = tables.concat(
         "selection",
-        tables.only(tables.without(labels.table(state, "selection"), chosen.names), kept),
+        tables.only(tables.without(store.table(state, "selection"), chosen.names), kept),
         new,
     )
     by_chance = [name for name, drawn in zip(chosen.names, chosen.random, strict=True) if drawn]
     made = (
-        tables.only(labels.table(state, "predicted"), by_chance)
+        tables.only(store.table(state, "predicted"), by_chance)
         if by_chance
         else tables.empty("predicted")
     )
-    present = tables.only(labels.table(state, "images"), tables.image_set(made))
+    present = tables.only(store.table(state, "images"), tables.image_set(made))
     etags = dict(zip(tables.blob_names(present), present["etag"], strict=True))
     same = (tables.blob_names(made).map(etags) == made["etag"]).to_numpy(bool)
     made = made[same & made["model"].isin(list(state.predicted_by)).to_numpy()]
     model = dict(zip(tables.blob_names(made), made["model"].map(state.predicted_by), strict=True))
-    known, before = tables.only(rows, model), labels.table(state, "drawn")
+    known, before = tables.only(rows, model), store.table(state, "drawn")
     drawn = tables.concat(
         "drawn",
         tables.without(before, chosen.names),

@@ -217,14 +217,14 @@ def read_parquet(source: Path | bytes) -> Embeddings:
         ) from None
 
 
-def published_embeddings(labels, state) -> Embeddings | None:
-    """Those that a state (label_state.State, in a LabelStore) names. None when there are none, or
+def published_embeddings(store, state) -> Embeddings | None:
+    """Those that a state (store.State, in a LabelStore) names. None when there are none, or
     they are gone or damaged, which a line on stderr says: they are no more than a help, and made
     anew.
     """
     blob = state.live.get("embeddings")
     try:
-        return read_parquet(labels.cached_file(blob)) if blob else None
+        return read_parquet(store.cached_file(blob)) if blob else None
     except (InputError, Missing, Damaged):
         print(
             f"{blob}: gone or damaged; until it is made anew images that look alike are not told"

@@ -5,56 +5,20 @@ Nothing here reads or writes; context.py makes a Context from tables.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from utils.config.keys import STRATEGIES
 from utils.labels import tables
-from utils.selection.diversity import k_center, spread
-from utils.selection.quotas import Pool, choose, lowest_box, names_of, ranks, repeats
+from utils.selection.diversity import k_center
+from utils.selection.quotas import Pool, choose, names_of, repeats
+from utils.selection.worth import WORTH, Context, spread_out
+from utils.strategies import STRATEGIES, Strategy
 
-USES_EMBEDDINGS = frozenset({"hybrid", "coreset"})
-LEAST_SCORE = 0.05  # boxes below it say nothing
 CANDIDATES = 4  # times the images that are wanted, from which those that differ are picked
 _MOST_CORESET = 50_000  # images that coreset compares with one another; of more, as many are drawn
-_RARITY = (0.5, 4.0)  # bounds of a class weight that comes from rarity
-
-
-@dataclass(frozen=True)
-class Context:
-    """All that choosing depends on. n images of the pool, k labelled images.
-
-    classes, balance: `ideal_class_balance` and the classes it is for; shown_from: boxes below it
-    are not shown to people. order: each image's place in time. burst: a number per burst, with
-    burst_names by number. labelled_in_burst: how many labelled images the image's burst has, given:
-    how many images the batch has of it already. labelled: per class, how many labelled images show
-    it. ap50: per class, of the last model in validation or test. vectors (n, d): image embeddings
-    or perceptual hashes, a row of NaN where there is none; centres (k', d): those of labelled
-    images. hashes: the vectors are perceptual hashes. disagreement: how differently the model sees
-    the image and its mirror image, 0 to 1, NaN where not known.
-    """
-
-    pool: Pool
-    classes: Sequence[str]
-    balance: Sequence[float] = ()
-    order: np.ndarray | None = None  # (n,) default: by name
-    burst: np.ndarray | None = None  # (n,) default: each image by itself
-    burst_names: Sequence[str] | None = None
-    labelled_in_burst: np.ndarray | None = None  # (n,)
-    given: np.ndarray | None = None  # (n,)
-    labelled: Mapping[str, int] = field(default_factory=dict)
-    ap50: Mapping[str, float] = field(default_factory=dict)
-    vectors: np.ndarray | None = None
-    centres: np.ndarray | None = None
-    hashes: bool = False
-    disagreement: np.ndarray | None = None  # (n,)
-    max_per_burst: int | None = None
-    random_share: float = 0.0
-    pick_max: bool = False
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,16 +52,6 @@ class Selection:
         )
 
 
-@dataclass(frozen=True)
-class Worth:
-    """What each image is worth, (n,), and which class that comes from: a place in pool.class_names,
-    -1 for none.
-    """
-
-    value: np.ndarray
-    from_class: np.ndarray
-
-
 def select(strategy: str, context: Context, count: int) -> Selection:
     """Choose exactly `count` images (all, when there are fewer). First `random_share` of them
     uniformly from the whole pool, without any other rule; then the strategy fills up, with quotas,
@@ -109,23 +63,21 @@ def select(strategy: str, context: Context, count: int) -> Selection:
     """
     if strategy not in STRATEGIES:
         raise ValueError(f"no such strategy: {strategy}")
+    rule = STRATEGIES[strategy]
     pool = context.pool
     total = len(pool.names)
     burst = np.arange(total) if context.burst is None else context.burst
     count = min(count, total)
-    share = 1.0 if strategy == "random" else context.random_share
+    share = 1.0 if rule.draws else context.random_share
     drawn = drawn_first(pool, context.seed, share * count)
     taken = np.zeros(total, bool)
     taken[drawn] = True
 
-    cold = bool(total) and bool(pool.unseen.all()) and strategy not in ("random", "lowest_box")
-    if cold:
-        worth = _spread_out(context)
-    else:
-        worth = _STRATEGIES[strategy](context)
+    cold = bool(total) and bool(pool.unseen.all()) and rule.needs_tables
+    worth = spread_out(context) if cold else WORTH[strategy](context)
     pick = None
-    if cold or strategy in USES_EMBEDDINGS:
-        pick = _Differing(context, worth.value, strategy == "hybrid" and not cold, drawn)
+    if cold or rule.differs:
+        pick = _Differing(context, worth.value, rule.weighted and not cold, drawn)
     rest = choose(
         pool,
         worth.value,
@@ -154,7 +106,7 @@ def select(strategy: str, context: Context, count: int) -> Selection:
         classes,
         bursts,
         np.arange(len(places)) < len(drawn),
-        tuple(_notes(strategy, context, cold)) if total else (),
+        tuple(_notes(rule, context, cold)) if total else (),
     )
 
 
@@ -173,129 +125,22 @@ def drawn_first(pool: Pool, seed: int, expected: float) -> np.ndarray:
     return np.argsort(hashes, kind="stable")[: math.floor(expected + chance)]
 
 
-def entropy(score: np.ndarray) -> np.ndarray:
-    """How unsure a score is: the entropy of a yes/no question in bits, 0 at 0 and 1, 1 at 0.5
-    (Shannon, 1948).
-    """
-    score = np.clip(score, 1e-9, 1 - 1e-9)
-    return -score * np.log2(score) - (1 - score) * np.log2(1 - score)
-
-
-def rarity(context: Context) -> np.ndarray:
-    """Per class of the pool, how rare it is among the labels: (mean + 1) / (its labelled images +
-    1), the mean over the classes.
-    """
-    known = [context.labelled.get(name, 0) for name in context.classes]
-    mean = sum(known) / max(1, len(known))
-    own = np.array(
-        [
-            context.labelled.get(name, 0) if name in context.classes else mean
-            for name in context.pool.class_names
-        ]
-    )
-    return (mean + 1) / (own + 1)
-
-
-def hybrid(context: Context) -> Worth:
-    """The sum over an image's boxes of class weight x what the box teaches, the k-th best of its
-    boxes counting 1/k; an image of a burst of which j images are labelled counts 1/(1 + j). Images
-    that the model has not seen are worth the average.
-
-    A class weighs 1 - AP50 of the last model (at least 0.1) times the root of its rarity. A box
-    teaches its entropy; for a class with fewer labels than the average it is partly (all, when
-    there are none) its score: there, that the class is found at all is worth more than being unsure
-    of it. 1/k keeps crowds from winning by their number.
-    """
-    pool, rare = context.pool, rarity(context)
-    measured = [context.ap50[name] for name in context.classes if name in context.ap50]
-    average = sum(measured) / len(measured) if measured else 0.0
-    missing = np.array([max(0.1, 1 - context.ap50.get(name, average)) for name in pool.class_names])
-    weight = missing * np.clip(np.sqrt(rare), *_RARITY)
-    lacking = np.clip(1 - 1 / rare, 0, 1)
-    image, code, score = _boxes(context)
-    teaches = (1 - lacking[code]) * entropy(score) + lacking[code] * score
-    worth = _summed(context, image, code, weight[code] * teaches, discount=True)
-    value = (
-        worth.value
-        if context.labelled_in_burst is None
-        else worth.value / (1 + context.labelled_in_burst)
-    )
-    return Worth(_unseen_average(pool, value), worth.from_class)
-
-
-def sum_of_entropies(context: Context) -> Worth:
-    """The sum of the entropies of an image's boxes."""
-    image, code, score = _boxes(context)
-    return _summed(context, image, code, entropy(score))
-
-
-def least_confidence(context: Context) -> Worth:
-    """1 - the score of the surest box; images without boxes come last."""
-    image, code, score = _boxes(context)
-    best = _largest(context, image, code, score)
-    return Worth(np.where(best.from_class < 0, -1, 1 - best.value), best.from_class)
-
-
-def confident(context: Context) -> Worth:
-    """The largest score x rarity of its class: the surest finds of the classes that have the fewest
-    labels.
-    """
-    image, code, score = _boxes(context)
-    return _largest(context, image, code, score * rarity(context)[code])
-
-
-def disagreement(context: Context) -> Worth:
-    """How differently the model sees the image and its mirror image; the average where that is not
-    known. Of no image: entropy.
-    """
-    nothing = np.full(len(context.pool.names), -1)
-    if context.disagreement is None:
-        return sum_of_entropies(context)
-    known = ~np.isnan(context.disagreement)
-    return Worth(
-        np.where(
-            known, context.disagreement, context.disagreement[known].mean() if known.any() else 0
-        ),
-        nothing,
-    )
-
-
-def coreset(context: Context) -> Worth:
-    """All images alike: the embeddings decide; without any, the spread over folders and time."""
-    total = len(context.pool.names)
-    return (
-        _spread_out(context)
-        if context.vectors is None
-        else Worth(np.zeros(total), np.full(total, -1))
-    )
-
-
-def _spread_out(context: Context) -> Worth:
-    """The spread over folders and time, bursts of which nobody has an image first."""
-    total = len(context.pool.names)
-    burst = np.arange(total) if context.burst is None else context.burst
-    order = ranks(context.pool, np.zeros(total)) if context.order is None else context.order
-    return Worth(
-        spread(context.pool.folder, burst, order, context.labelled_in_burst), np.full(total, -1)
-    )
-
-
-def _notes(strategy: str, context: Context, cold: bool) -> Iterator[str]:
+def _notes(rule: Strategy, context: Context, cold: bool) -> Iterator[str]:
     """What people should know of how the strategy had to make do."""
     if cold:
         yield "no model has seen these images yet: chosen to be spread over folders and time" + (
             " and to look different" if context.vectors is not None else ""
         )
-    elif strategy in USES_EMBEDDINGS and context.vectors is None:
+    elif rule.differs and context.vectors is None:
         yield "there are no image embeddings: images that look alike are not told apart" + (
-            ", and coreset spreads them over folders and time" if strategy == "coreset" else ""
+            f", and {rule.name} spreads them over folders and time" if not rule.weighted else ""
         )
-    elif strategy in USES_EMBEDDINGS and context.hashes:
+    elif rule.differs and context.hashes:
         yield (
             "the model gives no image embeddings: near-copies are told by perceptual hashes, which"
             " know no other likeness"
         )
-    elif strategy == "disagreement" and context.disagreement is None:
+    elif rule.needs_mirror and context.disagreement is None:
         yield (
             "no image was predicted with its mirror image yet (selection_strategy=disagreement in a"
             " training cycle): chosen by entropy"
@@ -360,56 +205,3 @@ class _Differing:
             self._centres = (
                 known if self._centres is None else np.concatenate([self._centres, known])
             )
-
-
-def _boxes(context: Context) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(image, class, score) of the boxes that say something."""
-    pool = context.pool
-    strong = pool.box_score >= LEAST_SCORE
-    return pool.box_image[strong], pool.box_class[strong], pool.box_score[strong]
-
-
-def _summed(
-    context: Context, image: np.ndarray, code: np.ndarray, value: np.ndarray, discount: bool = False
-) -> Worth:
-    """Per image the sum of its boxes' values, with `discount` the k-th largest divided by k; the
-    class is that of the largest.
-    """
-    order = np.lexsort((-value, image))
-    image, code, value = image[order], code[order], value[order]
-    number = repeats(image)
-    total = len(context.pool.names)
-    from_class = np.full(total, -1)
-    from_class[image[number == 0]] = code[number == 0]
-    return Worth(np.bincount(image, value / (number + 1) if discount else value, total), from_class)
-
-
-def _largest(context: Context, image: np.ndarray, code: np.ndarray, value: np.ndarray) -> Worth:
-    """Per image the largest of its boxes' values, 0 without boxes, and the class of that box."""
-    total = len(context.pool.names)
-    # of several assignments to one place the last, largest one stays
-    order = np.argsort(value, kind="stable")
-    largest, from_class = np.zeros(total), np.full(total, -1)
-    largest[image[order]], from_class[image[order]] = value[order], code[order]
-    return Worth(largest, from_class)
-
-
-def _unseen_average(pool: Pool, value: np.ndarray) -> np.ndarray:
-    seen = ~pool.unseen
-    return np.where(pool.unseen, value[seen].mean() if seen.any() else 0, value)
-
-
-_STRATEGIES: dict[str, Callable[[Context], Worth]] = {
-    "hybrid": hybrid,
-    "entropy": sum_of_entropies,
-    "least_confidence": least_confidence,
-    "coreset": coreset,
-    "confident": confident,
-    "disagreement": disagreement,
-    "random": lambda context: Worth(
-        np.zeros(len(context.pool.names)), np.full(len(context.pool.names), -1)
-    ),
-    "lowest_box": lambda context: Worth(
-        lowest_box(context.pool, context.pick_max), np.full(len(context.pool.names), -1)
-    ),
-}
