@@ -3,11 +3,10 @@
 import io
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+from helpers_programs import run
 from helpers_tables import labels
 from PIL import Image
 
@@ -54,15 +53,8 @@ class Project:
     def run(self, program, *arguments, code=0, cwd=None) -> str:
         """Run a program to its end; its output. `CONFIG` and the name of the program are added."""
         config = self.config if cwd is None else os.path.relpath(self.config, cwd)
-        command = [
-            sys.executable,
-            str(TAG / f"{program}_vott_json.py"),
-            *map(str, arguments),
-            str(config),
-        ]
-        done = subprocess.run(
-            command, cwd=cwd or self.folder, capture_output=True, encoding="utf-8", timeout=300
-        )
+        words = [*arguments, config]
+        done = run(f"tag/{program}_vott_json.py", *words, **({"cwd": cwd} if cwd else {}))
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         if code == 2:

@@ -1,12 +1,20 @@
 """Running the toolkit's programs as people do, and drawn photographs to run them on."""
 
+import importlib
+import io
+import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from subprocess import CompletedProcess
+from unittest.mock import patch
 
+from train.cycle.steps import steps_of
 from train.demo import pictures
 from train.demo.annotator import Annotator
-from utils.config import load_config
+from utils.config import QUIET, load_config
+from utils.errors import run_program
 from utils.labels import tables
 from utils.labels.pool import pool_of
 from utils.labels.store import open_labels
@@ -14,15 +22,59 @@ from utils.labels.store import open_labels
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def run(program: str, *arguments, **options) -> subprocess.CompletedProcess:
-    """Run `tag/x.py`, `train/x.py` or `train/x.sh` of this repository; output as text."""
-    interpreter = "bash" if program.endswith(".sh") else sys.executable
-    return subprocess.run(
-        [interpreter, ROOT / program, *map(str, arguments)],
-        text=True,
-        capture_output=True,
-        **options,
-    )
+# These keep a process of their own: they change TensorFlow's settings, or catch signals.
+ALONE = {"train_detector.py", "export_model.py", "watch.py", "run_demo.py"}
+
+
+def run(program: str, *arguments, process: bool = False, **options) -> CompletedProcess:
+    """Run `tag/x.py`, `train/x.py` or `train/x.sh` of this repository; output as text.
+
+    It runs in this process, which has its packages loaded, as far as that is the same: not with
+    `process`, with options of subprocess.run, or where a step is one of ALONE.
+    """
+    words = [str(word) for word in arguments]
+    steps = _steps(program, words)
+    if process or options or steps is None:
+        interpreter = "bash" if program.endswith(".sh") else sys.executable
+        command = [interpreter, ROOT / program, *words]
+        return subprocess.run(command, text=True, capture_output=True, **options)
+    said, faults = io.StringIO(), io.StringIO()
+    with redirect_stdout(said), redirect_stderr(faults), patch.dict(os.environ):
+        for number, (step, *step_words) in enumerate(steps, 1):
+            if len(steps) > 1:
+                print(f"\n[{number}/{len(steps)}] {Path(step).stem}")
+            code = _run_here(step, step_words)
+            if code:
+                break
+            os.environ[QUIET] = "1"
+    return CompletedProcess([program, *words], code, said.getvalue(), faults.getvalue())
+
+
+def _steps(program: str, words: list[str]) -> list[list[str]] | None:
+    """The programs that this one runs, with their arguments; None when it needs a process."""
+    if program.endswith(".py"):
+        found = [[program, *words]]
+    elif not words or any(word.startswith(("--from", "--help")) for word in words):
+        return None
+    else:
+        config, *others = words
+        found = []
+        for step, *own in steps_of(Path(program).name, "@"):
+            rest = others if own[-1:] == ["@"] else []
+            found.append([f"train/{step}", *(word for word in own if word != "@"), config, *rest])
+        if others and not any(step[-len(others) :] == others for step in found):
+            return None  # the entry point refuses them
+    return None if any(Path(step).name in ALONE for step, *_ in found) else found
+
+
+def _run_here(program: str, words: list[str]) -> int:
+    """Call a program's main as its process does; its exit code."""
+    main = importlib.import_module(Path(program).stem).main
+    with patch.object(sys, "argv", [str(ROOT / program), *words]):
+        try:
+            run_program(main)
+        except SystemExit as end:
+            return int(end.code or 0)
 
 
 def done(program: str, *arguments, **options) -> str:

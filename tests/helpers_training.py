@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from helpers_programs import ALONE, run
 from PIL import Image, ImageDraw
 
 from utils.config import Config, load_config
@@ -87,6 +88,10 @@ def step(
     program: str, config_file: Path, *options: str, check: bool = True, change: str = ""
 ) -> subprocess.CompletedProcess:
     """Run one step of the cycle to its end."""
+    if not change and program not in ALONE:
+        done = run(f"train/{program}", *options, config_file)
+        assert not check or done.returncode == 0, done.stderr
+        return done
     done = subprocess.run(
         command(program, config_file, *options, change=change),
         capture_output=True,

@@ -15,12 +15,18 @@ _OPTIONS_OF_THE_CALLER = "@"
 Step = tuple[str, ...]  # a program of train/ with its own options
 
 
-def steps_of(entry_point: str) -> tuple[Step, ...]:
-    """The steps that an entry point such as `active_learning_train.sh` runs, in their order."""
+def steps_of(entry_point: str, options: str = "") -> tuple[Step, ...]:
+    """The steps that an entry point such as `active_learning_train.sh` runs, in their order.
+
+    `options` stands for those that the caller gives, in the step that gets them.
+    """
     text = (_ENTRY_POINTS / entry_point).read_text(encoding="utf-8")
     listed = shlex.split(_LIST.search(text)[1].replace("\\\n", " "))
-    steps = [line.split() for line in listed]
-    return tuple(tuple(word for word in step if word != _OPTIONS_OF_THE_CALLER) for step in steps)
+    steps = []
+    for line in listed:
+        words = (options if word == _OPTIONS_OF_THE_CALLER else word for word in line.split())
+        steps.append(tuple(word for word in words if word))
+    return tuple(steps)
 
 
 def name_of(step: Step) -> str:
