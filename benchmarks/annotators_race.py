@@ -28,6 +28,7 @@ from pathlib import Path
 
 from labelling_project import (
     ROOT,
+    check_step,
     findings,
     leave_cycle,
     open_project,
@@ -42,7 +43,7 @@ from labelling_project import (
 from train.cycle.files import begin_cycle
 from utils.config import load_config
 from utils.files import write_bytes
-from utils.labels.check import CHECKED, check_step, check_tables
+from utils.labels.check import CHECKED, check_tables
 from utils.labels.pool import pool_of
 from utils.labels.tables import image_set, to_csv
 from utils.times import utc_text

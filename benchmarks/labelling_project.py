@@ -11,10 +11,12 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,9 +29,11 @@ from utils.labels import (
     assignments,
     tables,
 )
+from utils.labels.assignments import expired
 from utils.labels.check import Finding, check_blobs, check_tables
 from utils.labels.label_map import write_label_map
 from utils.labels.store import LabelStore, open_labels
+from utils.labels.tables import blob_names, image_set
 
 WIDTH, HEIGHT = 200, 100
 
@@ -292,3 +296,36 @@ def start(program: str, *arguments, cache: Path) -> subprocess.Popen:
         encoding="utf-8",
         env=environment,
     )
+
+
+def check_step(
+    before: Mapping[str, pd.DataFrame],
+    after: Mapping[str, pd.DataFrame],
+    hours: float,
+    now: datetime,
+) -> list[Finding]:
+    """Rules 2 and 4 between two states of the same container, the one older than the other: nothing
+    labelled is lost, and what somebody holds goes to nobody else. Both have the tables tagging and
+    tagged.
+    """
+    found = []
+    lost = image_set(before["tagged"]) - image_set(after["tagged"])
+    if lost:
+        found.append(
+            Finding(4, f"{len(lost)} images were tagged, and are not any more", tuple(sorted(lost)))
+        )
+    late = expired(before["tagging"], hours, now)
+    holder = {
+        name: dict(zip(blob_names(frame), frame["tagger"], strict=True))
+        for name, frame in (("before", before["tagging"]), ("after", after["tagging"]))
+    }
+    moved = [
+        image
+        for image, tagger in holder["before"].items()
+        if image not in late and holder["after"].get(image, tagger) != tagger
+    ]
+    if moved:
+        found.append(
+            Finding(2, f"{len(moved)} images went from one person to another", tuple(sorted(moved)))
+        )
+    return found

@@ -10,10 +10,11 @@ import pytest
 from helpers_programs import done, run
 from helpers_state import Project
 from helpers_tables import images, labels
+from labelling_project import check_step
 
 from utils.errors import InputError
 from utils.labels import tables
-from utils.labels.check import check_step, check_tables, prunable, repaired
+from utils.labels.check import check_tables, prunable, repaired
 from utils.labels.store import Change
 from utils.storage.container import Blob
 

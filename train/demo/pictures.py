@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from PIL import Image
 
-CLASSES = ("knot", "crack")
 FOLDERS = ("mill north", "mill south/saw 1", "mill south/saw 2", "yard")
 WIDTH, HEIGHT = 256, 192
 _SIGNATURE = (16, 12)  # columns, rows

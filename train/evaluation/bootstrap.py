@@ -12,7 +12,7 @@ image counts. A detection that counts w times stands w times in the precision-re
 envelope is the same at all w of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,17 +89,25 @@ def compare(
     """
     images = sorted(tables.image_set(truth))
     of_live, of_new = (matched(truth, found, classes, images) for found in (live, new))
-    random = np.random.default_rng(seed)
     once = np.ones(len(images), np.int64)
-    differences = []
-    for _ in range(samples if len(images) else 0):
-        weights = np.bincount(random.integers(0, len(images), len(images)), minlength=len(images))
-        differences.append(mean_ap(of_new, weights) - mean_ap(of_live, weights))
+    differences = [
+        mean_ap(of_new, weights) - mean_ap(of_live, weights)
+        for weights in draws(len(images), samples, seed)
+    ]
     known = np.array(differences)[~np.isnan(differences)] if differences else np.array([])
     low, high = np.quantile(known, [LEVEL, 1 - LEVEL]) if len(known) else (np.nan, np.nan)
     return Comparison(
         len(images), mean_ap(of_live, once), mean_ap(of_new, once), float(low), float(high)
     )
+
+
+def draws(images: int, samples: int, seed: int) -> Iterator[np.ndarray]:
+    """`samples` draws of as many images as there are, with replacement: how often each one counts,
+    (images,). None without images.
+    """
+    random = np.random.default_rng(seed)
+    for _ in range(samples if images else 0):
+        yield np.bincount(random.integers(0, images, images), minlength=images)
 
 
 def matched(

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from train.evaluation.average_precision import average_precision, boxes_of, match
+from train.evaluation.bootstrap import draws, matched, mean_ap
 from utils.labels import tables
 
 DRAWS = 1000
@@ -59,38 +59,12 @@ def random_share(
     """
     predicted = drawn[drawn["model"] == model] if model else drawn[:0]
     truth = tables.only(tagged, tables.image_set(predicted))
-    place = {image: number for number, image in enumerate(sorted(tables.image_set(truth)))}
-    found, actual = (boxes_of(frame, list(place), classes) for frame in (predicted, truth))
-    found = found.iloc[np.argsort(-found["box_confidence"].to_numpy(float), kind="stable")]
-    per_class = []  # (the image of each detection, whether it is right, true boxes per image)
-    for name in classes:
-        boxes, boxes_found = actual[actual["class"] == name], found[found["class"] == name]
-        if len(boxes):
-            per_class.append(
-                (
-                    boxes_found["image"].map(place).to_numpy(np.int64),
-                    match(boxes, boxes_found)[1],
-                    np.bincount(boxes["image"].map(place), minlength=len(place)),
-                )
-            )
-    if not per_class:
+    images = sorted(tables.image_set(truth))
+    measured = matched(truth, predicted, classes, images)
+    if not measured:
         return None
-
-    def mean_ap(times: np.ndarray) -> float:
-        """The average over classes when image i is there times[i] times; NaN without a box."""
-        values = [
-            average_precision(np.repeat(right, times[image]), times @ boxes)
-            for image, right, boxes in per_class
-            if times @ boxes
-        ]
-        return float(np.mean(values)) if values else np.nan
-
-    draw, count = np.random.default_rng(seed), len(place)
-    draws = [
-        mean_ap(np.bincount(draw.integers(0, count, count), minlength=count)) for _ in range(DRAWS)
-    ]
-    low, high = np.nanquantile(draws, [(1 - MIDDLE) / 2, (1 + MIDDLE) / 2])
-    boxes = sum(int(positives.sum()) for *_, positives in per_class)
-    return RandomShare(
-        model, count, boxes, mean_ap(np.ones(count, np.int64)), float(low), float(high)
-    )
+    values = [mean_ap(measured, weights) for weights in draws(len(images), DRAWS, seed)]
+    low, high = np.nanquantile(values, [(1 - MIDDLE) / 2, (1 + MIDDLE) / 2])
+    boxes = sum(int(entry.positives.sum()) for entry in measured)
+    once = np.ones(len(images), np.int64)
+    return RandomShare(model, len(images), boxes, mean_ap(measured, once), float(low), float(high))

@@ -19,7 +19,7 @@ from utils.images.greys import Greys
 from utils.labels.assignments import row_digests
 from utils.labels.label_map import current_name, with_current_classes
 from utils.labels.splits import split_validation
-from utils.labels.tables import blob_names, image_set, only, without
+from utils.labels.tables import blob_names, image_set, only, without, without_boxes
 from utils.reserved import NULL
 
 PARTS = ("train", "validation", "test")
@@ -160,14 +160,7 @@ def clean_boxes(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     flat = (clean["class"] != NULL) & ~(
         (clean["xmax"] > clean["xmin"]) & (clean["ymax"] > clean["ymin"])
     )
-    if not flat.any():
-        return clean, 0
-    images = blob_names(clean)
-    empty = flat & ~images.isin(set(images[~flat])) & ~images.duplicated()
-    nothing = clean[empty].assign(
-        **{"class": NULL, "xmin": 0.0, "xmax": 0.0, "ymin": 0.0, "ymax": 0.0}
-    )
-    return pd.concat([clean[~flat], nothing]).sort_index().reset_index(drop=True), int(flat.sum())
+    return without_boxes(clean, flat), int(flat.sum())
 
 
 def of_other_shape(plan: Plan) -> list[str]:

@@ -14,7 +14,6 @@ import json
 import os
 import random
 import re
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from utils.images.canvas import fit
 from utils.images.decoding import BadImage, decode, encode_jpeg, encode_png, is_plain, read_header
 from utils.images.greys import Greys
 from utils.labels.tables import blob_names, without
+from utils.parallel import in_order
 from utils.reserved import NULL
 
 _SHARD_BYTES = 128 * 2**20
@@ -257,24 +257,12 @@ def _examples(
             return error
         return _serialized(image, numbers[image], *stored, *labels.of(image))
 
-    for image, result in _ahead(make, images):
-        if isinstance(result, BadImage):
-            bad[image] = str(result)
-        yield None if isinstance(result, BadImage) else result
-
-
-def _ahead(function: Callable, items: Iterable) -> Iterator[tuple]:
-    """(item, function(item)) in order, calculated by threads a few items ahead and no further."""
     workers = min(os.cpu_count() or 1, 16)
     with ThreadPoolExecutor(workers) as pool:
-        pending = deque()
-        for item in items:
-            pending.append((item, pool.submit(function, item)))
-            if len(pending) > 2 * workers:
-                first, result = pending.popleft()
-                yield first, result.result()
-        for item, result in pending:
-            yield item, result.result()
+        for image, result in in_order(pool, make, images, ahead=2 * workers):
+            if isinstance(result, BadImage):
+                bad[image] = str(result)
+            yield None if isinstance(result, BadImage) else result
 
 
 def _serialized(

@@ -9,6 +9,7 @@ import tf_keras
 from train.evaluation.average_precision import measure
 from train.network.detector import Settings
 from train.network.input import evaluation_dataset
+from utils.boxes.detections import xyxy_of_tensorflow
 from utils.labels import tables
 from utils.reserved import AVERAGE, NULL
 
@@ -44,23 +45,14 @@ class Validation:
             }
             for place in range(len(images)):
                 count += 1
-                boxes, classes = labels["boxes"][place].numpy(), labels["classes"][place].numpy()
+                boxes = xyxy_of_tensorflow(labels["boxes"][place].numpy())
+                classes = labels["classes"][place].numpy()
                 truth += [
                     self._row(count, names[number], box)
                     for box, number in zip(boxes, classes.tolist(), strict=True)
                 ]
                 truth += [] if len(boxes) else [self._row(count, NULL, (0, 0, 0, 0))]
-                for rank in range(outputs["num_detections"][place]):
-                    number = int(outputs["detection_classes"][place][rank])
-                    if number in names:
-                        box = outputs["detection_boxes"][place][rank] / [
-                            *self._settings.canvas,
-                            *self._settings.canvas,
-                        ]
-                        found.append(
-                            self._row(count, names[number], box)
-                            | {"box_confidence": outputs["detection_scores"][place][rank]}
-                        )
+                found += self._found(outputs, place, count, names)
         table = measure(
             _table("tagged", truth),
             _table("totag", found),
@@ -70,15 +62,29 @@ class Validation:
         value = float(table.loc[table["Class Name"] == AVERAGE, "coco_ap50"].iloc[0])
         return value if value == value else 0.0
 
-    def _row(self, image: int, name: str, box) -> dict:
+    def _found(self, outputs: dict, place: int, image: int, names: dict[int, str]) -> list[dict]:
+        """The detections of one image of a batch, as rows; of classes that are none, none."""
+        height, width = self._settings.canvas
+        boxes = xyxy_of_tensorflow(outputs["detection_boxes"][place]) / [
+            width,
+            height,
+            width,
+            height,
+        ]
+        rows = []
+        for rank in range(outputs["num_detections"][place]):
+            name = names.get(int(outputs["detection_classes"][place][rank]))
+            if name is not None:
+                score = outputs["detection_scores"][place][rank]
+                rows.append(self._row(image, name, boxes[rank]) | {"box_confidence": score})
+        return rows
+
+    def _row(self, image: int, name: str, xyxy) -> dict:
         height, width = self._settings.canvas
         return {
             "filename": f"{image}",
             "class_": name,
-            "ymin": float(box[0]),
-            "xmin": float(box[1]),
-            "ymax": float(box[2]),
-            "xmax": float(box[3]),
+            **dict(zip(("xmin", "ymin", "xmax", "ymax"), map(float, xyxy), strict=True)),
             "height": height,
             "width": width,
         }

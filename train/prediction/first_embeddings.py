@@ -25,6 +25,7 @@ from utils.images.greys import Greys
 from utils.labels import tables
 from utils.labels.store import Change, LabelStore, State
 from utils.labels.tables import blob_names
+from utils.parallel import in_order
 from utils.selection.embeddings import Embeddings, published_embeddings
 from utils.storage.container import Container
 from utils.storage.sync import image_path
@@ -127,13 +128,11 @@ def _publish_hashes(
         ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool,
         tqdm(None, "compare", len(missing), unit=" images", disable=None) as progress,
     ):
-        for start in range(0, len(missing), _AT_ONCE):
-            part = missing[start : start + _AT_ONCE]
-            for blob, vector in zip(part, pool.map(load, part), strict=True):
-                progress.update()
-                if vector is not None:
-                    new += 1
-                    file.add(blob, Detections.none(vector), etags[blob])
+        for blob, vector in in_order(pool, load, missing, ahead=_AT_ONCE):
+            progress.update()
+            if vector is not None:
+                new += 1
+                file.add(blob, Detections.none(vector), etags[blob])
         count = file.finish(set(etags)) if new else 0
     return (
         f"perceptual hashes of {count} images are published"

@@ -8,9 +8,8 @@ the number of images.
 
 import itertools
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from utils.boxes.flip_consistency import disagreement, mirrored
 from utils.images.canvas import fit
 from utils.images.decoding import BadImage, decode
 from utils.images.greys import Greys
+from utils.parallel import in_order
 
 _NO_GREYS = Greys()
 Outcome = Detections | BadImage | FileNotFoundError
@@ -144,29 +144,6 @@ def _shrunk(picture: np.ndarray, largest_side: int) -> np.ndarray:
     if max(height, width) <= largest_side:
         return picture
     return resized(picture, *fit(height, width, (largest_side, largest_side)))
-
-
-def in_order(
-    pool: ThreadPoolExecutor, load: Callable, images: Iterable, ahead: int
-) -> Iterator[tuple]:
-    """(image, load(image)) in the order of the images, at most `ahead` of them under way or
-    waiting.
-    """
-    images = iter(images)
-    waiting: deque[tuple[tuple, Future]] = deque()
-    try:
-        while True:
-            waiting.extend(
-                (image, pool.submit(load, image))
-                for image in itertools.islice(images, ahead - len(waiting))
-            )
-            if not waiting:
-                return
-            image, future = waiting.popleft()
-            yield image, future.result()
-    finally:
-        for _, future in waiting:
-            future.cancel()
 
 
 def _batches(loaded: Iterator[tuple], size: int) -> Iterator[list[tuple]]:

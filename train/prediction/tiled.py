@@ -14,7 +14,6 @@ from train.prediction.pipeline import (
     Describe,
     Outcome,
     compared,
-    in_order,
     resized,
     stacked_on_canvas,
 )
@@ -23,6 +22,7 @@ from utils.boxes.tiles import Window, merge_tiles, tile_windows
 from utils.images.canvas import fit
 from utils.images.decoding import BadImage, decode
 from utils.images.greys import Greys
+from utils.parallel import in_order
 
 _NO_GREYS = Greys()
 _AHEAD = 2  # decoded images waiting; an aerial photograph has 70 MB

@@ -1,7 +1,7 @@
 """The images of a batch, fetched to the annotator's disk."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tqdm import tqdm
@@ -10,6 +10,7 @@ from utils.batch.batch import Batch, Item
 from utils.files import write_bytes
 from utils.images import decoding
 from utils.images.greys import Greys
+from utils.parallel import as_they_come
 from utils.storage.container import Container, Missing
 
 _WORKERS = 8
@@ -30,12 +31,14 @@ def fetch_images(container: Container, batch: Batch, greys: Greys) -> dict[str, 
     pool = ThreadPoolExecutor(min(_WORKERS, len(wanted)))
     written = time.monotonic()
     try:
-        futures = {
-            pool.submit(_fetch_one, container, item.blob, batch.path(local), greys): item
-            for local, item in wanted.items()
-        }
-        for future in tqdm(as_completed(futures), "images", len(futures), unit="", disable=None):
-            item = futures[future]
+        jobs = as_they_come(
+            pool,
+            lambda local: _fetch_one(container, wanted[local].blob, batch.path(local), greys),
+            wanted,
+            2 * _WORKERS,
+        )
+        for local, future in tqdm(jobs, "images", len(wanted), unit="", disable=None):
+            item = wanted[local]
             try:
                 fetched: Item = future.result()
             except _Unusable as unusable:

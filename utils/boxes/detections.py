@@ -79,6 +79,13 @@ class Detections:
         )
 
 
+def xyxy_of_tensorflow(boxes: np.ndarray) -> np.ndarray:
+    """Boxes (n, 4) ymin, xmin, ymax, xmax, as TensorFlow has them, in our order xmin, ymin, xmax,
+    ymax (float64). The one place that turns them.
+    """
+    return np.asarray(boxes, np.float64).reshape(-1, 4)[:, [1, 0, 3, 2]]
+
+
 def from_tensorflow(
     boxes: np.ndarray,
     classes: np.ndarray,
@@ -95,12 +102,9 @@ def from_tensorflow(
     too.
     """
     vertical, horizontal = stretch
-    order = np.array([1, 0, 3, 2])
     scale = np.array([horizontal, vertical, horizontal, vertical])
     with np.errstate(invalid="ignore"):
-        turned = np.clip(
-            np.asarray(boxes[:count], np.float64).reshape(-1, 4)[:, order] * scale, 0, 1
-        ).round(DECIMALS)
+        turned = np.clip(xyxy_of_tensorflow(boxes[:count]) * scale, 0, 1).round(DECIMALS)
     scores = np.asarray(scores[:count], np.float64)
     keep = (turned[:, :2] < turned[:, 2:]).all(axis=1) & (scores > 0)
     best_first = np.flatnonzero(keep)[np.argsort(-scores[keep], kind="stable")]

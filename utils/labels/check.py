@@ -23,7 +23,7 @@ import pandas as pd
 
 from utils.errors import InputError
 from utils.labels import tables
-from utils.labels.assignments import add_new_images, expired
+from utils.labels.assignments import add_new_images
 from utils.labels.store import LabelStore, State
 from utils.labels.tables import blob_names, image_set, only, without
 from utils.labels.takeover import clean
@@ -181,39 +181,6 @@ def repaired(present: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         for name, frame in new.items()
         if len(frame) != len(at[name]) or not frame.equals(at[name])
     }
-
-
-def check_step(
-    before: Mapping[str, pd.DataFrame],
-    after: Mapping[str, pd.DataFrame],
-    hours: float,
-    now: datetime,
-) -> list[Finding]:
-    """Rules 2 and 4 between two states of the same container, the one older than the other: nothing
-    labelled is lost, and what somebody holds goes to nobody else. Both have the tables tagging and
-    tagged.
-    """
-    found = []
-    lost = image_set(before["tagged"]) - image_set(after["tagged"])
-    if lost:
-        found.append(
-            Finding(4, f"{len(lost)} images were tagged, and are not any more", tuple(sorted(lost)))
-        )
-    late = expired(before["tagging"], hours, now)
-    holder = {
-        name: dict(zip(blob_names(frame), frame["tagger"], strict=True))
-        for name, frame in (("before", before["tagging"]), ("after", after["tagging"]))
-    }
-    moved = [
-        image
-        for image, tagger in holder["before"].items()
-        if image not in late and holder["after"].get(image, tagger) != tagger
-    ]
-    if moved:
-        found.append(
-            Finding(2, f"{len(moved)} images went from one person to another", tuple(sorted(moved)))
-        )
-    return found
 
 
 def without_lost_helps(state: State, findings: Iterable[Finding], store: LabelStore) -> dict:

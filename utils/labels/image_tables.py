@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -13,10 +12,12 @@ from utils.images.greys import Greys
 from utils.images.measured_greys import measured
 from utils.labels import tables
 from utils.labels.store import Change, LabelStore, State
+from utils.parallel import in_order
 from utils.storage.container import Blob, Container
 from utils.storage.sync import Listing, image_path
 
 _READERS = 8
+_AHEAD = 1000  # images
 
 
 def update_image_tables(
@@ -125,10 +126,9 @@ def _read_headers(
         tqdm(total=len(blobs), desc="sizes", unit=" images", disable=None) as bar,
         ThreadPoolExecutor(_READERS) as pool,
     ):
-        rest = iter(blobs)
-        while some := list(islice(rest, 1000)):  # not all at once: 100 000 waiting jobs are 100 MB
-            yield from zip(some, pool.map(read, some), strict=True)
-            bar.update(len(some))
+        for found in in_order(pool, read, blobs, ahead=_AHEAD):
+            yield found
+            bar.update()
 
 
 def _image_rows(blobs: list[Blob], headers: list[Header]) -> pd.DataFrame:

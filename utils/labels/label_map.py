@@ -16,8 +16,7 @@ import pandas as pd
 from utils.errors import InputError
 from utils.files import write_text
 from utils.labels.store import LabelStore, State
-from utils.labels.tables import blob_names
-from utils.reserved import NULL
+from utils.labels.tables import without_boxes
 from utils.storage.container import Missing
 
 _STRING = r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
@@ -154,14 +153,7 @@ def with_current_classes(
     names = {label: current_name(label, renamed) for label in frame["class"].unique()}
     frame = frame.assign(**{"class": frame["class"].map(names).astype("str")})
     gone = frame["class"].isin([current_name(label, renamed) for label in dropped])
-    if not gone.any():
-        return frame
-    images = blob_names(frame)
-    bare = gone & ~images.isin(set(images[~gone])) & ~images.duplicated()
-    nothing = frame[bare].assign(
-        **{"class": NULL, "xmin": 0.0, "xmax": 0.0, "ymin": 0.0, "ymax": 0.0}
-    )
-    return pd.concat([frame[~gone], nothing]).sort_index().reset_index(drop=True)
+    return without_boxes(frame, gone)
 
 
 def _text(source: Path | str, name: str) -> tuple[str, str]:

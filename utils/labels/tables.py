@@ -16,7 +16,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from utils.errors import InputError
+from utils.reserved import NULL
 
+_SIDES = ("xmin", "xmax", "ymin", "ymax")
 BOX = ["filename", "class", "xmin", "xmax", "ymin", "ymax", "height", "width", "folder"]
 PREDICTED = [*BOX, "box_confidence", "image_confidence"]
 COLUMNS = {
@@ -252,6 +254,18 @@ def split_name(blob: str) -> tuple[str, str]:
     """A blob name as (folder, filename)."""
     folder, _, filename = blob.rpartition("/")
     return folder, filename
+
+
+def without_boxes(frame: pd.DataFrame, gone: pd.Series) -> pd.DataFrame:
+    """The rows without the boxes that `gone` (bool, one per row) marks; an image that loses its
+    last box keeps one NULL row: somebody has looked at it, and nothing is there.
+    """
+    if not gone.any():
+        return frame
+    images = blob_names(frame)
+    bare = gone & ~images.isin(set(images[~gone])) & ~images.duplicated()
+    nothing = frame[bare].assign(**{"class": NULL, **dict.fromkeys(_SIDES, 0.0)})
+    return pd.concat([frame[~gone], nothing]).sort_index().reset_index(drop=True)
 
 
 def only(frame: pd.DataFrame, images) -> pd.DataFrame:

@@ -4,17 +4,16 @@ import errno
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
 from utils.errors import InputError, OutsideError
 from utils.files import local_path, refused, write_bytes, write_text
+from utils.parallel import as_they_come
 from utils.reserved import FORMULA
 from utils.storage.container import Blob, Container, Damaged, Missing
 
@@ -105,7 +104,7 @@ def sync_images(
     try:
         with bar, journal.open("ab", buffering=0) as record, ThreadPoolExecutor(workers) as pool:
             # What a power cut leaves shorter is fetched again, because its size is wrong.
-            jobs = _in_flight(
+            jobs = as_they_come(
                 pool,
                 lambda blob: container.fetch(
                     blob.name, local_path(image_dir, blob.name), durable=False
@@ -199,22 +198,6 @@ def _nothing(where: str, filetype: str, bad: list, in_folders: int, others: Coun
         there = ", ".join(f"{suffix} ({number})" for suffix, number in others.most_common(5))
         return f"{where}: no image matches filetype={filetype}; the file types there are {there}"
     return f"{where} is empty: put images there, or correct image_container_name or pred_dir"
-
-
-def _in_flight(
-    pool: ThreadPoolExecutor, work, items: Iterable, limit: int
-) -> Iterator[tuple[object, Future]]:
-    """Run work(item) for all items, at most `limit` handed to the pool at a time; yields (item,
-    finished future) as they come.
-    """
-    items, running = iter(items), {}
-    while True:
-        for item in islice(items, limit - len(running)):
-            running[pool.submit(work, item)] = item
-        if not running:
-            return
-        for job in wait(running, return_when=FIRST_COMPLETED).done:
-            yield running.pop(job), job
 
 
 def _fault(error: BaseException | None) -> str | None:

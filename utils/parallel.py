@@ -1,0 +1,51 @@
+"""Work in threads, a bounded number of items ahead: a million waiting jobs fill memory."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_order(
+    pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item], ahead: int
+) -> Iterator[tuple[Item, Result]]:
+    """(item, work(item)) in the order of the items, at most `ahead` of them under way or waiting.
+
+    What `work` raises is raised here, at its item. Ended early, it cancels what was not begun.
+    """
+    items = iter(items)
+    waiting: deque[tuple[Item, Future]] = deque()
+    try:
+        while True:
+            for item in itertools.islice(items, ahead - len(waiting)):
+                waiting.append((item, pool.submit(work, item)))
+            if not waiting:
+                return
+            item, future = waiting.popleft()
+            yield item, future.result()
+    finally:
+        for _, future in waiting:
+            future.cancel()
+
+
+def as_they_come(
+    pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item], ahead: int
+) -> Iterator[tuple[Item, Future]]:
+    """(item, finished future of work(item)) as they are done, at most `ahead` of them under way."""
+    items = iter(items)
+    running: dict[Future, Item] = {}
+    try:
+        while True:
+            for item in itertools.islice(items, ahead - len(running)):
+                running[pool.submit(work, item)] = item
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future
+    finally:
+        for future in running:
+            future.cancel()
