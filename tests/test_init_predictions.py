@@ -192,7 +192,7 @@ def test_an_id_that_the_model_does_not_have_is_named(folder_store, tmp_path):
 
 
 def test_models_whose_addresses_differ_little_are_each_fetched_and_unpacked(folder_store, tmp_path):
-    from fetch_init_model import init_model
+    from train.prediction.init_model import init_model
 
     served = {
         "x/ssd_0.75_2018.zip": b"first",

@@ -61,24 +61,10 @@ def test_train_and_tag_never_import_each_other_and_utils_imports_neither():
             assert not tops(path) & others, path
 
 
-# What still imports a program, until what they share has moved to train/cycle.
-STILL_TO_MOVE = {
-    "compare_models",
-    "create_init_predictions",
-    "evaluate_model",
-    "export_model",
-    "publish_cycle",
-    "publish_guarded",
-    "publish_performance",
-    "publish_predictions",
-    "watch",
-}
-
-
 def test_no_program_and_no_room_imports_a_program():
     whole = {f"{path.parent.name}.{path.stem}" for paths in PROGRAMS.values() for path in paths}
     guilty = {path.stem for path in modules("train", "tag") if imported(path) & (NAMES | whole)}
-    assert guilty <= STILL_TO_MOVE
+    assert guilty == set()
 
 
 def test_every_room_stands_in_the_order_that_is_checked():

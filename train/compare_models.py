@@ -12,14 +12,9 @@ import _repo_root  # noqa: F401
 
 from pathlib import Path
 
-from train.cycle.comparison import judge, keep_predictions
-from train.cycle.files import exported_model, read_working, update_cycle
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.labels import tables
-from utils.labels.store import open_labels
-from utils.labels.tables import image_set
 
 
 def main(argv: list[str]) -> None:
@@ -28,6 +23,13 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
+
+    from train.cycle.comparison import judge, keep_predictions
+    from train.cycle.files import exported_model, read_working, update_cycle
+    from utils.labels import tables
+    from utils.labels.store import open_labels
+    from utils.labels.tables import image_set
+
     container, store = open_labels(config)
     images, test, found = (
         read_working(config, name) for name in ("images", "test", "test_predictions")

@@ -9,18 +9,9 @@ import json
 import shutil
 from pathlib import Path
 
-from train.cycle.files import (
-    TRAINING_FILE,
-    exported_label_map,
-    exported_model,
-    training_cycle,
-    update_cycle,
-)
-from train.network.quiet import silence, without_notes
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import InputError, run_program
-from utils.files import write_beside, write_text
 
 _CHECKED_IMAGES = 4
 _TOLERANCE = 1e-3
@@ -32,6 +23,17 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
+
+    from train.cycle.files import (
+        TRAINING_FILE,
+        exported_label_map,
+        exported_model,
+        training_cycle,
+        update_cycle,
+    )
+    from train.network.quiet import silence, without_notes
+    from utils.files import write_beside, write_text
+
     training_file = config.train_dir / TRAINING_FILE
     if not training_file.is_file():
         raise InputError(

@@ -8,7 +8,6 @@ import _repo_root  # noqa: F401
 
 from pathlib import Path
 
-from train.prediction.init_model import init_model
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
@@ -17,7 +16,11 @@ from utils.errors import run_program
 def main(argv: list[str]) -> None:
     parser = Parser(__doc__, "example: python train/fetch_init_model.py config.ini")
     parser.add_argument("config", type=Path, help="config.ini")
-    print(f"pretrained model → {init_model(load_config(parser.parse_args(argv).config))}")
+    config = load_config(parser.parse_args(argv).config)
+
+    from train.prediction.init_model import init_model
+
+    print(f"pretrained model → {init_model(config)}")
 
 
 if __name__ == "__main__":

@@ -8,14 +8,9 @@ import _repo_root  # noqa: F401
 
 from pathlib import Path
 
-from train.cycle.files import update_cycle
-from train.cycle.model import names_of_model
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import InputError, run_program
-from utils.labels.class_changes import current_classes
-from utils.labels.store import open_labels
-from utils.storage.container import Missing
 
 
 def main(argv: list[str]) -> None:
@@ -24,6 +19,13 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
+
+    from train.cycle.files import update_cycle
+    from train.cycle.model import names_of_model
+    from utils.labels.class_changes import current_classes
+    from utils.labels.store import open_labels
+    from utils.storage.container import Missing
+
     _, store = open_labels(config)
     state = store.read()
     blob = config.pred_model_name or state.live.get("model")

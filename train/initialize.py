@@ -11,17 +11,9 @@ import _repo_root  # noqa: F401
 
 from pathlib import Path
 
-from train.prediction.first_embeddings import describe_images
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.labels import tables
-from utils.labels.assignments import add_new_images
-from utils.labels.image_tables import project_greys, update_image_tables
-from utils.labels.label_map import label_map_for, previous_label_map, retired_from, write_label_map
-from utils.labels.store import Change, State, open_labels
-from utils.storage.sync import bring_images
-from utils.strategies import STRATEGIES
 
 
 def main(argv: list[str]) -> int:
@@ -32,6 +24,21 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
+
+    from train.prediction.first_embeddings import describe_images
+    from utils.labels import tables
+    from utils.labels.assignments import add_new_images
+    from utils.labels.image_tables import project_greys, update_image_tables
+    from utils.labels.label_map import (
+        label_map_for,
+        previous_label_map,
+        retired_from,
+        write_label_map,
+    )
+    from utils.labels.store import Change, State, open_labels
+    from utils.storage.sync import bring_images
+    from utils.strategies import STRATEGIES
+
     names = config.need("classes")
     container, labels = open_labels(config)
     state = labels.read(report_foreign=True)

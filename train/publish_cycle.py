@@ -12,12 +12,9 @@ import _repo_root  # noqa: F401
 
 from pathlib import Path
 
-from train.cycle.outputs import CycleOutputs
-from train.cycle.publishing import publish
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.labels.store import open_labels
 
 
 def main(argv: list[str]) -> None:
@@ -26,6 +23,11 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
+
+    from train.cycle.outputs import CycleOutputs
+    from train.cycle.publishing import publish
+    from utils.labels.store import open_labels
+
     _, store = open_labels(config)
     publish(config, store, CycleOutputs.read(config))
 

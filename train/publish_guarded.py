@@ -13,13 +13,9 @@ import _repo_root  # noqa: F401
 
 from pathlib import Path
 
-from train.cycle.candidate import keep, verdict_of_cycle
-from train.cycle.outputs import CycleOutputs
-from train.cycle.publishing import position_of, publish
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.labels.store import open_labels
 
 
 def main(argv: list[str]) -> None:
@@ -28,6 +24,12 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
+
+    from train.cycle.candidate import keep, verdict_of_cycle
+    from train.cycle.outputs import CycleOutputs
+    from train.cycle.publishing import position_of, publish
+    from utils.labels.store import open_labels
+
     _, store = open_labels(config)
     made, state = CycleOutputs.read(config), store.read()
     published = position_of(state, made.number) is not None

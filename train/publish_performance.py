@@ -9,15 +9,9 @@ import _repo_root  # noqa: F401
 from datetime import UTC, datetime
 from pathlib import Path
 
-from train.cycle.files import read_cycle, read_working
-from train.cycle.publishing import metrics, versions
-from train.evaluation.words import cell
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.labels import tables
-from utils.labels.store import Change, State, open_labels
-from utils.times import utc_text
 
 
 def main(argv: list[str]) -> None:
@@ -27,6 +21,14 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
+
+    from train.cycle.files import read_cycle, read_working
+    from train.cycle.publishing import metrics, versions
+    from train.evaluation.words import cell
+    from utils.labels import tables
+    from utils.labels.store import Change, State, open_labels
+    from utils.times import utc_text
+
     performance = read_working(config, "performance")
     cycle = read_cycle(config)
     _, store = open_labels(config)

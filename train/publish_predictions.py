@@ -13,18 +13,9 @@ import _repo_root  # noqa: F401
 from datetime import UTC, datetime
 from pathlib import Path
 
-from train.cycle.files import read_cycle, read_working
-from train.cycle.merging import check_classes, merged_listings, merged_predicted, models_of
-from train.prediction.embedding_file import FILE
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.labels.assignments import outdated, publish_totag
-from utils.labels.class_changes import with_present_names
-from utils.labels.store import Change, State, open_labels
-from utils.labels.tables import image_set, without
-from utils.reserved import NULL
-from utils.selection.embeddings import merged, published_embeddings, read_parquet, to_parquet
 
 
 def main(argv: list[str]) -> None:
@@ -34,6 +25,17 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
+
+    from train.cycle.files import read_cycle, read_working
+    from train.cycle.merging import check_classes, merged_listings, merged_predicted, models_of
+    from train.prediction.embedding_file import FILE
+    from utils.labels.assignments import outdated, publish_totag
+    from utils.labels.class_changes import with_present_names
+    from utils.labels.store import Change, State, open_labels
+    from utils.labels.tables import image_set, without
+    from utils.reserved import NULL
+    from utils.selection.embeddings import merged, published_embeddings, read_parquet, to_parquet
+
     images, failed, predicted, predictions = (
         read_working(config, name) for name in ("images", "failed", "predicted", "totag")
     )

@@ -11,11 +11,9 @@ import _repo_root  # noqa: F401
 
 from pathlib import Path
 
-from train.cycle.test_set import commit_draw, top_up
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.labels.store import open_labels
 
 
 def main(argv: list[str]) -> None:
@@ -42,6 +40,10 @@ def main(argv: list[str]) -> None:
     )
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
+
+    from train.cycle.test_set import commit_draw, top_up
+    from utils.labels.store import open_labels
+
     _, store = open_labels(config)
     draw = (
         top_up(config, store) if arguments.top_up else commit_draw(config, store, arguments.redraw)

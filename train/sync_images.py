@@ -9,16 +9,9 @@ import _repo_root  # noqa: F401
 from datetime import UTC, datetime
 from pathlib import Path
 
-from train.cycle.files import begin_cycle
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.files import write_bytes
-from utils.labels import tables
-from utils.labels.image_tables import keep_greys, project_greys, update_image_tables
-from utils.labels.store import open_labels
-from utils.storage.sync import bring_images
-from utils.times import utc_text
 
 
 def main(argv: list[str]) -> int:
@@ -31,6 +24,15 @@ def main(argv: list[str]) -> int:
     )
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
+
+    from train.cycle.files import begin_cycle
+    from utils.files import write_bytes
+    from utils.labels import tables
+    from utils.labels.image_tables import keep_greys, project_greys, update_image_tables
+    from utils.labels.store import open_labels
+    from utils.storage.sync import bring_images
+    from utils.times import utc_text
+
     pred_dir = config.pred_dir if arguments.pred_dir else None
     started = datetime.now(UTC)
     container, labels = open_labels(config)

@@ -14,22 +14,24 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.labels.label_map import (
-    current_name,
-    label_map_for,
-    previous_label_map,
-    read_label_map,
-    read_retired,
-    retired_from,
-    write_label_map,
-)
-from utils.labels.store import Change, State, open_labels
 
 
 def main(argv: list[str]) -> None:
     parser = Parser(__doc__, "example: bash train/active_learning_update_label_map.sh config.ini")
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
+
+    from utils.labels.label_map import (
+        current_name,
+        label_map_for,
+        previous_label_map,
+        read_label_map,
+        read_retired,
+        retired_from,
+        write_label_map,
+    )
+    from utils.labels.store import Change, State, open_labels
+
     wanted = config.need("classes")
     _, store = open_labels(config)
 
