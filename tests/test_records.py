@@ -265,6 +265,24 @@ def test_an_image_far_larger_than_the_canvas_is_stored_at_twice_its_fitted_size(
     assert found["b.jpg"]["bytes"] == it.files["b.jpg"]
 
 
+def test_images_with_more_boxes_than_the_model_finds_are_counted_and_the_number_that_fits_is_said(
+    project, capsys
+):
+    it = project()
+    full = "\n".join(f"a.jpg bird .{n:03d} .{n + 2:03d} .1 .3" for n in range(100, 230))
+    it.labelled(f"{full}\nb.jpg {BOXES}")
+    document = it.run()
+    assert document["most_boxes"] == 130
+    assert (
+        "warning: 1 images have more than max_detections=100 boxes, up to 130 (in a.jpg); the model"
+        " finds no more than that in an image. Set max_detections=150, and train again"
+    ) in capsys.readouterr().err
+    assert it.examples()["a.jpg"]["groundtruth_boxes"].shape == (130, 4)
+    it.labelled(f"b.jpg {BOXES}")
+    it.run()
+    assert "max_detections" not in capsys.readouterr().err
+
+
 def test_empty_images_are_written_as_negatives(project):
     it = project()
     it.labelled(

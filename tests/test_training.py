@@ -2,6 +2,7 @@
 Real (tiny) networks and processes.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -25,7 +26,12 @@ import train_detector
 
 from train.network import pretrained_weights, training
 from train.network.detector import Settings, build_model, fit_into_canvas, make_task, model_config
-from train.network.input import Augmentation, repeat_factors, training_dataset
+from train.network.input import (
+    Augmentation,
+    repeat_factors,
+    target_parser,
+    training_dataset,
+)
 from train.network.pretrained_weights import SCRATCH, Start, choose_start
 from train.network.validation import Validation
 from utils.config import load_config
@@ -77,6 +83,39 @@ def test_a_light_head_has_two_layers_and_300_proposals_and_the_stock_head_is_the
         stock.roi_generator.test_num_proposals,
         stock.min_level,
     ) == (4, 1, 1000, 2)
+
+
+def test_there_are_twice_as_many_proposals_as_boxes_that_may_be_found():
+    many = model_config(dataclasses.replace(SMALL, max_detections=400)).roi_generator
+    assert (many.num_proposals, many.test_num_proposals) == (800, 800)
+    assert many.pre_nms_top_k >= 1600 and many.test_pre_nms_top_k >= 800
+
+
+@pytest.mark.parametrize("most, kept", [(100, 100), (300, 300), (320, 300)])
+def test_all_boxes_of_the_fullest_image_are_learned_from(most, kept):
+    """A drawn colony: 300 animals in a grid of 20 x 15."""
+    settings = dataclasses.replace(SMALL, most_boxes=most)
+    place = np.arange(300)
+    top, left = place // 20 / 15, place % 20 / 20
+    example = {
+        "source_id": tf.constant("1"),
+        "image": tf.zeros((64, 64, 3), tf.uint8),
+        "height": tf.constant(64),
+        "width": tf.constant(64),
+        "groundtruth_boxes": tf.constant(
+            np.stack([top, left, top + 1 / 20, left + 1 / 25], axis=1), tf.float32
+        ),
+        "groundtruth_classes": tf.ones(300, tf.int64),
+        "groundtruth_is_crowd": tf.zeros(300, tf.bool),
+        "groundtruth_area": tf.ones(300),
+    }
+    _, targets = target_parser(settings).parse_fn(is_training=True)(example)
+    assert int((targets["gt_classes"] > 0).numpy().sum()) == kept
+
+
+def test_settings_of_before_are_read():
+    before = {key: value for key, value in SMALL.as_json().items() if key != "most_boxes"}
+    assert Settings.from_json(before) == SMALL
 
 
 def test_ids_with_gaps_and_the_background_have_their_outputs():

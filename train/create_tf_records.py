@@ -78,6 +78,8 @@ def main(argv: list[str]) -> None:
             f" {config.max_tile_size} pixels, or set tile=False in {config.path}",
             file=sys.stderr,
         )
+    if said := labelled_images.fuller_than(plan, config.max_detections):
+        print(f"warning: {said} ({config.path})", file=sys.stderr)
     if reshaped := labelled_images.of_other_shape(plan):
         print(
             f"warning: {len(reshaped)} images have another shape now than when they were labelled"

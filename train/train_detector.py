@@ -115,6 +115,7 @@ def make_run(config: Config, records, device, start: str, iterations: int):
         config.detection_head,
         config.max_detections,
         config.freeze_backbone,
+        records.most_boxes,
     )
     augmentation = Augmentation(
         config.add_horizontal_flip,

@@ -31,7 +31,8 @@ _MAX_LEVEL = 6
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """What shapes the network. `classes` maps a name to its id; `canvas` is (height, width),
-    multiples of 64.
+    multiples of 64. `most_boxes`: as many boxes of an image can be learned from as the fullest
+    image has.
     """
 
     model_name: str
@@ -40,6 +41,7 @@ class Settings:
     head: str = "light"
     max_detections: int = 100
     freeze_backbone: bool = False
+    most_boxes: int = 100
 
     @property
     def num_classes(self) -> int:
@@ -51,6 +53,7 @@ class Settings:
 
     @classmethod
     def from_json(cls, document: dict) -> "Settings":
+        document = {"most_boxes": 100, **document}  # older ones do not have it
         fields = {field.name: document[field.name] for field in dataclasses.fields(cls)}
         return cls(**{**fields, "canvas": tuple(fields["canvas"])})
 
@@ -60,14 +63,15 @@ def model_config(settings: Settings) -> maskrcnn.MaskRCNN:
 
     `stock` is the experiment's own: 256 filters from level 2, four convolutions and one dense layer
     on 1000 proposals. `light` starts at level 3 and puts two dense layers on 300 proposals; the
-    small backbones then get 128 filters.
+    small backbones then get 128 filters. There are at least twice as many proposals as boxes that
+    may be found.
     """
     light = settings.head == "light"
     kind, model_id = BACKBONES[settings.model_name]
     backbone = backbones.Backbone(type=kind)
     getattr(backbone, kind).model_id = model_id
     filters = 128 if light and settings.model_name in _SMALL else 256
-    proposals = 300 if light else 1000
+    proposals = max(300 if light else 1000, 2 * settings.max_detections)
     # Light: two anchor sizes a level, for the octaves that level 2 would have covered.
     anchor = (
         maskrcnn.Anchor(num_scales=2, anchor_size=3.0 if max(settings.canvas) <= 512 else 4.0)
@@ -90,9 +94,9 @@ def model_config(settings: Settings) -> maskrcnn.MaskRCNN:
             fc_dims=512 if filters == 128 else 1024,
         ),
         roi_generator=maskrcnn.ROIGenerator(
-            pre_nms_top_k=1000 if light else 2000,
+            pre_nms_top_k=max(1000 if light else 2000, 2 * proposals),
             num_proposals=proposals,
-            test_pre_nms_top_k=1000,
+            test_pre_nms_top_k=max(1000, 2 * proposals if proposals > 1000 else 0),
             test_num_proposals=proposals,
             use_batched_nms=light,
         ),

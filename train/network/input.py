@@ -253,5 +253,5 @@ def target_parser(settings: Settings) -> maskrcnn_input.Parser:
         num_scales=config.anchor.num_scales,
         aspect_ratios=config.anchor.aspect_ratios,
         anchor_size=config.anchor.anchor_size,
-        max_num_instances=max(100, settings.max_detections),
+        max_num_instances=max(100, settings.max_detections, settings.most_boxes),
     )

@@ -247,6 +247,25 @@ def counts_table(counts: dict[str, dict]) -> str:
     )
 
 
+def boxes_per_image(frame: pd.DataFrame) -> pd.Series:
+    """How many boxes each image has that has any."""
+    return blob_names(frame[frame["class"] != NULL]).value_counts()
+
+
+def fuller_than(plan: Plan, max_detections: int) -> str:
+    """What to do about images with more boxes than the model may find; "" when there are none."""
+    counts = boxes_per_image(pd.concat(plan.parts.values()))
+    fuller = counts[counts > max_detections]
+    if not len(fuller):
+        return ""
+    most = -(-int(fuller.max()) // 50) * 50
+    return (
+        f"{len(fuller)} images have more than max_detections={max_detections} boxes, up to"
+        f" {fuller.max()} (in {fuller.idxmax()}); the model finds no more than that in an image."
+        f" Set max_detections={most}, and train again"
+    )
+
+
 def warnings(counts: dict[str, dict]) -> list[str]:
     """What people should know about their classes before they wait for a training run."""
     boxes = {

@@ -25,7 +25,7 @@ import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
-from train.network.labelled_images import PARTS, Plan, count, unusable_validation
+from train.network.labelled_images import PARTS, Plan, boxes_per_image, count, unusable_validation
 from utils.errors import InputError
 from utils.files import write_beside, write_text
 from utils.images.canvas import fit
@@ -56,7 +56,7 @@ class Part:
 @dataclass(frozen=True)
 class Records:
     """What `records.json` says. `digest` changes when the records do; canvas is (height, width);
-    classes is {name: id}.
+    classes is {name: id}. `most_boxes`: how many the fullest training image has.
 
     `validation_note` says why the validation part is not usable (then the last checkpoint is
     exported), "" when it is.
@@ -72,6 +72,7 @@ class Records:
     validation_usable: bool
     validation_note: str
     skipped: dict
+    most_boxes: int = 100
 
 
 def records_file(tf_record_location: Path) -> Path:
@@ -108,7 +109,8 @@ def read_records(tf_record_location: Path) -> Records:
         key: document[key]
         for key in ("digest", "classes", "seed", "validation_usable", "validation_note", "skipped")
     }
-    return Records(**others, canvas=tuple(document["canvas"]), **parts)
+    most_boxes = document.get("most_boxes", 100)
+    return Records(**others, canvas=tuple(document["canvas"]), most_boxes=most_boxes, **parts)
 
 
 def up_to_date(plan: Plan, tf_record_location: Path) -> dict | None:
@@ -168,6 +170,7 @@ def write_records(plan: Plan, tf_record_location: Path, path_of: Callable[[str],
         "digest": _digest(plan, bad),
         "canvas": list(plan.canvas),
         "greys": plan.greys.as_json(),
+        "most_boxes": int(boxes_per_image(plan.parts["train"]).max()),
         "classes": plan.classes,
         "seed": plan.seed,
         **{part: {**counts[part], "shards": shards.get(part, {})} for part in PARTS},

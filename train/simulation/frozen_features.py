@@ -352,7 +352,13 @@ def _as_floats(levels: dict) -> dict:
 
 def open_trainer(data: DataSet, recipe: Recipe, weights: Path, folder: Path) -> FeatureTrainer:
     """The trainer of this data set; features that do not lie in `folder` yet are calculated."""
-    settings = Settings(recipe.model_name, recipe.canvas, data.classes, freeze_backbone=True)
+    settings = Settings(
+        recipe.model_name,
+        recipe.canvas,
+        data.classes,
+        freeze_backbone=True,
+        most_boxes=data.most_boxes,
+    )
     start = pretrained_weights.choose_start(
         recipe.model_name, recipe.checkpoint or None, None, weights
     )

@@ -87,6 +87,12 @@ class DataSet:
             )
         }
 
+    @property
+    def most_boxes(self) -> int:
+        """How many boxes the fullest image of the pool has, but at least 100."""
+        boxes = self.pool[self.pool["class"] != NULL]
+        return max(100, int(blob_names(boxes).value_counts().max()) if len(boxes) else 0)
+
     @functools.cached_property
     def greys(self) -> Greys:
         """How values of more than 8 bits are shown, measured on these images."""

@@ -123,7 +123,11 @@ def _train_and_predict(
 
     use_threads(threads)
     settings = Settings(
-        recipe.model_name, recipe.canvas, data.classes, freeze_backbone=recipe.freeze_backbone
+        recipe.model_name,
+        recipe.canvas,
+        data.classes,
+        freeze_backbone=recipe.freeze_backbone,
+        most_boxes=data.most_boxes,
     )
     sizes = data.images.set_axis(blob_names(data.images))[["height", "width", "bytes", "etag"]]
     nothing = tables.empty("tagged")
