@@ -18,6 +18,8 @@ WANTED = 0.4
 ARGUMENTS = {
     "download_vott_json.py": ["5"],
     "import_labels.py": ["labels.csv"],
+    "import_predictions.py": ["results.json"],
+    "export_labels.py": ["--format", "coco"],
     "change_classes.py": ["--drop", "bird"],
 }
 WITHOUT_CONFIG = {"run_demo.py", "simulate_active_learning.py"}

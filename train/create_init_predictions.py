@@ -11,10 +11,26 @@ import _repo_root  # noqa: F401
 
 from pathlib import Path
 
-from train.prediction.batches import BATCH_SIZE
+from train.prediction.init_model import init_model
+from train.prediction.journal import PredictionJournal
+from train.prediction.outputs import write_predictions
+from train.prediction.run import BATCH_SIZE, model_key, predict_images, published_key, seed_journal
 from utils.arguments import Parser, whole_number
 from utils.config import load_config
 from utils.errors import InputError, run_program
+from utils.images.decoding import BadImage
+from utils.labels import tables
+from utils.labels.model_classes import (
+    init_classes,
+    read_model_classes,
+    renumbered,
+    with_names,
+    with_numbers,
+)
+from utils.labels.pool import pool_of
+from utils.labels.store import Change, State, open_labels
+from utils.labels.tables import image_set
+from utils.reserved import NULL
 
 _ALL_IDS = {number: str(number) for number in range(1, 10_000)}
 _IDS = {text: number for number, text in _ALL_IDS.items()}
@@ -39,19 +55,6 @@ def main(argv: list[str]) -> None:
     )
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
-
-    from train.prediction.init_model import init_model
-    from train.prediction.journal import PredictionJournal
-    from train.prediction.outputs import write_predictions
-    from train.prediction.run import model_key, predict_images, published_key, seed_journal
-    from utils.images.decoding import BadImage
-    from utils.labels import tables
-    from utils.labels.model_classes import read_model_classes
-    from utils.labels.pool import pool_of
-    from utils.labels.store import Change, State, open_labels
-    from utils.labels.tables import image_set
-    from utils.reserved import NULL
-
     names = read_model_classes(config.init_label_map)
     container, store = open_labels(config)
     model = init_model(config)
@@ -74,7 +77,8 @@ def main(argv: list[str]) -> None:
             seed_journal(
                 journal,
                 store.table(state, "init_totag"),
-                store.table(state, "init_predicted"),
+                # once predictions were imported, the numbers in init_totag are not the model's
+                store.table(state, "init_predicted")[: 0 if renumbered(state) else None],
                 key,
                 _IDS,
                 config.min_confidence,
@@ -128,16 +132,21 @@ def main(argv: list[str]) -> None:
         etags = dict(zip(tables.blob_names(listed), listed["etag"], strict=True))
         failed = undecodable[tables.blob_names(undecodable).map(etags) == undecodable["etag"]]
         broken = image_set(failed)
+        rows, members = predictions, {}
+        if renumbered(now):
+            numbers = with_names(init_classes(now, config.init_label_map), names.values())
+            rows = with_numbers(predictions, names, numbers)
+            members["init_classes"] = {str(number): name for number, name in numbers.items()}
         changed = {
-            table: tables.concat(table, tables.without(present[table], seen | broken), rows)
-            for table, rows in (("init_totag", predictions), ("init_predicted", predicted))
+            table: tables.concat(table, tables.without(present[table], seen | broken), new)
+            for table, new in (("init_totag", rows), ("init_predicted", predicted))
         }
         if broken:
             changed |= {
                 "images": tables.without(present["images"], broken),
                 "failed": tables.concat("failed", present["failed"], failed),
             }
-        return Change(changed)
+        return Change(changed, members)
 
     state, _ = store.commit(change, what="publishing the pretrained model's predictions")
     boxes = predictions[predictions["class"] != NULL]

@@ -24,7 +24,7 @@ from utils.formats.vott import drawable, tag_names, write_project
 from utils.labels import assignments, tables
 from utils.labels.class_changes import current_classes
 from utils.labels.class_map import ClassMap, read_class_map
-from utils.labels.model_classes import read_model_classes
+from utils.labels.model_classes import init_classes, read_model_classes
 from utils.labels.store import Change, LabelStore, State
 from utils.storage.container import Container
 from utils.times import utc_text
@@ -40,7 +40,7 @@ class HandOut:
     def __init__(self, config: Config, container: Container, store: LabelStore, request: Request):
         self.config, self.container, self.store, self.request = config, container, store, request
         self.now = datetime.now(UTC)
-        class_map = _class_map(config, request.class_map)
+        class_map = _class_map(config, store, request.class_map)
         self.wishes = Wishes(request.strategy, class_map, request.score_between)
         self.failed: dict[str, str] = {}
         self.why, self.notes, self.pool_size = tables.empty("selection"), (), None
@@ -256,8 +256,9 @@ def _limited(rows: pd.DataFrame, limit: int) -> pd.DataFrame:
     return pd.concat(kept) if kept else rows
 
 
-def _class_map(config: Config, path: Path | None) -> ClassMap | None:
+def _class_map(config: Config, store: LabelStore, path: Path | None) -> ClassMap | None:
     if path is None:
         return None
-    known = {str(number) for number in read_model_classes(config.init_label_map)}
-    return read_class_map(path, known)
+    known = init_classes(store.read(), config.init_label_map)
+    known = known or read_model_classes(config.init_label_map)
+    return read_class_map(path, {str(number) for number in known}, known)

@@ -45,7 +45,7 @@ def pictures(labels: Path, bad: list[str]) -> Iterator[Picture]:
                 of_image.append(annotation)
         for image in document["images"]:
             picture = _picture(str(image["file_name"]), annotations[image["id"]], names)
-            picture.width, picture.height = (_pixels(image.get(side)) for side in _SIZE)
+            picture.width, picture.height = (pixels(image.get(side)) for side in _SIZE)
             yield picture
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
@@ -99,6 +99,7 @@ def read_json(path: Path) -> dict:
     return document if isinstance(document, dict) else {}
 
 
-def _pixels(value: object) -> float:
+def pixels(value: object) -> float:
+    """A side of a picture as files have it; 0 for anything but a number above 0."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return float(value) if number and math.isfinite(value) and value > 0 else 0.0

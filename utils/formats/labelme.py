@@ -61,7 +61,7 @@ def write(batch: HandedOut) -> dict[str, bytes]:
         for folder in batch.folders
     }
     for key, sheet in batch.images.items():
-        text = json.dumps(_document(sheet), ensure_ascii=False, indent=2)
+        text = json.dumps(document(sheet), ensure_ascii=False, indent=2)
         files[_file_of(key)] = text.encode()
     return files
 
@@ -93,10 +93,11 @@ def read(file: File, batch: HandedOut) -> Reading:
     return reading
 
 
-def _document(sheet: Sheet) -> dict:
+def document(sheet: Sheet, reviewed: bool = False) -> dict:
+    """The file of an image, with the flag `reviewed`."""
     return {
         "version": VERSION,
-        "flags": {REVIEWED: False},
+        "flags": {REVIEWED: reviewed},
         "shapes": [_shape(box, sheet) for box in sheet.boxes],
         "imagePath": sheet.name,
         "imageData": None,

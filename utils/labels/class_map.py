@@ -9,6 +9,7 @@ without detections.
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +39,11 @@ class ClassMap:
     empty_share: float
 
 
-def read_class_map(path: Path, known_ids: set[str] | None = None) -> ClassMap:
+def read_class_map(
+    path: Path, known_ids: set[str] | None = None, names: Mapping[int, str] | None = None
+) -> ClassMap:
     """Read and check a class map. `known_ids`: the ids that the model has; None when that is not
-    known.
+    known. `names`: what the model calls them, which may stand for an id.
 
     Raises InputError naming the file and the key, id or value that is wrong.
     """
@@ -52,11 +55,17 @@ def read_class_map(path: Path, known_ids: set[str] | None = None) -> ClassMap:
         raise InputError(
             f"{path}: not JSON ({error}); init_pred_desription.md shows a class map"
         ) from None
-    return parse_class_map(document, str(path), known_ids)
+    return parse_class_map(document, str(path), known_ids, names)
 
 
-def parse_class_map(document: object, where: str, known_ids: set[str] | None = None) -> ClassMap:
+def parse_class_map(
+    document: object,
+    where: str,
+    known_ids: set[str] | None = None,
+    names_of_model: Mapping[int, str] | None = None,
+) -> ClassMap:
     """The same from the parsed JSON; `where` names its origin in errors."""
+    ids = {name: str(number) for number, name in (names_of_model or {}).items()}
     _check_keys(document, _KEYS, where)
     entries, unmapped, default = (document[key] for key in _KEYS)
     if not isinstance(entries, list) or not isinstance(unmapped, list):
@@ -72,7 +81,7 @@ def parse_class_map(document: object, where: str, known_ids: set[str] | None = N
         place = f"{where}: classmap entry {number}"
         _check_keys(entry, _ENTRY_KEYS, place)
         identity, share = (
-            _identity(entry["initclass"], f"{place}: initclass"),
+            _identity(entry["initclass"], f"{place}: initclass", ids),
             _share(entry["balance"], place),
         )
         name = entry["map"].strip() if isinstance(entry["map"], str) else ""
@@ -88,7 +97,7 @@ def parse_class_map(document: object, where: str, known_ids: set[str] | None = N
             )
         names[identity] = name
         shares[name] = shares.get(name, 0.0) + share
-    dropped = frozenset(_identity(value, f"{where}: unmapclass") for value in unmapped)
+    dropped = frozenset(_identity(value, f"{where}: unmapclass", ids) for value in unmapped)
     if both := sorted(dropped & set(names)):
         raise InputError(f"{where}: {', '.join(both)} stands in classmap and in unmapclass")
     if known_ids is not None and (foreign := sorted((dropped | set(names)) - known_ids - {NULL})):
@@ -138,16 +147,21 @@ def _check_keys(value: object, keys: tuple[str, ...], where: str) -> None:
         )
 
 
-def _identity(value: object, where: str) -> str:
+def _identity(value: object, where: str, ids: Mapping[str, str]) -> str:
     text = (
         str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
     )
+    text = ids.get(text, text)
     if text != NULL and not (text.isascii() and text.isdigit()):
         raise InputError(
             f"{where}={value!r}: expected the number of a"
-            f" class{' or NULL' if where.endswith('initclass') else ''}"
+            f" class{' or NULL' if where.endswith('initclass') else ''}{_or_name(ids)}"
         )
     return text if text == NULL else str(int(text))
+
+
+def _or_name(ids: Mapping[str, str]) -> str:
+    return f", or its name ({', '.join(list(ids)[:5])}{', …' if len(ids) > 5 else ''})" * bool(ids)
 
 
 def _share(value: object, where: str) -> float:

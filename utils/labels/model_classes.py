@@ -3,10 +3,14 @@
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+
+import pandas as pd
 
 from utils.errors import InputError
 from utils.labels.label_map import read_label_map
+from utils.labels.store import State
 
 # The 80 classes of COCO 2014/2017 by their published ids, which have gaps.
 COCO = {
@@ -52,6 +56,41 @@ def read_model_classes(setting: str) -> dict[int, str]:
             ' "animal", …}'
         )
     return dict(sorted(classes.items()))
+
+
+def init_classes(state: State, setting: str) -> dict[int, str]:
+    """What the numbers in init_totag mean: as imported predictions say (`init_classes` of the
+    state), else the classes that `init_label_map` means; {} while there is no init_totag.
+    """
+    if renumbered(state):
+        listed = state.document["init_classes"]
+        return {int(number): name for number, name in listed.items() if number.isdecimal()}
+    return read_model_classes(setting) if state.blob("init_totag") else {}
+
+
+def with_names(classes: dict[int, str], names: Iterable[str]) -> dict[int, str]:
+    """These classes, and the next numbers for those of `names` that are not among them."""
+    classes = dict(classes)
+    for name in names:
+        if name not in classes.values():
+            classes[max(classes, default=0) + 1] = name
+    return classes
+
+
+def renumbered(state: State) -> bool:
+    """Have the numbers in init_totag meanings of their own, since predictions were imported?"""
+    return isinstance(state.document.get("init_classes"), dict)
+
+
+def with_numbers(
+    rows: pd.DataFrame, names: dict[int, str], numbers: dict[int, str]
+) -> pd.DataFrame:
+    """Rows of init_totag by a model whose classes are `names`, with the numbers that these names
+    have in `numbers`.
+    """
+    number_of = {name: number for number, name in numbers.items()}
+    texts = {str(number): str(number_of[name]) for number, name in names.items()}
+    return rows.assign(**{"class": rows["class"].map(lambda text: texts.get(text, text))})
 
 
 def _pair(item: tuple[str, object]) -> tuple[int, str] | None:
