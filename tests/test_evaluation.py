@@ -12,10 +12,10 @@ from pycocotools.cocoeval import COCOeval
 from train.evaluation.average_precision import (
     average_precision,
     best_threshold,
-    intersection_over_union,
     match,
     measure,
 )
+from utils.boxes.iou import intersection_over_union
 from utils.labels import tables
 
 
@@ -107,7 +107,7 @@ def test_average_precision_of_a_curve_drawn_by_hand():
 def test_overlap_by_hand():
     boxes = np.array([[0, 0, 1, 1], [0.5, 0, 1.5, 1], [2, 2, 3, 3]])
     np.testing.assert_allclose(
-        intersection_over_union(np.array([0, 0, 1, 1]), boxes), [1, 1 / 3, 0]
+        intersection_over_union(np.array([[0, 0, 1, 1]]), boxes), [[1, 1 / 3, 0]]
     )
 
 

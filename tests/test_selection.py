@@ -167,7 +167,7 @@ def test_shares_become_whole_numbers_by_largest_remainder(count, shares, expecte
 
 # Boxes over one pixel
 
-LEFT, RIGHT, MIDDLE = [0, 0.5, 0, 1], [0.5, 1, 0, 1], [0.25, 0.75, 0, 1]
+LEFT, RIGHT, MIDDLE = [0, 0, 0.5, 1], [0.5, 0, 1, 1], [0.25, 0, 0.75, 1]
 
 
 @pytest.mark.parametrize(
@@ -195,13 +195,13 @@ def test_boxes_are_added_from_the_most_confident_down_while_no_pixel_is_covered_
 )
 def test_the_limit_holds_for_every_pixel_and_no_box_was_left_out_without_need(drawn, limit):
     boxes = np.array(
-        [[min(a, b), max(a, b) + 1, min(c, d), max(c, d) + 1] for a, b, c, d, _ in drawn]
+        [[min(a, b), min(c, d), max(a, b) + 1, max(c, d) + 1] for a, b, c, d, _ in drawn]
     ).reshape(-1, 4)
     confidence = np.array([score for *_, score in drawn], float)
     keep = limit_cover(boxes / 12, confidence, limit, 12, 12)
     counts = np.zeros((12, 12), int)
     for index in np.argsort(-confidence, kind="stable"):
-        x1, x2, y1, y2 = boxes[index]
+        x1, y1, x2, y2 = boxes[index]
         fits = counts[x1:x2, y1:y2].max() < limit
         assert keep[index] == fits
         counts[x1:x2, y1:y2] += fits

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from train.demo import pictures
+from utils.boxes.iou import intersection_over_union
 from utils.errors import InputError
 from utils.files import write_text
 
@@ -126,11 +127,5 @@ def _displayed(region: dict, number: int) -> dict:
 
 def _overlap(region: dict, box: tuple[int, int, int, int]) -> float:
     """Intersection over union of a region and a true box, in pixels."""
-    width = min(region["x2"], box[2]) - max(region["x1"], box[0])
-    height = min(region["y2"], box[3]) - max(region["y1"], box[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    areas = (region["x2"] - region["x1"]) * (region["y2"] - region["y1"]) + (box[2] - box[0]) * (
-        box[3] - box[1]
-    )
-    return width * height / (areas - width * height)
+    drawn = [region[side] for side in ("x1", "y1", "x2", "y2")]
+    return float(intersection_over_union(np.array([drawn]), np.array([box]))[0, 0])

@@ -19,6 +19,7 @@ import pandas as pd
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from utils.boxes.iou import intersection_over_union
 from utils.labels import tables
 from utils.reserved import AVERAGE, NULL
 
@@ -104,20 +105,11 @@ def match(
     ):
         if image not in true_boxes:
             continue
-        overlaps = intersection_over_union(box, true_boxes[image])
+        (overlaps,) = intersection_over_union(box[None], true_boxes[image])
         nearest = int(overlaps.argmax())
         if overlaps[nearest] >= overlap and not taken[image][nearest]:
             taken[image][nearest] = right[place] = True
     return found["box_confidence"].to_numpy(np.float64), right
-
-
-def intersection_over_union(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Overlap (n,) of one box (4,) with boxes (n, 4), all xmin, ymin, xmax, ymax."""
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    common = np.clip(sides, 0, None).prod(axis=1)
-    return common / (
-        (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - common
-    )
 
 
 def average_precision(right: np.ndarray, positives: int) -> float:

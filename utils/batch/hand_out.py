@@ -246,7 +246,7 @@ def _limited(rows: pd.DataFrame, limit: int) -> pd.DataFrame:
     kept = []
     for _, group in rows.groupby(tables.blob_names(rows), sort=False):
         keep = limit_cover(
-            group[["xmin", "xmax", "ymin", "ymax"]].to_numpy(),
+            group[["xmin", "ymin", "xmax", "ymax"]].to_numpy(),
             group["box_confidence"].to_numpy(),
             limit,
             group["width"].iloc[0],

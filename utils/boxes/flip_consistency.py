@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from utils.boxes.detections import Detections
+from utils.boxes.iou import intersection_over_union
 
 LEAST_SCORE = 0.05  # boxes below it say nothing
 _SAME = 0.5  # overlap from which two boxes of one class are the same object
@@ -17,9 +18,9 @@ _SAME = 0.5  # overlap from which two boxes of one class are the same object
 
 def mirrored(found: Detections) -> Detections:
     """Detections of a mirror image in the coordinates of the image itself."""
-    boxes = found.boxes.copy()
-    boxes[:, [0, 2]] = 1 - found.boxes[:, [2, 0]]
-    return replace(found, boxes=boxes)
+    xyxy = found.boxes.copy()
+    xyxy[:, [0, 2]] = 1 - found.boxes[:, [2, 0]]
+    return replace(found, boxes=xyxy)
 
 
 def disagreement(one: Detections, other: Detections) -> float:
@@ -31,7 +32,8 @@ def disagreement(one: Detections, other: Detections) -> float:
     (higher) score.
     """
     one, other = one.at_least(LEAST_SCORE), other.at_least(LEAST_SCORE)
-    overlaps = _overlaps(one.boxes, other.boxes) * (one.classes[:, None] == other.classes[None])
+    same_class = one.classes[:, None] == other.classes[None]
+    overlaps = intersection_over_union(one.boxes, other.boxes) * same_class
     cost = weight = 0.0
     alone = [np.ones(len(one), bool), np.ones(len(other), bool)]
     while overlaps.size and (best := overlaps.max()) >= _SAME:
@@ -42,13 +44,3 @@ def disagreement(one: Detections, other: Detections) -> float:
         cost, weight = cost + high * (1 - best * low / high), weight + high
     lonely = one.scores[alone[0]].sum() + other.scores[alone[1]].sum()
     return float((cost + lonely) / (weight + lonely)) if weight + lonely else 0.0
-
-
-def _overlaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(n, m) intersection over union of boxes (n, 4) and (m, 4), xmin, ymin, xmax, ymax."""
-    sides = np.minimum(one[:, None, 2:], other[None, :, 2:]) - np.maximum(
-        one[:, None, :2], other[None, :, :2]
-    )
-    common = np.clip(sides, 0, None).prod(axis=2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (one, other)]
-    return common / np.maximum(areas[0][:, None] + areas[1][None] - common, 1e-12)

@@ -1,8 +1,8 @@
 """Large pictures in overlapping tiles: where the tiles lie, and how what was found in each becomes
 what is in the picture.
 
-Windows are (x, y, width, height) in pixels. Boxes are (n, 4) xmin, ymin, xmax, ymax in fractions,
-as in utils/detections.py.
+Windows are (x, y, width, height) in pixels. Boxes are (n, 4) xmin, ymin, xmax, ymax, as in
+utils/boxes/detections.py: in fractions outside this module, in pixels of the picture inside.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.boxes.detections import Detections
+from utils.boxes.iou import intersection_over_union, share_inside
 
 OVERLAP = 0.2  # of a tile's side; an object smaller than this is whole in at least one tile
 SAME_IOU = 0.5  # two boxes that cover each other like this are one object
@@ -91,8 +92,10 @@ def _once(boxes: np.ndarray, scores: np.ndarray, cuts: np.ndarray) -> tuple[np.n
     kept = np.zeros(len(boxes), bool)
     for index in range(len(boxes)):
         standing = np.flatnonzero(kept)
-        shared, of_smaller = _overlaps(boxes[index], boxes[standing])
-        covering = (shared > SAME_IOU) | (cuts[index].any() & (of_smaller > INSIDE))
+        this = boxes[index : index + 1]
+        (overlaps,) = intersection_over_union(this, boxes[standing])
+        (inside,) = share_inside(this, boxes[standing])
+        covering = (overlaps > SAME_IOU) | (cuts[index].any() & (inside > INSIDE))
         if covering[~cuts[standing].any(axis=1)].any():
             continue
         halves = [
@@ -108,16 +111,6 @@ def _once(boxes: np.ndarray, scores: np.ndarray, cuts: np.ndarray) -> tuple[np.n
         else:
             kept[index] = not covering.any()
     return boxes[kept], scores[kept]
-
-
-def _overlaps(box: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Intersection of a box with others (n, 4), as a share of the union and of `box` itself."""
-    sides = np.clip(
-        np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2]), 0, None
-    )
-    common = sides.prod(axis=1)
-    area, areas = (box[2:] - box[:2]).prod(), (others[:, 2:] - others[:, :2]).prod(axis=1)
-    return common / np.maximum(area + areas - common, 1e-9), common / max(area, 1e-9)
 
 
 def _continues(
