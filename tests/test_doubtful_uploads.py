@@ -1,6 +1,7 @@
 """VoTT files that do not say what was meant: nothing is guessed, the images stay reserved."""
 
 import json
+import shutil
 
 from helpers_batch import THREE, Project, region
 
@@ -86,3 +87,41 @@ def test_two_spellings_of_one_name_with_different_boxes_are_a_fault(folder_store
         "upload"
     )
     assert project.boxes() == ["a/1.jpg NULL 0 0 0 0"] and project.names("tagging") == ["a/0.jpg"]
+
+
+def test_a_photo_deleted_while_tagging_is_not_usable_and_not_empty(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, THREE)
+    project.run("download", 3)
+    for blob in ("north/1.jpg", "south/1.jpg"):
+        (project.place / "Images" / project.local(blob)).unlink()
+    project.save({}, visited=["north/1.jpg", "south/1.jpg", "south/2.jpg"])
+    said = project.run("upload")
+    for name in ("north__1.jpg", "south__1.jpg"):
+        assert f"{name}: the photo was deleted while tagging: it is not usable" in said
+    assert project.last(said).startswith("1 images, 0 boxes")
+    assert "2 deleted while tagging" in project.last(said)
+    assert project.boxes() == ["south/2.jpg NULL 0 0 0 0"]
+    assert project.names("failed") == ["north/1.jpg", "south/1.jpg"]
+    assert project.names("tagging") == []
+    assert "nothing is left to tag" in project.run("download", 1, code=2)
+    assert "2 deleted while tagging" in project.run("upload") and len(project.boxes()) == 1
+
+
+def test_boxes_drawn_in_a_photo_that_is_gone_now_are_kept(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, THREE)
+    project.run("download", 3)
+    (project.place / "Images" / project.local("south/1.jpg")).unlink()
+    project.save({"south/1.jpg": [region("seal", 20, 100, 20, 80)]}, visited=["south/1.jpg"])
+    project.run("upload")
+    assert project.boxes() == ["south/1.jpg seal 0.1 0.5 0.2 0.8"]
+    assert project.names("failed") == []
+
+
+def test_when_all_photos_are_gone_none_is_taken_for_empty_or_unusable(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, THREE)
+    project.run("download", 3)
+    shutil.rmtree(project.place / "Images")
+    project.save({}, visited=["north/1.jpg", "south/1.jpg", "south/2.jpg"])
+    said = project.run("upload", code=1)
+    assert said.count("the photos of this folder are gone, so it is not taken for empty") == 3
+    assert project.boxes() == [] and len(project.names("tagging")) == 3

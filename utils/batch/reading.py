@@ -33,7 +33,8 @@ class Reviews:
     `open`: not reviewed. `faults`: images and files that could not be used, `notes`: boxes that
     were left out; one line each. `strays`: what has boxes, or something unreadable, that no upload
     takes ("folder/name"). `outdated`: blob names of images that are other pictures now than when
-    they were handed out.
+    they were handed out. `thrown_away`: photos that were deleted while tagging and bear no boxes of
+    the annotator's: not usable, which is not empty.
     """
 
     rows: pd.DataFrame = field(default_factory=lambda: tables.empty("tagged"))
@@ -43,6 +44,12 @@ class Reviews:
     unreadable: list[Path] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
     outdated: set[str] = field(default_factory=set)
+    thrown_away: list[Item] = field(default_factory=list)
+
+    @property
+    def not_usable(self) -> set[str]:
+        """The blob names of the photos that were thrown away."""
+        return {item.blob for item in self.thrown_away}
 
 
 def read_reviews(batch: Batch, everything: bool = False) -> Reviews:
@@ -68,6 +75,7 @@ def read_reviews(batch: Batch, everything: bool = False) -> Reviews:
             reviews.unreadable.append(path)
             reviews.open += items
             continue
+        here = {folded(name) for name in listed_now(batch.place / folder)}
         for name in sorted(set(project.frames) - set(items)):
             reviews.faults.append(f"{path}: {name} is not an image of this batch; left out")
             if project.frames[name] != Frame():
@@ -80,7 +88,21 @@ def read_reviews(batch: Batch, everything: bool = False) -> Reviews:
             elif not (everything or is_reviewed(name, project, _drawn(item), *size)):
                 reviews.open.append(name)
                 continue
-            if fault := _fault(frame, item, batch):
+            deleted = folded(name) not in here and _bears_nothing_new(frame, item, batch)
+            if deleted and here & {folded(other) for other in items}:
+                reviews.thrown_away.append(item)
+                reviews.notes.append(
+                    f"{path}: {name}: the photo was deleted while tagging: it is not usable, which"
+                    " is not empty, and is not handed out again"
+                )
+                continue
+            fault = _fault(frame, item, batch)
+            if deleted and not fault:
+                fault = (
+                    "the photos of this folder are gone, so it is not taken for empty; the image"
+                    " stays reserved (--again at download restores it)"
+                )
+            if fault:
                 reviews.faults.append(f"{path}: {name}: {fault}")
                 reviews.open.append(name)
                 continue
@@ -136,6 +158,18 @@ def _fault(frame: Frame, item: Item, batch: Batch) -> str:
             " Give the box another tag, then upload again"
         )
     return ""
+
+
+def _bears_nothing_new(frame: Frame, item: Item, batch: Batch) -> bool:
+    """Is there no box that the annotator has drawn, in an image that was fetched whole and never
+    uploaded?
+    """
+    if batch.review or item.uploaded or not item.etag or frame.fault:
+        return False
+    drawn = _drawn(item)
+    return not frame.boxes or (
+        drawn is not None and same_boxes(frame.boxes, drawn, item.width, item.height)
+    )
 
 
 def listed_now(folder: Path) -> list[str]:

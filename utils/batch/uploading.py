@@ -19,7 +19,7 @@ from utils.batch.rows import note_sent, sent_rows
 from utils.config import Config
 from utils.errors import InputError
 from utils.labels import review_queue, tables
-from utils.labels.assignments import Accepted, accept_upload, row_digests
+from utils.labels.assignments import Accepted, accept_upload, held_by, row_digests
 from utils.labels.class_changes import current_classes, old_names, updated_since
 from utils.labels.store import Change, LabelStore, State, open_labels
 from utils.reserved import NULL
@@ -59,8 +59,10 @@ def upload(config: Config, *, as_given: str, everything: bool = False) -> Upload
 
         mode = mode_of(batch, config, store, datetime.now(UTC))
         accepted, state = _send(store, state, batch, reviews, mode, keep=ours)
+        if reviews.thrown_away:
+            state = _set_aside(store, batch, reviews)
         lines = list(_report(config, batch, reviews, accepted, state, mode.words))
-        arrived = accepted.taken | accepted.unchanged | accepted.conflicts
+        arrived = accepted.taken | accepted.unchanged | accepted.conflicts | reviews.not_usable
         return Uploaded(lines, useful=bool(arrived))
 
 
@@ -197,6 +199,36 @@ def _send(
     return accepted, state
 
 
+def _set_aside(store: LabelStore, batch: Batch, reviews: Reviews) -> State:
+    """Commit that photos were thrown away: they fail, until they are replaced in the container."""
+    etags = {item.blob: item.etag for item in reviews.thrown_away}
+
+    def change(state: State) -> Change:
+        tagging, failed, images = (
+            store.table(state, name) for name in ("tagging", "failed", "images")
+        )
+        held = held_by(tagging, batch.tagger) & etags.keys()
+        if not held:
+            return Change()
+        named = [tables.split_name(blob) for blob in sorted(held)]
+        rows = tables.make(
+            "failed",
+            filename=[filename for _, filename in named],
+            folder=[folder for folder, _ in named],
+            reason=[f"deleted while tagging by {batch.tagger or 'somebody'}"] * len(named),
+            etag=[etags[blob] for blob in sorted(held)],
+        )
+        return Change(
+            {
+                "tagging": tables.without(tagging, held),
+                "failed": tables.concat("failed", tables.without(failed, held), rows),
+                "images": tables.without(images, held),
+            }
+        )
+
+    return store.commit(change, what="setting aside photos that were deleted while tagging")[0]
+
+
 def _own_digests(ours: Iterable[pd.DataFrame], state: State, batch: Batch) -> dict[str, set[str]]:
     """{blob name: digests of all rows that are this batch's own}, under the class names that it
     came with and the present ones.
@@ -252,6 +284,8 @@ def _report(
     )
     if accepted.unchanged:
         line += f"; {len(accepted.unchanged)} {words.unchanged}"
+    if reviews.thrown_away:
+        line += f"; {len(reviews.thrown_away)} deleted while tagging"
     if reviews.open:
         line += (
             f"; {len(reviews.open)} of {len(batch.images)} not counted as reviewed"
