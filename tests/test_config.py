@@ -368,6 +368,39 @@ def test_a_missing_key_or_file_is_one_line(tmp_path):
         load_config(tmp_path, {})
 
 
+@pytest.mark.parametrize(
+    "text, names",
+    [
+        ('"Larus argentatus","Phoca vitulina"', ("Larus argentatus", "Phoca vitulina")),
+        ('"Larus argentatus", "Phoca vitulina"  # two', ("Larus argentatus", "Phoca vitulina")),
+        ("'a b','c'", ("a b", "c")),
+        ('"a b",c', ("a b", "c")),
+        ("a,'c d'", ("a", "c d")),
+        ("“a b”,„c“", ("a b", "c")),
+        ('"a,b"', ("a", "b")),
+        ("Wilson's petrel,b", ("Wilson's petrel", "b")),
+    ],
+)
+def test_quotes_round_a_class_go(tmp_path, text, names):
+    lines = [line for line in SMALLEST.splitlines() if not line.startswith("classes")]
+    assert config(tmp_path, f"classes={text}\n", smallest="\n".join(lines) + "\n").classes == names
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("a;b", "a semicolon inside a name; commas separate names"),
+        ('"a;b",c', "a semicolon inside a name"),
+        ('a"b,c', 'a quote (") inside a name'),
+        ('a "b",c', 'a quote (") inside a name'),
+    ],
+)
+def test_a_class_has_no_quote_and_no_semicolon_in_it(tmp_path, text, why):
+    lines = [line for line in SMALLEST.splitlines() if not line.startswith("classes")]
+    said = message(tmp_path, f"classes={text}\n", smallest="\n".join(lines) + "\n")
+    assert f"({why}" in said
+
+
 def test_ideal_class_balance_may_miss_one_by_a_hundredth(tmp_path):
     assert config(tmp_path, "ideal_class_balance=0.33,0.33,0.33").ideal_class_balance == (
         0.33,

@@ -9,12 +9,18 @@ from collections import Counter
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
+import run_demo
 from PIL import Image
 
-from train.demo import annotator, pictures
+from train.cycle.files import write_working
+from train.demo import annotator, beside_truth, pictures
+from utils.config import load_config
 from utils.errors import InputError
 from utils.images import decoding
+from utils.labels import tables
+from utils.reserved import NULL
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -140,3 +146,102 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path, content, line):
         "",
         f"run_demo.py: {tmp_path}: {line}\n",
     )
+
+
+def test_the_demo_chooses_as_a_new_config_does(tmp_path):
+    (tmp_path / "config.ini").write_text(run_demo.CONFIG)
+    demo, new = load_config(tmp_path / "config.ini"), load_config(ROOT / "config.ini")
+    for key in (
+        "selection_strategy",
+        "random_share",
+        "max_per_burst",
+        "prelabel_confidence",
+        "min_confidence",
+    ):
+        assert getattr(demo, key) == getattr(new, key), key
+    assert demo.selection_strategy == "hybrid"
+
+
+def true_boxes(*rows):
+    """A table of test boxes, each row (blob name, class, xmin, ymin, xmax, ymax)."""
+    folders, names = zip(*(tables.split_name(row[0]) for row in rows), strict=True)
+    places = {
+        place: [row[column] for row in rows]
+        for column, place in enumerate(("xmin", "ymin", "xmax", "ymax"), 2)
+    }
+    return tables.make(
+        "test",
+        folder=folders,
+        filename=names,
+        class_=[row[1] for row in rows],
+        height=192,
+        width=256,
+        **places,
+    )
+
+
+def test_photos_for_the_picture_are_taken_in_turn_rare_classes_first_whatever_the_model_finds():
+    nowhere = (0.0, 0.0, 0.0, 0.0)
+    truth = true_boxes(
+        *((f"b/knot{number}.jpg", "knot", 0, 0, 0.5, 0.5) for number in range(4)),
+        ("a/both.jpg", "knot", 0, 0, 0.5, 0.5),
+        ("a/both.jpg", "crack", 0, 0, 0.5, 0.5),
+        ("c/empty2.jpg", NULL, *nowhere),
+        ("c/empty1.jpg", NULL, *nowhere),
+    )
+    assert beside_truth.choose(truth, 5) == [
+        "a/both.jpg",
+        "b/knot0.jpg",
+        "c/empty1.jpg",
+        "b/knot1.jpg",
+        "c/empty2.jpg",
+    ]
+    assert len(beside_truth.choose(truth, 99)) == 7
+
+
+def test_boxes_for_the_picture_are_pixels_with_their_scores():
+    truth = true_boxes(("a/x.jpg", "knot", 0.25, 0.5, 0.5, 1), ("y.jpg", NULL, 0, 0, 0, 0))
+    assert beside_truth.boxes_of(truth, "a/x.jpg") == (("knot", (64.0, 96.0, 128.0, 192.0)),)
+    assert beside_truth.boxes_of(truth, "y.jpg") == ()
+    found = tables.concat("totag", truth).assign(box_confidence=0.876)
+    assert beside_truth.boxes_of(found, "a/x.jpg")[0][0] == "knot 0.88"
+
+
+def test_the_picture_shows_each_photo_and_each_box_in_the_color_of_its_class(tmp_path):
+    box = (60.0, 60.0, 160.0, 130.0)
+    white = np.full((192, 256, 3), 255, np.uint8)
+    shown = [
+        beside_truth.Shown("what is there", white, (("knot", box),)),
+        beside_truth.Shown("what the model found", white, (("crack 0.90", box),)),
+        beside_truth.Shown("alone in its line", white, ()),
+    ]
+    beside_truth.draw(shown, 2, tmp_path / "new" / "picture.png", "The demo")
+    drawn = np.asarray(Image.open(tmp_path / "new" / "picture.png").convert("RGB"))
+    left, right = np.split(drawn[: len(drawn) // 2], 2, axis=1)
+    crack, knot = ((0x00, 0xE5, 0xFF), (0xFF, 0xEA, 0x00))
+    assert (left == knot).all(axis=2).sum() > 300 > (left == crack).all(axis=2).sum()
+    assert (right == crack).all(axis=2).sum() > 300 > (right == knot).all(axis=2).sum()
+
+
+def test_the_demo_ends_with_a_picture_and_says_where_it_lies(tmp_path, capsys):
+    demo = run_demo.Demo(tmp_path / "demo")
+    (tmp_path / "demo" / "data").mkdir(parents=True)
+    demo.config_path.write_text(run_demo.CONFIG)
+    truth = true_boxes(
+        *(
+            (photo.blob, name, *(np.array(box) / (256, 192, 256, 192)))
+            for photo in demo.photos[:6]
+            for name, box in photo.objects
+        )
+    )
+    found = tables.concat("totag", truth).assign(box_confidence=0.9, image_confidence=0.9)
+    config = load_config(demo.config_path)
+    write_working(config, "test", truth)
+    write_working(config, "test_predictions", found)
+
+    demo.picture()
+    demo.last_words()
+
+    picture = Image.open(demo.folder / "predictions.png")
+    assert picture.width > 1000
+    assert f"{demo.folder}/predictions.png " in capsys.readouterr().out

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from utils.config import load_config
 from utils.errors import InputError
 from utils.images.decoding import encode_jpeg
 from utils.labels import tables
 from utils.labels.image_tables import update_image_tables
 from utils.storage.container import Blob
-from utils.storage.sync import Listing, image_path, list_images, sync_images
+from utils.storage.sync import Listing, bring_images, image_path, list_images, sync_images
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,6 +59,43 @@ def test_an_empty_container_is_one_line(store):
 def test_when_no_image_matches_the_types_that_are_there_are_named():
     assert refusal("a.png", "b.png", "c.JPEG", "readme").endswith(
         "no image matches filetype=*.jpg; the file types there are .png (2), .JPEG (1), none (1)"
+    )
+
+
+def test_filetype_may_be_several_patterns_and_images_of_other_types_are_counted():
+    names = ("1.jpg", "2.JPEG", "a/3.Png", "4.tif", "5.TIF", "6.webp", "notes.txt", "7")
+    listing = list_images(Named(*names), "*.jpg, *.jpeg,*.png", user_folders=True)
+    assert [blob.name for blob in listing.blobs] == ["1.jpg", "2.JPEG", "a/3.Png"]
+    assert listing.of_other_types == {".tif": 1, ".TIF": 1, ".webp": 1}
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        "@eaDir/1.jpg/SYNOFILE_THUMB_M.jpg",
+        "a/@eaDir/1.jpg",
+        "$RECYCLE.BIN/1.jpg",
+        "System Volume Information/1.jpg",
+        "#recycle/1.jpg",
+        "__MACOSX/a/1.jpg",
+        "a/._1.jpg",
+        ".Trash-1000/files/1.jpg",
+        ".thumbnails/1.png",
+    ],
+)
+def test_what_systems_and_file_managers_leave_between_photos_is_no_photo(stranger):
+    listing = list_images(Named("a/1.jpg", stranger), "*.jpg", user_folders=True)
+    assert [blob.name for blob in listing.blobs] == ["a/1.jpg"]
+    assert listing.refused == [] and listing.of_other_types == {}
+
+
+def test_images_of_other_types_are_said_in_one_line(folder_store, tmp_path, capsys):
+    for name in ("a/1.jpg", "a/2.png", "a/3.png", "b/4.tif"):
+        folder_store.images.write(name, b"x")
+    (tmp_path / "config.ini").write_text(folder_store.config_text(data_dir="data"))
+    bring_images(folder_store.images, load_config(tmp_path / "config.ini"))
+    assert capsys.readouterr().err == (
+        "3 images of other types than filetype=*.jpg are left out: .png (2), .tif (1)\n"
     )
 
 

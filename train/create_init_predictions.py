@@ -11,26 +11,10 @@ import _repo_root  # noqa: F401
 
 from pathlib import Path
 
-from train.prediction.init_model import init_model
-from train.prediction.journal import PredictionJournal
-from train.prediction.outputs import write_predictions
-from train.prediction.run import BATCH_SIZE, model_key, predict_images, published_key, seed_journal
+from train.prediction.batches import BATCH_SIZE
 from utils.arguments import Parser, whole_number
 from utils.config import load_config
 from utils.errors import InputError, run_program
-from utils.images.decoding import BadImage
-from utils.labels import tables
-from utils.labels.model_classes import (
-    init_classes,
-    read_model_classes,
-    renumbered,
-    with_names,
-    with_numbers,
-)
-from utils.labels.pool import pool_of
-from utils.labels.store import Change, State, open_labels
-from utils.labels.tables import image_set
-from utils.reserved import NULL
 
 _ALL_IDS = {number: str(number) for number in range(1, 10_000)}
 _IDS = {text: number for number, text in _ALL_IDS.items()}
@@ -55,6 +39,25 @@ def main(argv: list[str]) -> None:
     )
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
+
+    from train.prediction.init_model import init_model
+    from train.prediction.journal import PredictionJournal
+    from train.prediction.outputs import write_predictions
+    from train.prediction.run import model_key, predict_images, published_key, seed_journal
+    from utils.images.decoding import BadImage
+    from utils.labels import tables
+    from utils.labels.model_classes import (
+        init_classes,
+        read_model_classes,
+        renumbered,
+        with_names,
+        with_numbers,
+    )
+    from utils.labels.pool import pool_of
+    from utils.labels.store import Change, State, open_labels
+    from utils.labels.tables import image_set
+    from utils.reserved import NULL
+
     names = read_model_classes(config.init_label_map)
     container, store = open_labels(config)
     model = init_model(config)

@@ -15,29 +15,10 @@ import _repo_root  # noqa: F401
 
 from pathlib import Path
 
-import pandas as pd
-
-from train.cycle.files import (
-    JOURNAL_FILE,
-    read_cycle,
-    read_working,
-    update_cycle,
-    working_path,
-    write_working,
-)
-from train.cycle.model import model_of_cycle
-from train.prediction.embedding_file import FILE, EmbeddingFile
-from train.prediction.journal import PredictionJournal
-from train.prediction.outputs import EVALUATED_FROM, Outputs
-from train.prediction.run import BATCH_SIZE, model_key, predict_images, published_key, seed_journal
+from train.prediction.batches import BATCH_SIZE
 from utils.arguments import Parser, whole_number
-from utils.boxes.detections import Detections
 from utils.config import load_config
 from utils.errors import InputError, run_program
-from utils.labels import tables
-from utils.labels.store import open_labels
-from utils.labels.tables import image_set
-from utils.selection.embeddings import published_embeddings
 from utils.strategies import STRATEGIES
 
 
@@ -62,6 +43,26 @@ def main(argv: list[str]) -> None:
     )
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
+
+    from train.cycle.files import (
+        JOURNAL_FILE,
+        read_cycle,
+        read_working,
+        update_cycle,
+        working_path,
+        write_working,
+    )
+    from train.cycle.model import model_of_cycle
+    from train.prediction.embedding_file import FILE, EmbeddingFile
+    from train.prediction.journal import PredictionJournal
+    from train.prediction.outputs import EVALUATED_FROM, Outputs, failed_rows
+    from train.prediction.run import model_key, predict_images, published_key, seed_journal
+    from utils.boxes.detections import Detections
+    from utils.labels import tables
+    from utils.labels.store import open_labels
+    from utils.labels.tables import image_set
+    from utils.selection.embeddings import published_embeddings
+
     images = read_working(config, "images")
     failed = read_working(config, "failed")
     test = image_set(read_working(config, "test"))
@@ -136,7 +137,7 @@ def main(argv: list[str]) -> None:
                     f" {', '.join(outputs.examples(run.gone))}"
                 )
     unusable = outputs.bad.keys() | run.gone
-    undecodable = _failed_rows(images, outputs.bad)
+    undecodable = failed_rows(images, outputs.bad)
     failed = tables.concat("failed", tables.without(failed, unusable), undecodable)
     write_working(config, "failed", failed)
     images = tables.without(images, unusable)
@@ -187,17 +188,6 @@ def main(argv: list[str]) -> None:
     print(
         f"{outputs.predicted} images, {outputs.boxes} boxes from {config.min_confidence:g} up,"
         f" {new} → {config.untagged_output}"
-    )
-
-
-def _failed_rows(images: pd.DataFrame, bad: dict[str, str]) -> pd.DataFrame:
-    rows = tables.only(images, bad)
-    return tables.make(
-        "failed",
-        filename=rows["filename"],
-        folder=rows["folder"],
-        etag=rows["etag"],
-        reason=tables.blob_names(rows).map(bad),
     )
 
 

@@ -13,23 +13,9 @@ import _repo_root  # noqa: F401
 
 from pathlib import Path
 
-import pandas as pd
-
-from train.cycle.files import read_cycle, read_working, update_cycle, write_working
-from train.cycle.model import model_of_cycle
-from train.cycle.test_set import trained_images
-from train.evaluation.average_precision import measure
-from train.evaluation.random_share import random_share
-from train.evaluation.words import cell, performance_text
 from utils.arguments import Parser
-from utils.config import Config, load_config
+from utils.config import load_config
 from utils.errors import run_program
-from utils.labels import tables
-from utils.labels.class_changes import current_classes, with_present_names
-from utils.labels.label_map import with_current_classes
-from utils.labels.store import open_labels
-from utils.labels.tables import image_set
-from utils.reserved import NULL
 
 
 def main(argv: list[str]) -> None:
@@ -39,6 +25,20 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
+
+    from train.cycle.files import read_cycle, read_working, update_cycle, write_working
+    from train.cycle.model import model_of_cycle
+    from train.cycle.test_set import trained_images
+    from train.evaluation.average_precision import measure
+    from train.evaluation.random_share import random_share
+    from train.evaluation.words import cell, missing_text, performance_text
+    from utils.labels import tables
+    from utils.labels.class_changes import current_classes, with_present_names
+    from utils.labels.label_map import with_current_classes
+    from utils.labels.store import open_labels
+    from utils.labels.tables import image_set
+    from utils.reserved import NULL
+
     test = read_working(config, "test")
     images = read_working(config, "images")
     predicted = read_working(config, "test_predictions")
@@ -54,7 +54,8 @@ def main(argv: list[str]) -> None:
     path = write_working(config, "performance", performance)
 
     print(performance_text(performance))
-    report_missing(test, truth, config)
+    if missing := missing_text(test, truth, config):
+        print(missing)
     unknown = boxes[~boxes["class"].isin([*classes, NULL])]["class"].value_counts()
     if len(unknown):
         print(
@@ -84,21 +85,6 @@ def main(argv: list[str]) -> None:
         f"{average['images']:.0f} test images, {average['boxes']:.0f} boxes, average AP"
         f" {cell(average['AP'])} → {path}"
     )
-
-
-def report_missing(test: pd.DataFrame, truth: pd.DataFrame, config: Config) -> None:
-    """Say what was not measured, and why."""
-    gone = len(image_set(test)) - len(image_set(truth))
-    if not len(test):
-        print(
-            "there is no test set, so nothing was measured: label more images, or raise"
-            f" test_percentage in {config.path} (now {config.test_percentage:g})"
-        )
-    elif gone:
-        print(
-            f"{gone} of {len(image_set(test))} test images are gone from the image container or"
-            " cannot be read: left out"
-        )
 
 
 if __name__ == "__main__":

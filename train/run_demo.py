@@ -11,7 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from train.demo import pictures
+from train.cycle.files import read_working
+from train.demo import beside_truth, pictures
 from train.demo.annotator import Annotator
 from utils.arguments import Parser, whole_number
 from utils.batch.batch import read_batch
@@ -25,6 +26,8 @@ PHOTOS = 240
 CYCLES = 3
 BATCH = 60
 MARKER = "demo.json"
+PICTURE = "predictions.png"
+COMPARED = 6  # photographs in the picture
 CONFIG = """# The demo's settings. The store is a folder; with Azure, the account stands here.
 storage_url=store
 image_container_name=images
@@ -37,6 +40,11 @@ tagging_location=to_review
 tagger_name=demo
 # a batch: half knots, nearly a third cracks, the rest boards on which the model sees nothing
 ideal_class_balance=0.5,0.3,0.2
+# how images are chosen, as in a new config.ini
+selection_strategy=hybrid
+random_share=0.1
+max_per_burst=2
+prelabel_confidence=0.5
 
 data_dir=data
 model_name=faster_rcnn_resnet18_fpn
@@ -47,7 +55,7 @@ batch_size=4
 min_tile_size=128
 max_tile_size=192
 test_percentage=0.3
-min_confidence=0.3
+min_confidence=0.05
 """
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -123,6 +131,7 @@ class Demo:
                 lambda: self.script("train/active_learning_train.sh", *self.training),
             )
             self.once(f"report {cycle}", lambda cycle=cycle: self.report(cycle))
+        self.once("picture", self.picture)
         self.once("the end", self.last_words)
 
     def is_done(self, what: str) -> bool:
@@ -175,10 +184,29 @@ class Demo:
         for name, precision in zip(performance["Class Name"], performance["AP"], strict=True):
             print(f"    AP {name:8} {precision:.3f}")
 
+    def picture(self) -> None:
+        """Draw what the last model found in a few photos that it was never trained on, beside what
+        is on them.
+        """
+        config = load_config(self.config_path)
+        kept = read_working(config, "test")
+        found = read_working(config, "test_predictions")
+        found = found[found["box_confidence"] >= config.prelabel_confidence]
+        photos = {photo.blob: photo for photo in self.photos}
+
+        shown = []
+        for image in beside_truth.choose(kept, COMPARED):
+            photo, boxes = photos[image], beside_truth.boxes_of(found, image)
+            shown.append(beside_truth.Shown("what is there", photo.picture, photo.objects))
+            shown.append(beside_truth.Shown("what the model found", photo.picture, boxes))
+        beside_truth.draw(shown, 4, self.folder / PICTURE, "Photos that were kept for measuring")
+
     def last_words(self) -> None:
         folder = _shown(self.folder)
         print(f"""
 That was the whole loop. To look at:
+    {folder}/{PICTURE}        what the model finds in photos that it was never trained on,
+                                    beside what is there
     {folder}/store/labels/          what a project publishes: tagged_….csv, totag_….csv,
                                     test_….csv, performance_….csv, model_….pb
     {folder}/to_review/             the last batch as VoTT opens it: Images.json and Images/

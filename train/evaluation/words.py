@@ -1,6 +1,9 @@
-"""A performance table as lines for people."""
+"""A performance table as lines for people, and what was not measured."""
 
 import pandas as pd
+
+from utils.config import Config
+from utils.labels.tables import image_set
 
 
 def performance_text(performance: pd.DataFrame) -> str:
@@ -22,3 +25,19 @@ def performance_text(performance: pd.DataFrame) -> str:
 def cell(value: float) -> str:
     """A figure of the table with two decimals, - for an empty cell."""
     return "-" if pd.isna(value) else f"{value:.2f}"
+
+
+def missing_text(test: pd.DataFrame, truth: pd.DataFrame, config: Config) -> str:
+    """What was not measured, and why: `truth` are the rows of `test` whose images are there."""
+    gone = len(image_set(test)) - len(image_set(truth))
+    if not len(test):
+        return (
+            "there is no test set, so nothing was measured: label more images, or raise"
+            f" test_percentage in {config.path} (now {config.test_percentage:g})"
+        )
+    if not gone:
+        return ""
+    return (
+        f"{gone} of {len(image_set(test))} test images are gone from the image container or cannot"
+        " be read: left out"
+    )

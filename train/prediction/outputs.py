@@ -41,6 +41,18 @@ def write_predictions(
                 file.add(blob, *sizes[blob], found)
 
 
+def failed_rows(images: pd.DataFrame, bad: dict[str, str]) -> pd.DataFrame:
+    """The rows of failed for images that cannot be decoded: {image: reason}."""
+    rows = tables.only(images, bad)
+    return tables.make(
+        "failed",
+        filename=rows["filename"],
+        folder=rows["folder"],
+        etag=rows["etag"],
+        reason=tables.blob_names(rows).map(bad),
+    )
+
+
 class Outputs:
     """The three files of predictions, written while the images come in; they replace the old ones
     together, when all is done.

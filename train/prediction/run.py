@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from train.prediction.batches import BATCH_SIZE
 from train.prediction.bfloat16 import use_bfloat16
 from train.prediction.journal import Found, PredictionJournal
 from utils.boxes.detections import Detections
@@ -22,8 +23,6 @@ from utils.labels import tables
 from utils.reserved import NULL
 from utils.storage.container import Container
 from utils.storage.sync import image_path
-
-BATCH_SIZE = 8
 
 
 @dataclass

@@ -59,6 +59,9 @@ def keys_of(config: type) -> dict[str, Key]:
     }
 
 
+_QUOTES = {'""', "''", "“”", "„“", "„”", "‘’", "«»", "»«"}  # as keyboards and word processors write
+
+
 class Reason(ValueError):
     """A value that is not allowed, with a reason worth saying."""
 
@@ -173,10 +176,14 @@ def blob_folder(text: str, _: Path) -> str | None:
 
 
 def class_names(text: str, _: Path) -> tuple[str, ...]:
-    """Different names, separated by commas, none of them reserved."""
-    names = tuple(name.strip() for name in text.split(","))
+    """Different names, separated by commas, none of them reserved; quotes round a name go."""
+    names = tuple(_without_quotes(name.strip()) for name in text.split(","))
     if "" in names:
         raise Reason("an empty name between two commas")
+
+    for sign, what in (('"', 'a quote (")'), (";", "a semicolon"), ("\n", "a line end")):
+        if any(sign in name for name in names):
+            raise Reason(f"{what} inside a name; commas separate names")
 
     for name, use in (
         (NULL, "the mark of an image without boxes"),
@@ -189,6 +196,11 @@ def class_names(text: str, _: Path) -> tuple[str, ...]:
     if twice:
         raise Reason(f"{', '.join(twice)} stands twice")
     return names
+
+
+def _without_quotes(name: str) -> str:
+    quoted = len(name) > 1 and name[0] + name[-1] in _QUOTES
+    return name[1:-1].strip() if quoted else name
 
 
 def shares(text: str, _: Path) -> tuple[float, ...]:

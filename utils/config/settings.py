@@ -84,7 +84,7 @@ class Config:
     pred_dir: str | None = key(
         blob_folder, "expected a folder of the image container, or None for all"
     )
-    filetype: str = key(any_text, "expected a pattern such as *.jpg", "*.jpg")
+    filetype: str = key(any_text, "expected patterns such as *.jpg,*.png", "*.jpg")
     classes: tuple[str, ...] = key(
         class_names,
         "expected different names separated by commas, such as knots,defect",

@@ -130,7 +130,7 @@ def _unquote(value: str) -> tuple[str, bool]:
     is text).
     """
     quoted = re.match(r"""^(["'])(.*?)\1\s*(#.*)?$""", value, re.DOTALL)
-    if quoted:
+    if quoted and not re.search(rf"{quoted[1]}\s*,\s*{quoted[1]}", quoted[2]):  # not "a","b"
         return quoted[2].strip(), quoted[1] == "'"
     return re.sub(r"(^|\s+)#.*$", "", value, flags=re.DOTALL), False
 

@@ -31,15 +31,30 @@ _NAME_IMPOSSIBLE = {
 }
 
 
+_IMAGES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp"}
+_STRANGERS = {  # folders of network drives, Windows and macOS
+    "@eadir",
+    "@recycle",
+    "#recycle",
+    "#snapshot",
+    "$recycle.bin",
+    "recycler",
+    "system volume information",
+    "__macosx",
+    "lost+found",
+}
+
+
 @dataclass(frozen=True)
 class Listing:
-    """The images of a container: those to use, those refused as (name, reason), and how many lie in
-    folders without user_folders.
+    """The images of a container: those to use, those refused as (name, reason), how many lie in
+    folders without user_folders, and how many of other types than filetype there are, by suffix.
     """
 
     blobs: list[Blob]
     refused: list[tuple[str, str]] = field(default_factory=list)
     in_folders: int = 0
+    of_other_types: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,16 +71,20 @@ class SyncResult:
 def list_images(
     container: Container, filetype: str, user_folders: bool, pred_dir: str | None = None
 ) -> Listing:
-    """The blobs whose file name matches the glob `filetype`, whatever the case; only those below
-    `pred_dir` if it is given.
+    """The blobs whose file name matches one of the globs of `filetype` (separated by commas),
+    whatever the case; only those below `pred_dir` if it is given. What file managers and systems
+    leave between photos is none.
 
     Raises InputError when there is none, saying what is there instead.
     """
     prefix = f"{pred_dir}/" if pred_dir else ""
+    patterns = [pattern.strip().lower() for pattern in filetype.split(",")]
     blobs, bad, in_folders, others = [], [], 0, Counter()
     for blob in container.list(prefix):
         filename = blob.name.rpartition("/")[2]
-        if not fnmatchcase(filename.lower(), filetype.lower()):
+        if is_stranger(blob.name):
+            continue
+        if not any(fnmatchcase(filename.lower(), pattern) for pattern in patterns):
             others[PurePosixPath(filename).suffix or "none"] += 1
         elif "/" in blob.name and not user_folders:
             in_folders += 1
@@ -76,7 +95,16 @@ def list_images(
     if not blobs:
         where = container.address + (f"/{pred_dir}" if pred_dir else "")
         raise InputError(_nothing(where, filetype, bad, in_folders, others))
-    return Listing(blobs, bad, in_folders)
+    images = {suffix: count for suffix, count in others.items() if suffix.lower() in _IMAGES}
+    return Listing(blobs, bad, in_folders, images)
+
+
+def is_stranger(blob: str) -> bool:
+    """Whether a file manager or a system has put it there, such as a preview of a photo."""
+    return any(
+        (part.startswith(".") and part not in (".", "..")) or part.lower() in _STRANGERS
+        for part in blob.split("/")
+    )
 
 
 def sync_images(
@@ -151,6 +179,13 @@ def bring_images(
         print(
             f"warning: {listing.in_folders} images in folders are left out; user_folders=True takes"
             " them in",
+            file=sys.stderr,
+        )
+    if others := listing.of_other_types:
+        counts = ", ".join(f"{suffix} ({count})" for suffix, count in sorted(others.items()))
+        print(
+            f"{sum(others.values())} images of other types than filetype={config.filetype} are left"
+            f" out: {counts}",
             file=sys.stderr,
         )
     left_out = listing.refused + result.failed
