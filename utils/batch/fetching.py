@@ -44,12 +44,8 @@ def fetch_images(container: Container, batch: Batch, greys: Greys) -> dict[str, 
             except _Unusable as unusable:
                 failed[item.blob] = unusable.args
                 continue
-            item.etag, item.size, item.width, item.height = (
-                fetched.etag,
-                fetched.size,
-                fetched.width,
-                fetched.height,
-            )
+            item.etag, item.size = fetched.etag, fetched.size
+            item.width, item.height = fetched.width, fetched.height
             if time.monotonic() - written > 1:
                 batch.write()
                 written = time.monotonic()
@@ -67,18 +63,11 @@ def _fetch_one(container: Container, blob: str, path: Path, greys: Greys) -> Ite
         raise _Unusable("it is gone from the image container", "") from None
     try:
         picture = decoding.decode(data, greys=greys)
-        write_bytes(
-            path,
-            (
-                data
-                if _as_it_is(data, path)
-                else (
-                    decoding.encode_png(picture)
-                    if path.suffix.lower() == ".png"
-                    else decoding.encode_jpeg(picture)
-                )
-            ),
-        )
+        if not _as_it_is(data, path):
+            as_png = path.suffix.lower() == ".png"
+            encode = decoding.encode_png if as_png else decoding.encode_jpeg
+            data = encode(picture)
+        write_bytes(path, data)
     except decoding.BadImage as error:
         raise _Unusable(str(error), description.etag) from None
     height, width = picture.shape[:2]

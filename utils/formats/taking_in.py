@@ -12,11 +12,12 @@ from utils.errors import InputError
 from utils.formats.listed_sets import read_listed
 from utils.labels import tables
 from utils.labels.csv_rows import Rows, read_rows
-from utils.labels.importing import Taken, few, take_labels, take_reservations
+from utils.labels.importing import Taken, take_labels, take_reservations
 from utils.labels.orientations import orientations_of
 from utils.labels.store import Change, LabelStore, State
 from utils.labels.takeover import foreign_blobs
 from utils.storage.container import Container, Missing
+from utils.wording import few
 
 _SHOWN = 20
 

@@ -21,6 +21,7 @@ from utils.labels.store import LabelStore, State
 from utils.labels.tables import blob_names, image_set, only, without
 from utils.labels.takeover import clean
 from utils.reserved import AVERAGE, NULL
+from utils.wording import few
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,6 @@ def take_reservations(labels: LabelStore, state: State, given: Rows, name: str) 
         faults=faults,
         notes=tuple(notes),
     )
-
-
-def few(names: list[str]) -> str:
-    """The first names, and how many more there are."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _listed(at: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

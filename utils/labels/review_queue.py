@@ -20,11 +20,7 @@ from utils.reserved import NULL
 from utils.times import utc_text
 
 # how images are chosen; OF_CLASS is followed by the class
-QUEUE, RANDOM, OF_CLASS = (
-    "queue",
-    "random",
-    "class ",
-)
+QUEUE, RANDOM, OF_CLASS = "queue", "random", "class "
 
 
 def queued(review: pd.DataFrame) -> list[str]:
@@ -95,11 +91,9 @@ def how(queue: bool, of_class: str | None, random: bool) -> str:
 
 def under_present_name(how: str, renamed: Mapping[str, str]) -> str:
     """`how`, with a class that was renamed under the name it has now."""
-    return (
-        OF_CLASS + current_name(how.removeprefix(OF_CLASS), renamed)
-        if how.startswith(OF_CLASS)
-        else how
-    )
+    if not how.startswith(OF_CLASS):
+        return how
+    return OF_CLASS + current_name(how.removeprefix(OF_CLASS), renamed)
 
 
 def enqueued(review: pd.DataFrame, images: Iterable[str]) -> pd.DataFrame:

@@ -58,7 +58,7 @@ class Basis:
 @dataclass(frozen=True)
 class Embeddings:
     """Reduced embeddings of images. names: blob names; vectors (n, d) float16; disagreement (n,)
-    float32, NaN where not computed; model: what they were computed by (prediction_run.model_key);
+    float32, NaN where not computed; model: what they were computed by (model_key of train);
     basis: how they were reduced; versions (n,) uint32: of what content (version_of), 0 where that
     is not known.
     """

@@ -1,7 +1,7 @@
 """Which images of a pool are taken: the best ones, with quotas per class, turns of the image
 folders and a limit per burst.
 
-What an image is worth is decided elsewhere (strategies.py). All arrays have one place per image of
+What an image is worth is decided elsewhere (worth.py). All arrays have one place per image of
 the pool, unless said otherwise; nothing here loops over images.
 """
 
