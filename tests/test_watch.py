@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import watch
 import watcher_trial
 from helpers_programs import done, run
 from helpers_proxy import Fault, through
@@ -24,8 +23,11 @@ from helpers_tables import labels
 from test_publish import Project as PhotoProject
 
 from train.cycle.files import update_cycle
+from train.cycle.progress import note_next
 from train.cycle.retraining import Backlog, backlog
+from train.cycle.retrying import LONGEST_OUTAGE_PAUSE, LONGEST_PAUSE, Policy, step_after_failure
 from train.cycle.steps import GUARDED, steps_of
+from train.cycle.watch_loop import Watcher
 from utils.config import load_config
 from utils.errors import InputError
 from utils.labels.lease import (
@@ -330,23 +332,23 @@ def test_a_failing_cycle_is_shown_and_tried_again_later_and_the_live_model_stays
 def watcher(project, monkeypatch):
     """A watcher in this process that has taken the lease."""
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    made = watch.Watcher(load_config(project.config), once=False)
-    made._open()
+    made = Watcher(load_config(project.config), once=False)
+    made.open()
     return made
 
 
 def test_hours_after_the_first_label_a_cycle_is_due_also_for_the_next_watcher(watcher, project):
     """auto_retrain_hours is 24, and three images are tagged."""
     watcher.backlog, watcher.etag = Backlog(0, None), None
-    assert watcher._due() is None and watcher.lease.document["new_since"]
+    assert watcher.due() is None and watcher.lease.document["new_since"]
     for hours, due in ((23, False), (25, True)):
         watcher.lease.beat(new_since=utc_text(datetime.now(UTC) - timedelta(hours=hours)))
-        following = watch.Watcher(watcher.config, once=False)
-        following._open()
-        assert [bool(each._due()) for each in (watcher, following)] == [due, due]
-        watcher._open()
+        following = Watcher(watcher.config, once=False)
+        following.open()
+        assert [bool(each.due()) for each in (watcher, following)] == [due, due]
+        watcher.open()
     project.commit(tagged=labels(""))
-    assert watcher._due() is None and watcher.lease.document["new_since"] is None
+    assert watcher.due() is None and watcher.lease.document["new_since"] is None
 
 
 def test_once_ends_with_1_after_a_failed_cycle_and_with_0_after_a_good_one(tmp_path, monkeypatch):
@@ -360,7 +362,7 @@ def test_once_ends_with_1_after_a_failed_cycle_and_with_0_after_a_good_one(tmp_p
     update_cycle(
         made.config, verdict={"publish": True, "why": "it is better", "live": "model_1.pb"}
     )
-    watch.Watcher(made.config, once=True)._note("publish_guarded")
+    note_next(made.config, "publish_guarded")
     failed = run("train/watch.py", made.path, "--once")
     assert (failed.returncode, made.state().cycles) == (1, [])
     assert (
@@ -375,16 +377,34 @@ def test_once_ends_with_1_after_a_failed_cycle_and_with_0_after_a_good_one(tmp_p
     assert read_watcher(made.store.container)["failures"] == 0
 
 
+@pytest.mark.parametrize(
+    "name, code, failures, then",
+    [
+        ("train_detector", 1, 1, "train_detector"),
+        ("train_detector", 1, 2, "train_detector"),
+        ("train_detector", 1, 3, None),
+        ("train_detector", 2, 1, None),
+        ("publish_guarded", 1, 1, "compare_models"),
+    ],
+)
+def test_a_cycle_goes_on_where_the_outside_world_failed_it_else_from_the_start(
+    name, code, failures, then
+):
+    assert step_after_failure(name, code, failures) == then
+
+
+def test_the_pause_doubles_with_every_failure_and_outage():
+    policy = Policy(images=100, hours=24, poll=60)
+    assert [policy.pause(outages) for outages in (0, 1, 2, 3)] == [60, 60, 120, 240]
+    assert [policy.pause_after_failure(failures) for failures in (1, 2, 3)] == [120, 240, 480]
+
+
 def test_however_long_storage_is_away_or_a_cycle_fails_the_pause_is_bounded(watcher):
     watcher.outages, watcher.lease.document["failures"] = 10**5, 10**5
-    assert watcher._pause() == watch.LONGEST_OUTAGE_PAUSE
-    watcher._failed("sync_images", 1, "no network")
+    assert watcher.policy.pause(watcher.outages) == LONGEST_OUTAGE_PAUSE
+    watcher.failed("sync_images", 1, "no network")
     pause = moment(watcher.lease.document["retry_at"]) - datetime.now(UTC)
-    assert (
-        timedelta(seconds=watch.LONGEST_PAUSE - 60)
-        < pause
-        <= timedelta(seconds=watch.LONGEST_PAUSE)
-    )
+    assert timedelta(seconds=LONGEST_PAUSE - 60) < pause <= timedelta(seconds=LONGEST_PAUSE)
 
 
 def test_an_outage_while_a_step_runs_counts_once_a_pause_and_is_over_with_the_first_heartbeat(
@@ -397,10 +417,10 @@ def test_an_outage_while_a_step_runs_counts_once_a_pause_and_is_over_with_the_fi
     labels.rename(labels.with_name("away"))
     began = time.monotonic()
     for _ in range(100):
-        watcher._while_running()
+        watcher.while_running()
     assert 1 <= watcher.outages <= 1 + (time.monotonic() - began) / watcher.config.auto_poll_seconds
     labels.with_name("away").rename(labels)
-    until(lambda: watcher._while_running() or not watcher.outages, "a heartbeat")
+    until(lambda: watcher.while_running() or not watcher.outages, "a heartbeat")
     assert not watcher.lease.due(datetime.now(UTC))
     assert (
         "trying again" in (said := capsys.readouterr()).err and "storage answers again" in said.out

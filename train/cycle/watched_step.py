@@ -16,7 +16,7 @@ from pathlib import Path
 
 from utils.config import QUIET
 
-HERE = Path(__file__).resolve().parent
+PROGRAMS = Path(__file__).resolve().parents[1]
 # Steps that take long and go on where they were: they are told to stop. The others are short, and
 # run to their end.
 STOPPED_EARLY = (
@@ -39,7 +39,7 @@ def run_step(
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = subprocess.Popen(
-            [sys.executable, str(HERE / program), *options, str(config)],
+            [sys.executable, str(PROGRAMS / program), *options, str(config)],
             stdin=subprocess.DEVNULL,
             stderr=errors,
             env={**os.environ, QUIET: "1", "PYTHONUNBUFFERED": "1"},
