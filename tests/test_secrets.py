@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 WRONG = base64.b64encode(b"a wrong key, which is somebody's right one").decode()
 SOON = timedelta(hours=2)
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "utils" / "labels" / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_leak_in_any_form_is_found():
@@ -208,9 +208,9 @@ def signature(token: str) -> str:
     return parse_qs(token)["sig"][0]
 
 
-def readme_rights(machine: str) -> tuple[ContainerSasPermissions, ContainerSasPermissions]:
-    """The rights on both containers that the README's table gives this machine."""
-    cells = re.search(rf"^\| {machine} \| (.*) \| (.*) \|$", README, re.MULTILINE).groups()
+def rights_of(machine: str) -> tuple[ContainerSasPermissions, ContainerSasPermissions]:
+    """The rights on both containers that the page's table gives this machine."""
+    cells = re.search(rf"^\| {machine} \| (.*) \| (.*) \|$", PAGE, re.MULTILINE).groups()
     return tuple(
         ContainerSasPermissions(**{right: True for right in cell.split(", ")}) for cell in cells
     )
@@ -264,13 +264,13 @@ def test_sas_tokens_with_the_rights_that_the_readme_names_are_enough_and_appear_
     azurite_store, tmp_path, machine_of
 ):
     # so one machine may stand for both
-    assert [*map(str, readme_rights("annotator"))] == [*map(str, readme_rights("training"))]
+    assert [*map(str, rights_of("annotator"))] == [*map(str, rights_of("training"))]
     tokens = {
         f"AZURE_STORAGE_SAS_TOKEN_{name}": container_sas(container, rights)
         for name, container, rights in zip(
             ("IMAGES", "LABELS"),
             (azurite_store.images, azurite_store.labels),
-            readme_rights("annotator"),
+            rights_of("annotator"),
             strict=True,
         )
     }
@@ -330,9 +330,9 @@ def test_a_sas_token_in_the_address_and_secrets_in_the_environment_appear_nowher
 
 @pytest.mark.parametrize("delete", [False, True])
 def test_pruning_also_needs_the_right_to_delete(azurite_store, tmp_path, delete):
-    assert "`tag/status.py --prune` also needs delete on the label container" in README
+    assert "`tag/status.py --prune` also needs delete on the label container" in PAGE
     azurite_store.labels.write("tagged_1.csv", b"x")
-    on_images, on_labels = readme_rights("annotator")
+    on_images, on_labels = rights_of("annotator")
     token = container_sas(
         azurite_store.labels, ContainerSasPermissions.from_string(str(on_labels) + "d" * delete)
     )

@@ -77,6 +77,7 @@ def draw(shown: Sequence[Shown], columns: int, path: Path, title: str = "") -> N
     lines = -(-len(shown) // columns)
     size = (_INCHES[0] * columns, _INCHES[1] * lines + 0.35 * bool(title))
     figure = Figure(size, layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.08)
     FigureCanvasAgg(figure)
 
     names = sorted({label.split()[0] for one in shown for label, _ in one.boxes})
