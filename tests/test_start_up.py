@@ -45,8 +45,6 @@ def test_reading_a_config_loads_no_slow_library():
 STILL_SLOW = {
     "run_demo.py",
     "simulate_active_learning.py",
-    "train_detector.py",
-    "watch.py",
 }
 
 

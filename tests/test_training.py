@@ -22,8 +22,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 import tf_keras
-import train_detector
 
+from train.cycle import training_run
 from train.network import pretrained_weights, training
 from train.network.detector import Settings, build_model, fit_into_canvas, make_task, model_config
 from train.network.input import (
@@ -391,11 +391,11 @@ def test_a_warm_start_is_from_the_live_model_but_after_a_redraw_from_pretrained_
         json.dumps({"finished": True, "best": {"step": 3, "ap50": None}, "exported": exported})
     )
     runs = training.finished_runs(config.train_dir)
-    assert train_detector._warm_start(config, runs) == Start(
+    assert training_run.warm_start(config, runs) == Start(
         str(run / "best-3"), f"warm start from {model}"
     )
     store.commit(lambda _: Change(members={"pretrained_next": True}), what="test")
-    assert train_detector._warm_start(config, runs) is None
+    assert training_run.warm_start(config, runs) is None
     assert (
         "the test set was drawn anew, so this cycle starts from the pretrained weights"
         in capsys.readouterr().out
@@ -415,7 +415,7 @@ def test_of_older_runs_nothing_stays_not_even_what_a_killed_one_left(tmp_path):
         ):
             (tmp_path / name / file).touch()
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
-    train_detector._remove_old_runs(tmp_path, [], set())
+    training_run.remove_old_runs(tmp_path, [], set())
     assert [folder.name for folder in tmp_path.iterdir()] == ["run-new"] and len(
         list((tmp_path / "run-new").iterdir())
     ) == 6
