@@ -11,11 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import run_demo
 from PIL import Image
 
 from train.cycle.files import write_working
-from train.demo import annotator, beside_truth, pictures
+from train.demo import annotator, beside_truth, pictures, story
 from utils.config import load_config
 from utils.errors import InputError
 from utils.images import decoding
@@ -149,7 +148,7 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path, content, line):
 
 
 def test_the_demo_chooses_as_a_new_config_does(tmp_path):
-    (tmp_path / "config.ini").write_text(run_demo.CONFIG)
+    (tmp_path / "config.ini").write_text(story.CONFIG)
     demo, new = load_config(tmp_path / "config.ini"), load_config(ROOT / "config.ini")
     for key in (
         "selection_strategy",
@@ -224,9 +223,9 @@ def test_the_picture_shows_each_photo_and_each_box_in_the_color_of_its_class(tmp
 
 
 def test_the_demo_ends_with_a_picture_and_says_where_it_lies(tmp_path, capsys):
-    demo = run_demo.Demo(tmp_path / "demo")
+    demo = story.Demo(tmp_path / "demo")
     (tmp_path / "demo" / "data").mkdir(parents=True)
-    demo.config_path.write_text(run_demo.CONFIG)
+    demo.config_path.write_text(story.CONFIG)
     truth = true_boxes(
         *(
             (photo.blob, name, *(np.array(box) / (256, 192, 256, 192)))

@@ -43,7 +43,6 @@ def test_reading_a_config_loads_no_slow_library():
 
 # Programs that are not yet rewritten.
 STILL_SLOW = {
-    "run_demo.py",
     "simulate_active_learning.py",
 }
 

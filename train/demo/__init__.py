@@ -1,5 +1,5 @@
 """The demo's photographs, somebody who reviews them without a mistake, and a picture of the end.
 
-May import prediction, network, evaluation and utils, neither cycle nor simulation.
-Others take pictures, Annotator and beside_truth.
+May import every other room of train, and utils.
+Others take Demo, pictures, Annotator and beside_truth.
 """
