@@ -8,6 +8,7 @@ from pathlib import Path
 
 from utils.arguments import Parser, number
 from utils.config import load_config
+from utils.config.keys import ANNOTATION_TOOLS
 from utils.errors import InputError, run_program
 from utils.strategies import STRATEGIES
 
@@ -51,6 +52,11 @@ def main(argv: list[str]) -> int:
         "--by-folder",
         action="store_true",
         help="one VoTT folder for each image folder, instead of one for all",
+    )
+    parser.add_argument(
+        "--tool",
+        choices=ANNOTATION_TOOLS,
+        help="the annotation tool it is for (default: annotation_tool of config.ini)",
     )
     again = parser.add_argument_group(
         "labelled images, to be looked at again"
@@ -118,6 +124,7 @@ def main(argv: list[str]) -> int:
         review=review_queue.how(options.review, options.review_class, options.review_random),
         again=options.again,
         discard=options.discard,
+        tool=options.tool,
     )
     for line in download(config, request):
         print(line)

@@ -6,6 +6,7 @@ images are reserved, so that a run which died at any moment can go on from it. A
 is not ours, and nothing in it is ever removed.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -16,7 +17,9 @@ from pathlib import Path
 from utils.batch.local_names import LONGEST, SHORTEST_LIMIT, folder_names, local_names
 from utils.errors import InputError
 from utils.files import refused, write_text
-from utils.formats.sheets import Box
+from utils.formats.sheets import Box, HandedOut, Sheet
+from utils.formats.tools import TOOLS
+from utils.formats.vott import drawable
 from utils.labels.tables import split_name
 
 MARKER = "batch.json"
@@ -56,6 +59,8 @@ class Batch:
     review_queue), "" for a batch of images to tag. `class_changes`: how many changes of classes had
     been recorded by then. `of_project`: State.project of the labels that it is reserved in, "" when
     not known. `discarded`: its images were given back, and what was drawn is not wanted.
+    `tool`: the annotation tool it was made for; `files`: what that tool was given, {path: SHA-256};
+    `leftovers`: files of annotation tools that lay there before, likewise.
     """
 
     place: Path
@@ -69,8 +74,24 @@ class Batch:
     class_changes: int = 0
     of_project: str = ""
     discarded: bool = False
+    tool: str = "vott"
+    files: dict[str, str] = field(default_factory=dict)
+    leftovers: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     images: dict[str, Item] = field(default_factory=dict)
+
+    @property
+    def handed_out(self) -> HandedOut:
+        """The batch as annotation tools see it."""
+        sheets = {}
+        for local, item in self.images.items():
+            boxes = item.boxes
+            if boxes is not None:
+                boxes = drawable(boxes, item.width, item.height)
+            sheets[local] = Sheet(local.rpartition("/")[2], item.width, item.height, boxes)
+        text = f"{self.of_project}|{self.tagger}|{self.reserved_at}"
+        number = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return HandedOut(self.place, sheets, tuple(self.tags), number)
 
     @property
     def blobs(self) -> set[str]:
@@ -142,6 +163,7 @@ class Batch:
                 taken=self.inside(place),
                 with_folder=not self.by_folder,
                 longest=self._longest_name(place),
+                unique_stems=TOOLS[self.tool].UNIQUE_STEMS,
             )
             self.images.update(
                 {f"{place}/{name}": Item(blob, list(boxes[blob])) for blob, name in names.items()}
@@ -199,8 +221,8 @@ class Batch:
         """Remove the files of this batch, and nothing else; batch.json goes last."""
         self.sweep()
         folders = self.folders
-        for folder in folders:
-            self.project(folder).unlink(missing_ok=True)
+        for name in self.files or [f"{folder}.json" for folder in folders]:
+            self.path(name).unlink(missing_ok=True)
         for local in self.images:
             self.path(local).unlink(missing_ok=True)
         for folder in folders:
@@ -231,7 +253,12 @@ def read_batch(place: Path) -> Batch | None:
         images = {local: _item(member) for local, member in document.pop("images").items()}
         if outside := [local for local in images if refused(local) or local.count("/") != 1]:
             raise ValueError(f"image {outside[0]} lies outside its folder")
-        return Batch(place, images=images, **document)
+        batch = Batch(place, images=images, **document)
+        if outside := [name for name in batch.files if refused(name)]:
+            raise ValueError(f"file {outside[0]} lies outside its folder")
+        if batch.tool not in TOOLS:
+            raise ValueError(f"tool {batch.tool!r} is not known")
+        return batch
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a batch of this program ({error!r}); {_WAY_OUT}") from None
 

@@ -10,6 +10,7 @@ from utils.batch.place import at_work, check_place
 from utils.batch.request import Request
 from utils.config import Config
 from utils.errors import InputError
+from utils.formats.tools import TOOLS
 from utils.formats.vott import drawable
 from utils.labels import review_queue, tables
 from utils.labels.store import open_labels
@@ -72,5 +73,10 @@ def _report(hand_out: HandOut, batch: Batch) -> Iterator[str]:
 
     items = batch.images.values()
     boxes = sum(len(drawable(item.boxes, item.width, item.height)) for item in items)
-    projects = ", ".join(str(batch.project(folder)) for folder in batch.folders)
+    tool = TOOLS[batch.tool]
+    if batch.tool != "vott":
+        yield f"now: {tool.how(batch.handed_out)}"
+    answers = tool.answers(batch.handed_out)
+    top = [name for name in answers if "/" not in name] or batch.folders
+    projects = ", ".join(str(batch.path(name)) for name in top)
     yield f"{len(items)} {words.handed_out}, {boxes} boxes → {projects}"

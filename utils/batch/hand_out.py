@@ -2,6 +2,7 @@
 fetch just these, and write a VoTT project with their boxes.
 """
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +20,9 @@ from utils.boxes.limit_cover import limit_cover
 from utils.config import Config
 from utils.errors import InputError, OutsideError
 from utils.files import write_bytes
-from utils.formats.sheets import Sheet
-from utils.formats.vott import drawable, tag_names, write_project
+from utils.formats.answers import leftovers
+from utils.formats.tools import TOOLS
+from utils.formats.vott import drawable
 from utils.labels import assignments, tables
 from utils.labels.class_changes import current_classes
 from utils.labels.class_map import ClassMap, read_class_map
@@ -142,7 +144,7 @@ class HandOut:
         if not batch.images:
             blob, reason = next(iter(self.failed.items()))
             raise OutsideError(f"no image could be fetched; the first: {blob} ({reason})")
-        self._write_projects(batch)
+        self._write_files(batch)
         batch.fetched = True
         batch.write()
         return batch
@@ -155,6 +157,7 @@ class HandOut:
             self.request.count,
             self.request.by_folder,
             review=self.request.review,
+            tool=self.request.tool or self.config.annotation_tool,
         )
 
     def _batch_of(self, state: State) -> Batch | None:
@@ -207,13 +210,15 @@ class HandOut:
         classes, _ = current_classes(
             self.config.classes, state.classes, self.config.ideal_class_balance
         )
-        tags = tag_names([*classes, *shown["class"]], batch.tags)
+        tags = TOOLS[batch.tool].tag_names([*classes, *shown["class"]], batch.tags)
         if mode.most_per_pixel is not None:
             shown = _limited(shown, mode.most_per_pixel)
 
         larger = replace(batch, images=dict(batch.images), tags=tags)
         if not batch.images:
             larger.class_changes = len(state.classes.get("changes", []))
+            old = self._old.files if self._old is not None else {}
+            larger.leftovers = leftovers(batch.place, old)
         boxes = boxes_of(shown, tags)
         larger.add({blob: boxes.get(blob, []) for blob in tables.image_set(rows)})
         return larger
@@ -227,18 +232,15 @@ class HandOut:
         batch.drop(unusable)
         self.failed |= {blob: reason for blob, (reason, _) in unusable.items()}
 
-    def _write_projects(self, batch: Batch) -> None:
-        """Write the VoTT files that are not there yet."""
-        keeps_hidden = self.mode_of(batch).keeps_hidden
-        for folder in batch.folders:
-            sheets = []
-            for name, item in batch.inside(folder).items():
-                drawn = drawable(item.boxes, item.width, item.height)
-                sheets.append(Sheet(name, item.width, item.height, drawn))
-                if not keeps_hidden:
-                    item.boxes = list(drawn)
-            if not batch.project(folder).exists():
-                write_bytes(batch.project(folder), write_project(sheets, list(batch.tags)))
+    def _write_files(self, batch: Batch) -> None:
+        """Write the files for the annotation tool that are not there yet."""
+        if not self.mode_of(batch).keeps_hidden:
+            for item in batch.images.values():
+                item.boxes = list(drawable(item.boxes, item.width, item.height))
+        for name, data in TOOLS[batch.tool].write(batch.handed_out).items():
+            if not batch.path(name).exists():
+                write_bytes(batch.path(name), data)
+            batch.files[name] = hashlib.sha256(data).hexdigest()
 
 
 def _limited(rows: pd.DataFrame, limit: int) -> pd.DataFrame:

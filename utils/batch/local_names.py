@@ -35,14 +35,20 @@ def local_names(
     taken: Iterable[str] = (),
     with_folder: bool = True,
     longest: int = LONGEST,
+    unique_stems: bool = False,
 ) -> dict[str, str]:
     """{blob name: file name} for images handed out together; no two are equal when case and the
     encoding of accents are ignored.
 
     `taken`: names that are already in use in the same folder. `with_folder=False` leaves the
-    image's folder out of its name. `longest`: characters, SHORTEST_LIMIT or more.
+    image's folder out of its name. `longest`: characters, SHORTEST_LIMIT or more. `unique_stems`:
+    no two are equal without their endings either.
     """
-    used = {folded(name) for name in taken}
+
+    def compared(name: str) -> str:
+        return folded(PurePosixPath(name).stem if unique_stems else name)
+
+    used = {compared(name) for name in taken}
     names = {}
     for blob in blobs:
         path = PurePosixPath((blob if with_folder else split_name(blob)[1]).replace("/", "__"))
@@ -54,10 +60,10 @@ def local_names(
         )
         name = _safe(stem, suffix, longest)
         number = 2
-        while folded(name) in used:
+        while compared(name) in used:
             name = _safe(stem, f"_{number}{suffix}", longest)
             number += 1
-        used.add(folded(name))
+        used.add(compared(name))
         names[blob] = name
     return names
 

@@ -1,4 +1,4 @@
-"""What the annotator's VoTT files say of a batch: which images were reviewed, and their boxes."""
+"""What annotation tools have saved of a batch: which images were reviewed, and their boxes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,19 +10,13 @@ from utils.batch.batch import Batch, Item
 from utils.batch.rows import class_of, rows_of
 from utils.errors import InputError
 from utils.files import folded
-from utils.formats.sheets import Box, same_boxes, unmoved
-from utils.formats.vott import (
-    LISTED,
-    BadVott,
-    Frame,
-    Project,
-    drawable,
-    is_reviewed,
-    read_project,
-)
+from utils.formats.answers import find_files, read_answers
+from utils.formats.sheets import Box, Review, same_boxes, unmoved
+from utils.formats.vott import LISTED, drawable
 from utils.labels import tables
 from utils.labels.assignments import row_digests
 from utils.reserved import AVERAGE, NULL
+from utils.wording import few
 
 
 @dataclass
@@ -34,7 +28,8 @@ class Reviews:
     were left out; one line each. `strays`: what has boxes, or something unreadable, that no upload
     takes ("folder/name"). `outdated`: blob names of images that are other pictures now than when
     they were handed out. `thrown_away`: photos that were deleted while tagging and bear no boxes of
-    the annotator's: not usable, which is not empty.
+    the annotator's: not usable, which is not empty. `seconds`: how long a person worked on each
+    image, by blob name, where the tool says so.
     """
 
     rows: pd.DataFrame = field(default_factory=lambda: tables.empty("tagged"))
@@ -45,6 +40,7 @@ class Reviews:
     strays: list[str] = field(default_factory=list)
     outdated: set[str] = field(default_factory=set)
     thrown_away: list[Item] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def not_usable(self) -> set[str]:
@@ -52,69 +48,66 @@ class Reviews:
         return {item.blob for item in self.thrown_away}
 
 
-def read_reviews(batch: Batch, everything: bool = False) -> Reviews:
-    """Read all VoTT files of a batch. `everything`: every image counts as reviewed, whatever marks
-    VoTT left.
+def read_reviews(batch: Batch, everything: bool = False, named: Sequence[Path] = ()) -> Reviews:
+    """Read what annotation tools have saved of a batch. `everything`: every image counts as
+    reviewed, also those on which the tool left no mark. `named`: files that lie elsewhere.
     """
-    reviews = Reviews()
+    handed_out = batch.handed_out
+    known = batch.files | batch.leftovers
+    files = find_files(handed_out, batch.tool, known, named)
+    answers = read_answers(handed_out, batch.tool, files, named)
+    reviews = Reviews(
+        faults=answers.faults,
+        notes=answers.notes,
+        unreadable=answers.unreadable,
+        strays=answers.strays,
+    )
     parts = []
-    for folder in batch.folders:
-        path, items = batch.project(folder), batch.inside(folder)
-        try:
-            project = read_project(path.read_bytes(), items, listed_now(batch.place / folder))
-            project = _matched(project, items)
-        except FileNotFoundError:
-            reviews.faults.append(
-                f"{path}: the file is gone (--again at download restores it); its {len(items)}"
-                " images stay reserved"
+    unreviewed: dict[str, list[str]] = {}
+    here = {
+        folder: {folded(name) for name in listed_now(batch.place / folder)}
+        for folder in batch.folders
+    }
+    for local, item in batch.images.items():
+        folder, _, name = local.rpartition("/")
+        path, review = answers.reviews.get(local, (batch.place, Review()))
+        if review.fault:
+            reviews.strays.append(local)
+        elif not (review.reviewed or everything and local in answers.reviews and not review.why):
+            if review.why:
+                unreviewed.setdefault(review.why, []).append(name)
+            reviews.open.append(name)
+            continue
+        deleted = folded(name) not in here[folder] and _bears_nothing_new(review, item, batch)
+        if deleted and here[folder] & {folded(other) for other in batch.inside(folder)}:
+            reviews.thrown_away.append(item)
+            reviews.notes.append(
+                f"{path}: {name}: the photo was deleted while tagging: it is not usable, which is"
+                " not empty, and is not handed out again"
             )
-            reviews.open += items
             continue
-        except BadVott as error:
-            reviews.faults.append(f"{path}: {error}; its {len(items)} images stay reserved")
-            reviews.unreadable.append(path)
-            reviews.open += items
+        fault = _fault(review, item, batch)
+        if deleted and not fault:
+            fault = (
+                "the photos of this folder are gone, so it is not taken for empty; the image stays"
+                " reserved (--again at download restores it)"
+            )
+        if fault:
+            reviews.faults.append(f"{path}: {name}: {fault}")
+            reviews.open.append(name)
             continue
-        here = {folded(name) for name in listed_now(batch.place / folder)}
-        for name in sorted(set(project.frames) - set(items)):
-            reviews.faults.append(f"{path}: {name} is not an image of this batch; left out")
-            if project.frames[name] != Frame():
-                reviews.strays.append(f"{folder}/{name}")
-        for name, item in items.items():
-            frame = project.frames.get(name, Frame())
-            size = (item.width, item.height)
-            if frame.fault:
-                reviews.strays.append(f"{folder}/{name}")
-            elif not (everything or is_reviewed(name, project, _drawn(item), *size)):
-                reviews.open.append(name)
-                continue
-            deleted = folded(name) not in here and _bears_nothing_new(frame, item, batch)
-            if deleted and here & {folded(other) for other in items}:
-                reviews.thrown_away.append(item)
-                reviews.notes.append(
-                    f"{path}: {name}: the photo was deleted while tagging: it is not usable, which"
-                    " is not empty, and is not handed out again"
-                )
-                continue
-            fault = _fault(frame, item, batch)
-            if deleted and not fault:
-                fault = (
-                    "the photos of this folder are gone, so it is not taken for empty; the image"
-                    " stays reserved (--again at download restores it)"
-                )
-            if fault:
-                reviews.faults.append(f"{path}: {name}: {fault}")
-                reviews.open.append(name)
-                continue
 
-            boxes = _exact(frame.boxes, item)
-            notes = list(frame.notes)
-            if NULL in {class_of(box, batch.tags) for box in boxes}:
-                notes.append(
-                    f"a box is tagged {NULL}, which means nothing is there; it was left out"
-                )
-            reviews.notes += [f"{path}: {name}: {note}" for note in notes]
-            parts.append(rows_of(item, boxes, batch.tags))
+        boxes = _exact(review.boxes, item)
+        notes = list(review.notes)
+        if NULL in {class_of(box, batch.tags) for box in boxes}:
+            notes.append(f"a box is tagged {NULL}, which means nothing is there; it was left out")
+        reviews.notes += [f"{path}: {name}: {note}" for note in notes]
+        if review.seconds is not None:
+            reviews.seconds[item.blob] = review.seconds
+        parts.append(rows_of(item, boxes, batch.tags))
+    reviews.faults += [
+        f"{few(names)}: {why}; not counted as reviewed" for why, names in unreviewed.items()
+    ]
     reviews.rows = tables.concat("tagged", *parts)
     return reviews
 
@@ -137,7 +130,7 @@ def unsent(batch: Batch, held: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*waiting, *reviews.strays]))
 
 
-def _fault(frame: Frame, item: Item, batch: Batch) -> str:
+def _fault(frame: Review, item: Item, batch: Batch) -> str:
     """Why what the file says of an image cannot be taken; "" when it can."""
     if frame.fault:
         return f"{frame.fault}; the image stays reserved"
@@ -160,7 +153,7 @@ def _fault(frame: Frame, item: Item, batch: Batch) -> str:
     return ""
 
 
-def _bears_nothing_new(frame: Frame, item: Item, batch: Batch) -> bool:
+def _bears_nothing_new(frame: Review, item: Item, batch: Batch) -> bool:
     """Is there no box that the annotator has drawn, in an image that was fetched whole and never
     uploaded?
     """
@@ -175,18 +168,6 @@ def _bears_nothing_new(frame: Frame, item: Item, batch: Batch) -> bool:
 def listed_now(folder: Path) -> list[str]:
     """The images that VoTT shows of a folder, as it is now."""
     return [file.name for file in folder.glob("*") if file.suffix.lower() in LISTED]
-
-
-def _matched(project: Project, items: dict[str, Item]) -> Project:
-    """The project with names spelt as in the batch: file systems change case and accents."""
-    spelt = {folded(name): name for name in items}
-    frames: dict[str, Frame] = {}
-    for key, frame in project.frames.items():
-        name = spelt.get(folded(key), key)
-        if frames.get(name, frame) != frame:
-            frame = Frame(fault="it has two keys, with different boxes")
-        frames[name] = frame
-    return Project(frames, frozenset(spelt.get(folded(name), name) for name in project.visited))
 
 
 def _drawn(item: Item) -> tuple[Box, ...] | None:

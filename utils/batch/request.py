@@ -8,7 +8,7 @@ from pathlib import Path
 class Request:
     """What the annotator asks for, as tag/download_vott_json.py --help says. `count` images;
     `review`: as review_queue has it, "" for images to tag; `class_map`: a JSON file; `config`: the
-    path as it was given, for messages.
+    path as it was given, for messages; `tool`: the annotation tool, None for the config's.
     """
 
     config: str
@@ -20,3 +20,4 @@ class Request:
     review: str = ""
     again: bool = False
     discard: bool = False
+    tool: str | None = None

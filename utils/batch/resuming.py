@@ -6,6 +6,7 @@ from utils.batch.batch import Batch
 from utils.batch.reading import unsent
 from utils.batch.request import Request
 from utils.errors import InputError
+from utils.formats.tools import TOOLS
 from utils.wording import few
 
 
@@ -65,4 +66,5 @@ def _lost(batch: Batch, held: Set[str]) -> list[str]:
         return []
     items = batch.images.items()
     images = [local for local, item in items if item.blob in held and not batch.whole(local)]
-    return images + [folder for folder in batch.folders if not batch.project(folder).exists()]
+    answers = TOOLS[batch.tool].answers(batch.handed_out)
+    return images + [name for name in answers if not batch.path(name).exists()]

@@ -3,10 +3,11 @@ container, and what a person must know is said in lines.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 
@@ -18,6 +19,7 @@ from utils.batch.reading import Reviews, read_reviews
 from utils.batch.rows import note_sent, sent_rows
 from utils.config import Config
 from utils.errors import InputError
+from utils.formats.tools import TOOLS
 from utils.labels import review_queue, tables
 from utils.labels.assignments import Accepted, accept_upload, held_by, row_digests
 from utils.labels.class_changes import current_classes, old_names, updated_since
@@ -38,9 +40,12 @@ class Uploaded:
     useful: bool
 
 
-def upload(config: Config, *, as_given: str, everything: bool = False) -> Uploaded:
-    """Send what is reviewed in tagging_location. `everything`: every image of the batch counts as
-    reviewed. `as_given`: the path of the config as a person wrote it, for messages.
+def upload(
+    config: Config, *, as_given: str, everything: bool = False, files: Sequence[Path] = ()
+) -> Uploaded:
+    """Send what is reviewed in tagging_location, and in these `files` of annotation tools.
+    `everything`: every image of the batch counts as reviewed. `as_given`: the path of the config as
+    a person wrote it, for messages.
 
     Raises InputError when no batch is there, or it is not this tagger's, not whole, or of another
     project.
@@ -53,7 +58,7 @@ def upload(config: Config, *, as_given: str, everything: bool = False) -> Upload
         state = store.read(report_foreign=True)
         batch, faults = _batch_there(config, store, state, as_given)
 
-        reviews = read_reviews(batch, everything)
+        reviews = read_reviews(batch, everything, files)
         reviews.faults[:0] = faults
         reviews.notes += _changed_meanwhile(container, store, state, batch, reviews)
 
@@ -289,7 +294,7 @@ def _report(
     if reviews.open:
         line += (
             f"; {len(reviews.open)} of {len(batch.images)} not counted as reviewed"
-            f" ({', '.join(reviews.open)}): step past them in VoTT and save, or upload with --all"
-            " if you have looked at every image"
+            f" ({', '.join(reviews.open)}): {TOOLS[batch.tool].MARK}, or upload with --all if you"
+            " have looked at every image"
         )
     yield line

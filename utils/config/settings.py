@@ -10,6 +10,7 @@ from typing import Any
 
 from utils.config import legacy
 from utils.config.keys import (
+    ANNOTATION_TOOLS,
     MODEL_NAMES,
     above_zero,
     address,
@@ -96,6 +97,9 @@ class Config:
         own_path, "expected a folder of this machine for the images that you review"
     )
     tagger_name: str = key(any_text, "expected a name", "")
+    annotation_tool: str = key(
+        one_of(*ANNOTATION_TOOLS), f"allowed are {', '.join(ANNOTATION_TOOLS)}", "vott"
+    )
     ideal_class_balance: tuple[float, ...] = key(
         shares, "expected shares from 0 to 1 separated by commas, such as 0.6,0.3,0.1", ()
     )

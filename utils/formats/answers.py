@@ -52,11 +52,23 @@ def find_files(
     found = []
     for path in dict.fromkeys([*paths, *named]):
         below = path.relative_to(batch.place).as_posix() if path not in named else ""
-        if path.name.startswith(".") or not path.is_file():
+        if path.name.startswith(".") or below == "batch.json" or not path.is_file():
             continue
         data = path.read_bytes()
         if below in expected or known.get(below) != hashlib.sha256(data).hexdigest():
             found.append(_file(path, data, batch))
+    return found
+
+
+def leftovers(place: Path, known: Mapping[str, str]) -> dict[str, str]:
+    """{name: SHA-256} of files in a place that an annotation tool may have written for an earlier
+    batch, without those `known`.
+    """
+    found = {}
+    for path in place.glob("*"):
+        ours = path.name in known or path.name == "batch.json" or path.name.startswith(".")
+        if path.suffix.lower() in _AT_TOP and path.is_file() and not ours:
+            found[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 
 
