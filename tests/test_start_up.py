@@ -41,12 +41,6 @@ def test_reading_a_config_loads_no_slow_library():
     assert not loaded_by(read) & SLOW
 
 
-# Programs that are not yet rewritten.
-STILL_SLOW = {
-    "simulate_active_learning.py",
-}
-
-
 @pytest.mark.parametrize("program", programs(ROOT), ids=lambda path: path.name)
 def test_a_program_says_what_is_wrong_before_it_loads_a_slow_library(program, tmp_path):
     config = tmp_path / "config.ini"
@@ -62,6 +56,4 @@ def test_a_program_says_what_is_wrong_before_it_loads_a_slow_library(program, tm
     expected = ["SystemExit: 0", "InputError: ", f"InputError: {config}: train_iterations=many"]
     for answer, beginning in zip(answers, expected, strict=False):
         assert answer.startswith(beginning)
-    if program.name in STILL_SLOW and set(loaded) & SLOW:
-        pytest.xfail("loads everything at its top")
     assert not set(loaded) & SLOW
