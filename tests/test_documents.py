@@ -6,11 +6,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-import run_demo
 from helpers_programs import done
 from PIL import Image
 
 from train.cycle.steps import TRAINING, name_of
+from train.demo.story import Demo
 from utils.config import KEYS
 from utils.labels import tables
 from utils.labels.class_map import read_class_map
@@ -120,7 +120,7 @@ def test_the_pages_name_everything_that_a_person_starts():
 def test_what_the_readme_shows_of_the_demo_is_what_it_prints(tmp_path, capsys):
     block = next(block for block in BLOCK.findall(README) if block.startswith("Cycle "))
     shown = [" ".join(line.split()) for line in block.splitlines() if line]
-    run_demo.Demo(tmp_path / "demo").last_words()
+    Demo(tmp_path / "demo").last_words()
     printed = capsys.readouterr().out.replace(str(tmp_path / "demo"), "demo")
     printed = {" ".join(line.split()) for line in printed.splitlines()}
     assert [line for line in shown if line not in printed] == shown[:4]  # the figures of one run
