@@ -60,7 +60,7 @@ class _Extractor:
     """
 
     def __init__(self, backbone, settings: Settings, wanted: set[str]):
-        self.canvas, self.sees = settings.canvas, None
+        self.canvas, self.inner_size = settings.canvas, None
 
         @tf.function(
             input_signature=[tf.TensorSpec([None, *settings.canvas, 3], tf.uint8)], autograph=False

@@ -184,7 +184,7 @@ class _Network:
     def __init__(self, settings, checkpoint: str):
         from train.network import export
 
-        self.canvas, self.sees = settings.canvas, None
+        self.canvas, self.inner_size = settings.canvas, None
         self._model = export.restore(settings, checkpoint)
         self._serve = export.serving_function(self._model, settings)
 
