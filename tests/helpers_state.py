@@ -8,8 +8,9 @@ from helpers_tables import images, labels
 from utils.config import load_config
 from utils.images.decoding import encode_jpeg
 from utils.labels import tables
-from utils.labels.store import Change, open_labels
+from utils.labels.store import Change, LabelStore, open_labels
 from utils.labels.tables import blob_names, image_set
+from utils.storage.folder import FolderContainer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -91,3 +92,8 @@ class Project:
     def csv(self, path: Path, text: str, table="tagged") -> Path:
         path.write_bytes(tables.to_csv(table, labels(text, table), True))
         return path
+
+
+def store_in(folder: Path, by="ann", **options) -> LabelStore:
+    folder.mkdir(exist_ok=True)
+    return LabelStore(FolderContainer(folder), by=by, user_folders=True, **options)

@@ -12,7 +12,7 @@ import tarfile
 from helpers_colour_graph import write_frozen_graph
 from helpers_http import serving
 from helpers_programs import ROOT, done, run, state_tables
-from test_publish import GREEN, RED, Project
+from helpers_project import GREEN, RED, Project
 
 from utils.config import load_config
 from utils.labels.tables import blob_names

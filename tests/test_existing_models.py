@@ -10,21 +10,17 @@ import sys
 import tarfile
 import time
 
+import create_predictions
+import fetch_model
+import initialize
 import numpy as np
+import publish_predictions
 import pytest
+import sync_images
 from helpers_colour_graph import write_frozen_graph
 from helpers_programs import ROOT, done, run, state_tables
+from helpers_project import GREEN, RED, Project
 from PIL import Image
-from test_publish import (
-    GREEN,
-    RED,
-    Project,
-    create_predictions,
-    fetch_model,
-    initialize,
-    publish_predictions,
-    sync_images,
-)
 
 from train.cycle.files import update_cycle
 from utils.labels import tables

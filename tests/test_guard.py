@@ -12,9 +12,9 @@ import publish_guarded
 import pytest
 import sync_images
 from helpers_colour_graph import write_frozen_graph
+from helpers_evaluation import cells, predicted, pycocotools_all_point, random_case, truth
 from helpers_programs import done, run
-from test_evaluation import cells, predicted, pycocotools_all_point, random_case, truth
-from test_publish import GREEN, RED, Project
+from helpers_project import GREEN, RED, Project
 
 from train.cycle import publishing
 from train.cycle.candidate import verdict_of_cycle

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from helpers_state import store_in
 from helpers_tables import images, labels
 
 from utils.errors import InputError, OutsideError
@@ -35,11 +36,6 @@ class Wrapped:
 
     def __getattr__(self, name):
         return getattr(self.inner, name)
-
-
-def store_in(folder: Path, by="ann", **options) -> LabelStore:
-    folder.mkdir(exist_ok=True)
-    return LabelStore(FolderContainer(folder), by=by, user_folders=True, **options)
 
 
 def started(folder: Path, totag=TOTAG) -> LabelStore:
@@ -501,7 +497,7 @@ def test_a_program_killed_at_any_moment_leaves_the_state_before_or_after(tmp_pat
     """
     store = started(tmp_path)
     code = (
-        "import sys; sys.path[:0] = ['.', 'tests']; from pathlib import Path; from test_label_state"
+        "import sys; sys.path[:0] = ['.', 'tests']; from pathlib import Path; from helpers_state"
         " import store_in, Change, labels\nstore = store_in(Path(sys.argv[1])); print('ready',"
         " flush=True)\ndef more(state):\n    n = state.document.get('n', 0) + 1\n    return"
         " Change({'tagged': labels('\\n'.join(f'{i}.jpg NULL' for i in range(n)))}, members={'n':"

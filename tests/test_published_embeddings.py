@@ -5,19 +5,15 @@ import subprocess
 import sys
 import time
 
+import create_predictions
+import fetch_model
+import publish_predictions
 import pyarrow as pa
 import pytest
+import sync_images
 from filelock import FileLock
 from helpers_programs import ROOT, done
-from test_publish import (
-    GREEN,
-    RED,
-    Project,
-    create_predictions,
-    fetch_model,
-    publish_predictions,
-    sync_images,
-)
+from helpers_project import GREEN, RED, Project
 
 from train.prediction.first_embeddings import LOCK
 from utils.selection.embeddings import HASH, MODEL, read_parquet

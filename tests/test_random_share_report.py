@@ -8,7 +8,7 @@ import pytest
 import sync_images
 from helpers_colour_graph import write_frozen_graph
 from helpers_programs import done
-from test_publish import GREEN, Project
+from helpers_project import GREEN, Project
 
 from train.cycle.files import read_cycle
 from utils.labels.assignments import release

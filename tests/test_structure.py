@@ -179,3 +179,9 @@ def packages_of(paths: list[Path]) -> set[str]:
 )
 def test_the_environment_has_what_is_pinned(file):
     assert {name: version(name) for name in required(file)} == required(file)
+
+
+def test_no_test_file_imports_another():
+    for path in sorted((ROOT / "tests").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(from|import) test_", text, re.MULTILINE), path.name

@@ -2,21 +2,17 @@
 
 import json
 
+import create_predictions
+import create_tf_records
+import evaluate_model
+import initialize
 import numpy as np
+import publish_cycle
 import tensorflow as tf
 from helpers_programs import done
+from helpers_project import GREEN, RED, Project
 from official.vision.dataloaders.tf_example_decoder import TfExampleDecoder
 from PIL import Image
-from test_publish import (
-    GREEN,
-    RED,
-    Project,
-    create_predictions,
-    evaluate_model,
-    initialize,
-    publish_cycle,
-)
-from test_records import create_tf_records
 
 from train.network.records import read_records
 from utils.batch.batch import read_batch

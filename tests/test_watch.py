@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 import watcher_trial
 from helpers_programs import done, run
+from helpers_project import Project as PhotoProject
 from helpers_proxy import Fault, through
 from helpers_state import Project
 from helpers_tables import labels
-from test_publish import Project as PhotoProject
 
 from train.cycle.files import update_cycle
 from train.cycle.progress import note_next

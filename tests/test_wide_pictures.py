@@ -4,15 +4,18 @@ picture of a project, for annotators, training and prediction.
 
 import json
 
+import create_predictions
 import create_tf_records
+import evaluate_model
 import initialize
 import numpy as np
+import publish_cycle
 import sync_images
 import tensorflow as tf
 from helpers_programs import done
+from helpers_project import Project
 from official.vision.dataloaders.tf_example_decoder import TfExampleDecoder
 from PIL import Image
-from test_publish import Project, create_predictions, evaluate_model, publish_cycle
 
 from train.network.records import read_records
 from train.prediction.pipeline import fitted
