@@ -20,7 +20,7 @@ from utils.labels.tables import blob_names
 
 def test_the_description_of_the_cold_start_can_be_followed_word_by_word(tmp_path):
     text = (ROOT / "init_pred_desription.md").read_text(encoding="utf-8")
-    settings, initialize, class_map, download = re.findall(
+    settings, initialize, _, class_map, download = re.findall(
         r"^```\w*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
     )
     asked, people, horses, empty = map(

@@ -111,6 +111,7 @@ def trained(tmp_path_factory) -> Trained:
 _TWO_DEVICES = """
 import tensorflow as tf
 from train.network import training, validation
+from utils.errors import InputError
 cpu, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 training.choose_device = lambda: training.device_of({"CPU:0": "one", "CPU:1": "two"})
@@ -119,7 +120,7 @@ measure, values = validation.Validation.ap50, iter([0.5, 0.4])
 validation.Validation.ap50 = lambda self: (measure(self), next(values))[1]
 try:
     train_detector.main([sys.argv[1].replace("config.ini", "three.ini")])
-except train_detector.InputError as error:
+except InputError as error:
     print(error)
 """
 

@@ -36,7 +36,7 @@ NAMES = [
     "\u00e9.jpg",
     "/".join(["d" * 60] * 4) + "/" + "e" * 200 + ".jpg",
     "\u202egpj.exe.jpg",
-    "..a/...b.jpg",
+    "a../b...jpg",
 ]
 CLASSES = ["=HYPERLINK(1)", "<script>alert(1)</script>", "@x", "-1", "${x}"]
 
