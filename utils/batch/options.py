@@ -1,0 +1,114 @@
+"""The options of the programs that hand images out, and the request that they add up to.
+
+Loads nothing that takes long: a wrong command line is answered before.
+"""
+
+import argparse
+from pathlib import Path
+
+from utils.arguments import number
+from utils.batch.request import Request
+from utils.errors import InputError
+from utils.strategies import STRATEGIES
+
+COUNT = number("number of images", "a whole number from 1", 1, whole=True)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What images are chosen, and what becomes of those that are held already."""
+    parser.add_argument(
+        "class_map",
+        nargs="?",
+        type=Path,
+        metavar="CLASS_MAP",
+        help=(
+            "choose from the predictions of the pretrained model (active_learning_init_pred.sh),"
+            " with the class names of this JSON file; init_pred_desription.md shows one"
+        ),
+    )
+    parser.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        help="how the images are chosen (default: selection_strategy of config.ini)",
+    )
+    parser.add_argument(
+        "--score-between",
+        nargs=2,
+        type=number("score", "a number from 0 to 1", 0, 1),
+        metavar=("A", "B"),
+        help="only images with a box whose score is from A to B; none is drawn at random then",
+    )
+    parser.add_argument(
+        "--by-folder",
+        action="store_true",
+        help="one folder for each image folder, instead of one for all",
+    )
+    again = parser.add_argument_group(
+        "labelled images, to be looked at again"
+    ).add_mutually_exclusive_group()
+    again.add_argument(
+        "--review",
+        action="store_true",
+        help=(
+            "those that are queued for it (change_classes.py --review); the upload replaces their"
+            " boxes"
+        ),
+    )
+    again.add_argument(
+        "--review-class",
+        metavar="NAME",
+        help="those with a box of this class, queued ones first",
+    )
+    again.add_argument(
+        "--review-random",
+        action="store_true",
+        help="a random sample of all",
+    )
+    present = parser.add_argument_group(
+        "images that you hold already"
+    ).add_mutually_exclusive_group()
+    present.add_argument(
+        "--again", action="store_true", help="fetch those once more that are no longer on this disk"
+    )
+    present.add_argument(
+        "--discard",
+        action="store_true",
+        help=(
+            "give back what is in tagging_location and not uploaded, and throw away what was drawn"
+            " there"
+        ),
+    )
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raises InputError for options that do not go together."""
+    reviewing = options.review or options.review_class is not None or options.review_random
+    if reviewing and (options.class_map or options.strategy or options.score_between):
+        raise InputError(
+            "a class map, --strategy and --score-between choose among images to tag, not for"
+            " review; leave one of them out"
+        )
+    if options.score_between and options.score_between[0] > options.score_between[1]:
+        raise InputError(
+            "--score-between {:g} {:g}: expected the lower score first, then the higher one".format(
+                *options.score_between
+            )
+        )
+
+
+def request_of(options: argparse.Namespace, tool: str | None) -> Request:
+    """What was asked for on a command line with `config`, `count` and these options."""
+    from utils.labels import review_queue
+
+    return Request(
+        options.config,
+        options.count,
+        class_map=options.class_map,
+        strategy=options.strategy,
+        score_between=options.score_between,
+        by_folder=options.by_folder,
+        review=review_queue.how(options.review, options.review_class, options.review_random),
+        again=options.again,
+        discard=options.discard,
+        tool=tool,
+    )
