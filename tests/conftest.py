@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import azurite
+import helpers_page
 import pytest
 
 from utils.config import load_config
@@ -63,6 +64,15 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the folder ../shared with real photographs and files")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real browser. Its driver keeps an event loop, so it ends with the file that uses it."""
+    if not helpers_page.installed():
+        pytest.skip(helpers_page.WHY_NOT)
+    with helpers_page.chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

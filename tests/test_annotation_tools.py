@@ -9,15 +9,19 @@ from xml.etree import ElementTree
 import pytest
 from helpers_batch import THREE, Project, region
 
-from utils.formats import cvat, label_studio
+from utils.formats import cvat, label_studio, page
 
-TOOLS = ("labelme", "label_studio", "cvat")
+TOOLS = ("page", "labelme", "label_studio", "cvat")
 
 
 def mark(project, tool: str, blobs) -> None:
     """Save these images as reviewed in a tool, as they were handed out."""
     names = {f"Images/{project.local(blob)}" for blob in blobs}
-    if tool == "labelme":
+    if tool == "page":
+        review = json.loads((project.place / page.FILE).read_text(encoding="utf-8"))
+        review["images"] = {name: {"state": "reviewed"} for name in names}
+        (project.place / page.FILE).write_text(json.dumps(review), encoding="utf-8")
+    elif tool == "labelme":
         for name in names:
             path = project.place / name.replace(".jpg", ".json")
             document = json.loads(path.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from helpers_batch import THREE, Project
 from helpers_tools import BIRD, batch, came_back, hand_out, review_of
 
 from utils.files import refused
-from utils.formats import cvat, label_studio, labelme, voc, vott_folder
+from utils.formats import cvat, label_studio, labelme, page, voc, vott_folder
 from utils.formats.answers import read_answers
 from utils.formats.returned import File
 from utils.formats.tools import TOOLS
@@ -51,11 +51,14 @@ def answer_of(tool, handed_out) -> tuple[str, object]:
         for task in tasks:
             task["annotations"] = [{**annotation, "result": task["predictions"][0]["result"]}]
         return "export.json", tasks
+    if tool is page:
+        saved = page.Saved(page.REVIEWED, boxes=(BIRD,), seconds=2, revision=1, at="2026")
+        return page.FILE, json.loads(page.document({"Images/a.jpg": saved}, handed_out.number))
     name = next(iter(tool.answers(handed_out)))
     return name, json.loads(tool.write(handed_out)[name])
 
 
-@pytest.mark.parametrize("tool", [labelme, label_studio, vott_folder])
+@pytest.mark.parametrize("tool", [page, labelme, label_studio, vott_folder])
 def test_junk_anywhere_in_an_answer_is_said_or_ignored_and_never_a_traceback(tool, tmp_path):
     handed_out = batch(tmp_path, {"a.jpg": (BIRD,)})
     name, document = answer_of(tool, handed_out)

@@ -175,9 +175,10 @@ That was the whole loop. To look at:
 With your own images:
     1. copy {ROOT / "config.ini"}, and fill it in (config_description.md explains each key)
     2. bash {ROOT / "train" / "active_learning_initialize.sh"} your_config.ini
-    3. python {ROOT / "tag" / "download_vott_json.py"} 40 your_config.ini,
-       review in VoTT, then upload_vott_json.py
-    4. bash {ROOT / "train" / "active_learning_train.sh"} your_config.ini, and again from 3""")
+    3. python {ROOT / "tag" / "review.py"} your_config.ini 40
+    4. bash {ROOT / "train" / "active_learning_train.sh"} your_config.ini, and again from 3
+Be the annotator yourself, in your browser:
+    python {_shown(ROOT / "tag" / "review.py")} {folder}/config.ini 10""")
 
     def script(self, script: str, *options: str) -> None:
         self.command(["bash", str(ROOT / script), str(self.config_path), *options])

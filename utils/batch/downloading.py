@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from utils.batch.batch import Batch
 from utils.batch.hand_out import HandOut
-from utils.batch.place import at_work, check_place
+from utils.batch.place import at_page, at_work, check_place
 from utils.batch.request import Request
 from utils.config import Config
 from utils.errors import InputError
@@ -26,7 +26,7 @@ def download(config: Config, request: Request) -> Iterator[str]:
     """
     place = config.need("tagging_location")
     check_place(place)
-    with at_work(place):
+    with at_work(place), at_page(place):
         yield from _make_or_finish(config, request)
 
 

@@ -11,7 +11,14 @@ from utils.errors import InputError, OutsideError
 from utils.wording import few
 
 LOCK = ".batch.lock"  # there while a program works in the folder, or was killed
-_LITTER = {LOCK, ".ds_store", "thumbs.db", "desktop.ini"}  # of killed programs and of file managers
+PAGE_LOCK = ".review.lock"  # there while the review page is open, or was killed
+_LITTER = {
+    LOCK,
+    PAGE_LOCK,
+    ".ds_store",
+    "thumbs.db",
+    "desktop.ini",
+}  # of killed programs and of file managers
 
 
 def check_place(place: Path) -> None:
@@ -66,3 +73,27 @@ def at_work(place: Path) -> Iterator[None]:
         if made:
             with suppress(OSError):  # there is something in it
                 place.rmdir()
+
+
+@contextmanager
+def at_page(place: Path) -> Iterator[None]:
+    """Be the only program that may show the review page of this folder, or put another batch into
+    it; within one process as often as need be. Raises OutsideError when another program does.
+
+    An upload needs no such thing: what the page saves is whole at any moment.
+    """
+    lock = FileLock(place / PAGE_LOCK, timeout=0, is_singleton=True, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise OutsideError(
+            f"tagging_location={place}: the review page is open there; go on in its window, or end"
+            " it there"
+        ) from None
+    try:
+        yield
+    finally:
+        if lock.lock_counter == 1:
+            with suppress(OSError):
+                (place / PAGE_LOCK).unlink()
+        lock.release()

@@ -11,6 +11,7 @@ from utils.batch.rows import class_of, rows_of
 from utils.errors import InputError
 from utils.files import folded
 from utils.formats.answers import find_files, read_answers
+from utils.formats.page import UNUSABLE
 from utils.formats.sheets import Box, Review, same_boxes, unmoved
 from utils.formats.vott import LISTED, drawable
 from utils.labels import tables
@@ -28,8 +29,9 @@ class Reviews:
     were left out; one line each. `strays`: what has boxes, or something unreadable, that no upload
     takes ("folder/name"). `outdated`: blob names of images that are other pictures now than when
     they were handed out. `thrown_away`: photos that were deleted while tagging and bear no boxes of
-    the annotator's: not usable, which is not empty. `seconds`: how long a person worked on each
-    image, by blob name, where the tool says so.
+    the annotator's, and `unusable`: those that the annotator says are: not usable, which is not
+    empty. `given_back`: what the annotator leaves to somebody else. `seconds`: how long a person
+    worked on each image, by blob name, where the tool says so.
     """
 
     rows: pd.DataFrame = field(default_factory=lambda: tables.empty("tagged"))
@@ -40,12 +42,15 @@ class Reviews:
     strays: list[str] = field(default_factory=list)
     outdated: set[str] = field(default_factory=set)
     thrown_away: list[Item] = field(default_factory=list)
+    unusable: list[Item] = field(default_factory=list)
+    given_back: list[Item] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
-    def not_usable(self) -> set[str]:
-        """The blob names of the photos that were thrown away."""
-        return {item.blob for item in self.thrown_away}
+    def let_go(self) -> set[str]:
+        """The blob names of what the annotator neither has reviewed nor keeps."""
+        items = [*self.thrown_away, *self.unusable, *self.given_back]
+        return {item.blob for item in items}
 
 
 def read_reviews(batch: Batch, everything: bool = False, named: Sequence[Path] = ()) -> Reviews:
@@ -73,6 +78,9 @@ def read_reviews(batch: Batch, everything: bool = False, named: Sequence[Path] =
         path, review = answers.reviews.get(local, (batch.place, Review()))
         if review.fault:
             reviews.strays.append(local)
+        elif review.then:
+            _let_go(reviews, item, review.then)
+            continue
         elif not (review.reviewed or everything and local in answers.reviews and not review.why):
             if review.why:
                 unreviewed.setdefault(review.why, []).append(name)
@@ -151,6 +159,12 @@ def _fault(frame: Review, item: Item, batch: Batch) -> str:
             " Give the box another tag, then upload again"
         )
     return ""
+
+
+def _let_go(reviews: Reviews, item: Item, then: str) -> None:
+    """Note an image that the annotator does not keep; what was uploaded before stands."""
+    if not item.uploaded:
+        (reviews.unusable if then == UNUSABLE else reviews.given_back).append(item)
 
 
 def _bears_nothing_new(frame: Review, item: Item, batch: Batch) -> bool:

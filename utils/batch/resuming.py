@@ -10,6 +10,10 @@ from utils.formats.tools import TOOLS
 from utils.wording import few
 
 
+class Unsent(InputError):
+    """The batch that is there is out: its tagger has it, and not all of it is uploaded."""
+
+
 def go_on(batch: Batch, held: Set[str], tagger: str) -> bool:
     """Whether a batch whose download died has images that are still reserved for it (among `held`);
     the batch keeps only those. None are when it died before its commit, or all were given back.
@@ -33,8 +37,8 @@ def restore_files(batch: Batch, held: Set[str], request: Request) -> bool:
     """Whether files of a batch that was complete are to be fetched once more (--again); images that
     are neither on this disk nor among `held` (blob names of what its tagger has) leave it.
 
-    Raises InputError when the batch is out: files are missing and not asked for, or what was
-    reviewed is not uploaded.
+    Raises InputError when files are missing and not asked for, Unsent when what was reviewed is not
+    uploaded.
     """
     held = held & batch.blobs
     which = f"the batch of {batch.reserved_at}"
@@ -52,7 +56,7 @@ def restore_files(batch: Batch, held: Set[str], request: Request) -> bool:
         return True
 
     if waiting := unsent(batch, held):
-        raise InputError(
+        raise Unsent(
             f"{batch.place}: {len(waiting)} of {len(batch.images)} images of {which} are not"
             f" uploaded ({few(waiting)}); run upload_vott_json.py {request.config} first"
             " (with --all if you have looked at every image), or give them back with --discard"

@@ -66,8 +66,10 @@ def upload(
         accepted, state = _send(store, state, batch, reviews, mode, keep=ours)
         if reviews.thrown_away:
             state = _set_aside(store, batch, reviews)
+        if reviews.unusable or reviews.given_back:
+            state = _let_go(store, batch, reviews, mode)
         lines = list(_report(config, batch, reviews, accepted, state, mode.words))
-        arrived = accepted.taken | accepted.unchanged | accepted.conflicts | reviews.not_usable
+        arrived = accepted.taken | accepted.unchanged | accepted.conflicts | reviews.let_go
         return Uploaded(lines, useful=bool(arrived))
 
 
@@ -180,6 +182,9 @@ def _send(
         )
         accepted = replace(accepted, unchanged=accepted.unchanged | corrected)
         changed = {**accepted.tables, **mode.after_upload(state, batch, accepted, first)}
+        failed = store.table(state, "failed")
+        if accepted.taken & tables.image_set(failed):  # it was not usable, and then it was
+            changed["failed"] = tables.without(failed, accepted.taken)
         if outdated := reviews.outdated & accepted.taken:
             review = changed.get("review", store.table(state, "review"))
             changed["review"] = review_queue.enqueued(review, sorted(outdated))
@@ -232,6 +237,27 @@ def _set_aside(store: LabelStore, batch: Batch, reviews: Reviews) -> State:
         )
 
     return store.commit(change, what="setting aside photos that were deleted while tagging")[0]
+
+
+def _let_go(store: LabelStore, batch: Batch, reviews: Reviews, mode: Mode) -> State:
+    """Commit what the annotator does not keep: unusable images are handed out to nobody again,
+    given back ones to whoever comes next.
+    """
+    unusable = {item.blob: item.etag for item in reviews.unusable}
+    returned = {item.blob for item in reviews.given_back}
+
+    def set_aside(state: State) -> Change:
+        held = held_by(mode.reservations(state), batch.tagger) & unusable.keys()
+        reason = f"not usable, says {batch.tagger or 'somebody'}"
+        refused = {blob: (reason, unusable[blob]) for blob in sorted(held)}
+        return mode.set_aside(state, refused, batch.tagger) if held else Change()
+
+    def give_back(state: State) -> Change:
+        held = held_by(mode.reservations(state), batch.tagger) & returned
+        return mode.give_back(state, held) if held else Change()
+
+    store.commit(set_aside, what="setting aside images that are not usable")
+    return store.commit(give_back, what="giving images back")[0]
 
 
 def _own_digests(ours: Iterable[pd.DataFrame], state: State, batch: Batch) -> dict[str, set[str]]:
@@ -291,6 +317,10 @@ def _report(
         line += f"; {len(accepted.unchanged)} {words.unchanged}"
     if reviews.thrown_away:
         line += f"; {len(reviews.thrown_away)} deleted while tagging"
+    if reviews.unusable:
+        line += f"; {len(reviews.unusable)} not usable"
+    if reviews.given_back:
+        line += f"; {len(reviews.given_back)} given back"
     if reviews.open:
         line += (
             f"; {len(reviews.open)} of {len(batch.images)} not counted as reviewed"

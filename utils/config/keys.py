@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from utils.reserved import AVERAGE, NULL
 
-ANNOTATION_TOOLS = ("vott", "labelme", "label_studio", "cvat")
+ANNOTATION_TOOLS = ("page", "vott", "labelme", "label_studio", "cvat")
 MODEL_NAMES = (
     "faster_rcnn_resnet50_fpn",
     "faster_rcnn_resnet18_fpn",

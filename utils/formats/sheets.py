@@ -96,9 +96,11 @@ class Review:
     `why` is what a person must know of it then (that it was skipped, say), "" for an image on which
     nobody left a mark. With `fault` the file is wrong about this image, and nothing of it is taken.
 
-    notes: boxes that were left out, and why. views: the (width, height) in pixels in which the
-    boxes were drawn, as far as the file says so. seconds: how long the person worked on it; at:
-    when it was decided (UTC, ISO 8601); both where the tool says so.
+    notes: boxes that were left out, and why. then: what a person wants to become of an image that
+    is not reviewed: "" (it stays reserved), "give_back" or "unusable" (nobody gets it again).
+    views: the (width, height) in pixels in which the boxes were drawn, as far as the file says so.
+    seconds: how long the person worked on it; at: when it was decided (UTC, ISO 8601); both where
+    the tool says so.
     """
 
     reviewed: bool = False
@@ -106,6 +108,7 @@ class Review:
     why: str = ""
     fault: str = ""
     notes: tuple[str, ...] = ()
+    then: str = ""
     views: frozenset[tuple[float, float]] = field(default=frozenset(), compare=False)
     seconds: float | None = None
     at: str = ""

@@ -5,7 +5,7 @@ what each of them does. README.md in this folder says how to add one.
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from utils.formats import cvat, label_studio, labelme, voc, vott_folder
+from utils.formats import cvat, label_studio, labelme, page, voc, vott_folder
 from utils.formats.returned import File, Reading
 from utils.formats.sheets import HandedOut
 
@@ -47,6 +47,8 @@ class Tool(Reader, Protocol):
         """
 
 
-TOOLS: dict[str, Tool] = {tool.NAME: tool for tool in (vott_folder, labelme, label_studio, cvat)}
+TOOLS: dict[str, Tool] = {
+    tool.NAME: tool for tool in (page, vott_folder, labelme, label_studio, cvat)
+}
 # labelImg is nothing that a batch is made for, but a person may have used it.
 READERS: tuple[Reader, ...] = (*TOOLS.values(), voc)

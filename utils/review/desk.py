@@ -1,0 +1,74 @@
+"""What a person can do at the page beyond drawing: upload the batch, and take the next one."""
+
+import threading
+from dataclasses import replace
+
+from utils.batch.downloading import download
+from utils.batch.request import Request
+from utils.batch.uploading import upload
+from utils.config import Config
+from utils.errors import InputError, OutsideError
+from utils.formats import page
+from utils.review.opening import open_session
+from utils.review.session import Session
+
+
+class Busy(Exception):
+    """An upload or a download is under way."""
+
+
+class Desk:
+    """The batch in tagging_location with all that is done with it. request: how batches are
+    chosen."""
+
+    def __init__(self, config: Config, request: Request, session: Session):
+        self.config, self.request, self.session = config, request, session
+        self._working = threading.Lock()
+
+    def describe(self) -> dict:
+        """The batch for the page, with how many images the next one will have. Raises Gone."""
+        return {**self.session.describe(), "next": self.request.count}
+
+    def upload(self) -> dict:
+        """Send what is reviewed: {lines, useful} as upload_vott_json.py says them, or {error}."""
+        with self._alone():
+            try:
+                uploaded = upload(self.config, as_given=self.request.config)
+            except (InputError, OutsideError) as error:
+                return {"error": str(error)}
+            for line in uploaded.lines:
+                print(line, flush=True)
+            return {"lines": uploaded.lines, "useful": uploaded.useful}
+
+    def next_batch(self, count: int, discard: bool) -> dict:
+        """Hand out the next images: {lines}, or {error}. `discard`: give back what is not
+        uploaded."""
+        request = replace(self.request, count=count, discard=discard, again=False, tool=page.NAME)
+        with self._alone():
+            lines = []
+            try:
+                for line in download(self.config, request):
+                    lines.append(line)
+                    print(line, flush=True)
+                session, more = open_session(self.config, self.request.config)
+            except (InputError, OutsideError) as error:
+                return {"lines": lines, "error": str(error)}
+            self.session, self.request = session, replace(self.request, count=count)
+            return {"lines": [*lines, *more]}
+
+    def _alone(self):
+        return _Alone(self._working)
+
+
+class _Alone:
+    """Holds a lock that must be free. Raises Busy."""
+
+    def __init__(self, lock: threading.Lock):
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            raise Busy
+
+    def __exit__(self, *_) -> None:
+        self._lock.release()
