@@ -31,7 +31,7 @@ def main(argv: list[str]) -> None:
     from train.prediction.embedding_file import FILE
     from utils.labels.assignments import outdated, publish_totag
     from utils.labels.class_changes import with_present_names
-    from utils.labels.store import Change, State, open_labels
+    from utils.labels.store import Change, PublishedFile, State, open_labels
     from utils.labels.tables import image_set, without
     from utils.reserved import NULL
     from utils.selection.embeddings import merged, published_embeddings, read_parquet, to_parquet
@@ -46,10 +46,8 @@ def main(argv: list[str]) -> None:
         for table in ("images", "failed")
     }
 
-    published: dict[str, str] = {}  # by what they replace
-
-    def embeddings(now: State) -> dict[str, str]:
-        """The member `live` with the embeddings to use from now on."""
+    def embeddings(now: State) -> dict[str, PublishedFile]:
+        """The file of embeddings to use from now on; none when it stays the present one."""
         file, present = config.data_dir / FILE, published_embeddings(store, now)
         new = read_parquet(file) if file.exists() else None
         if new is None or (
@@ -57,19 +55,16 @@ def main(argv: list[str]) -> None:
             and present.model != new.model
             and len(present.names) > len(new.names)
         ):
-            return now.live
-        replaced = now.live.get("embeddings", "")
-        if replaced not in published:
-            published[replaced] = store.publish_file(
-                "embeddings", ".parquet", to_parquet(merged(new, present))
-            )
-        return {**now.live, "embeddings": published[replaced]}
+            return {}
+        data = to_parquet(merged(new, present))
+        return {"embeddings": PublishedFile("embeddings", ".parquet", data)}
 
     def change(now: State) -> Change:
         present = {
             table: store.table(now, table)
             for table in ("images", "failed", "totag", "tagged", "tagging", "predicted")
         }
+        files = embeddings(now)
         check_classes(now, cycle)
         all_images, all_failed = merged_listings(base, present, images, failed, cycle["pred_dir"])
         stale = outdated(predicted, all_images)
@@ -92,10 +87,11 @@ def main(argv: list[str]) -> None:
                 "totag": totag,
                 "predicted": all_predicted,
             },
-            {
-                "live": embeddings(now),
+            lambda names: {
+                "live": {**now.live, **{word: names[word] for word in files}},
                 "predicted_by": models_of(all_predicted, now, predicted, cycle.get("model_blob")),
             },
+            files=files,
         )
 
     state, _ = store.commit(change, what="publishing predictions")

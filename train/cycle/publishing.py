@@ -28,7 +28,7 @@ from utils.config import Config
 from utils.labels import tables
 from utils.labels.assignments import outdated, publish_totag
 from utils.labels.class_changes import with_present_names
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.store import Change, LabelStore, PublishedFile, State
 from utils.labels.tables import image_set, without
 from utils.reserved import NULL
 from utils.times import utc_text
@@ -183,25 +183,19 @@ def change(now: State, store: LabelStore, made: CycleOutputs, entry: dict) -> Ch
     )
     test, redrawn = next_test(now, store, made)
 
+    reset = bool(now.document.get("pretrained_next")) and not redrawn
+    # after a redraw the cycle's own test set is in no table, and gets a blob of its own
+    own_test = tables.to_csv("test", made.test, store.user_folders)
+
     def finished(names: dict[str, str]) -> dict:
-        """The entry with the blobs of this commit; after a redraw the cycle's own test set is in no
-        table, and gets a blob of its own.
-        """
-        own = (
-            store.publish_file(
-                "test", ".csv", tables.to_csv("test", made.test, store.user_folders), made.number
-            )
-            if redrawn
-            else None
-        )
+        """The entry with the blobs of this commit."""
         return {
             **entry,
             "totag": names["totag"],
-            "test": own or names["test"],
+            "test": names["own test" if redrawn else "test"],
             **({"fresh": True} if reset else {}),
         }
 
-    reset = bool(now.document.get("pretrained_next")) and not redrawn
     predicted = merged_predicted(without(made.predicted, stale), present["predicted"], totag)
     return Change(
         {"images": images, "failed": failed, "totag": totag, "test": test, "predicted": predicted},
@@ -215,6 +209,7 @@ def change(now: State, store: LabelStore, made: CycleOutputs, entry: dict) -> Ch
             **({"pretrained_next": False} if reset else {}),
         },
         cycle=finished,
+        files={"own test": PublishedFile("test", ".csv", own_test)} if redrawn else {},
     )
 
 

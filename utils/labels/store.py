@@ -102,18 +102,29 @@ class State:
 
 
 @dataclass(frozen=True)
+class PublishedFile:
+    """What becomes the immutable blob `<kind>_<ms><suffix>` beside the tables of a commit."""
+
+    kind: str
+    suffix: str
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Change:
     """What a commit makes different. Tables whose content is as before are not written again.
 
     `members`: other top-level members of label_state.json, each replaced as a whole. `cycle` is
-    appended to cycles; a function gets the new {table: blob}. `note`: what the change found in the
-    state that it was made for, for whoever commits it. `before_write` is called before anything is
-    written to the container: it puts on this disk what must be there by then.
+    appended to cycles. `files`: {word: file} are published with the tables. Members and cycle may
+    be functions: they get {table or word: blob} as the commit has made them. `note`: what the
+    change found in the state that it was made for, for whoever commits it. `before_write` is called
+    before anything is written to the container: it puts on this disk what must be there by then.
     """
 
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    members: dict = field(default_factory=dict)
+    members: dict | Callable[[dict[str, str]], dict] = field(default_factory=dict)
     cycle: dict | Callable[[dict[str, str]], dict] | None = None
+    files: dict[str, PublishedFile] = field(default_factory=dict)
     note: Any = None
     before_write: Callable[[], None] | None = None
 
@@ -296,17 +307,17 @@ class LabelStore:
         new = {}
         for name, frame in change.tables.items():
             data = tables.to_csv(name, frame, self.user_folders)
-            if self._same(state.blob(name), data):
-                continue
-            key = (name, hashlib.sha256(data).hexdigest())
-            if key not in written:
-                written[key] = self.publish_file(name, ".csv", data, commit_id)
-                if self.container.path_of(written[key]) is None:
-                    self._write_cache(written[key], data)
-            new[name] = written[key]
+            if not self._same(state.blob(name), data):
+                table = PublishedFile(name, ".csv", data)
+                new[name] = self._publish_once(table, commit_id, written)
+        files = {
+            word: self._publish_once(file, commit_id, written)
+            for word, file in change.files.items()
+        }
+        names = {**state.document["tables"], **new, **files}
         members = {
             name: value
-            for name, value in change.members.items()
+            for name, value in _of(change.members, names).items()
             if state.document.get(name) != value
         }
         if not new and not members and change.cycle is None and state.etag is not None:
@@ -322,8 +333,7 @@ class LabelStore:
             "tables": {**state.document["tables"], **new},
         }
         if change.cycle is not None:
-            entry = change.cycle(document["tables"]) if callable(change.cycle) else change.cycle
-            document["cycles"] = [*state.cycles, entry]
+            document["cycles"] = [*state.cycles, _of(change.cycle, names)]
         if self._foreign and "foreign" not in members:
             document["foreign"] = self._foreign
         data = json.dumps(document, indent=1, ensure_ascii=False).encode()
@@ -335,6 +345,18 @@ class LabelStore:
                 raise
             return present
         return State(document, etag)
+
+    def _publish_once(self, file: PublishedFile, commit_id: str, written: dict) -> str:
+        """The blob of a file of this commit; a commit that is tried again does not write it again.
+
+        `written`: what the commit has published so far, {(kind, sha256): blob}.
+        """
+        key = (file.kind, hashlib.sha256(file.data).hexdigest())
+        if key not in written:
+            written[key] = self.publish_file(file.kind, file.suffix, file.data, commit_id)
+            if self.container.path_of(written[key]) is None:
+                self._write_cache(written[key], file.data)
+        return written[key]
 
     @staticmethod
     def _holds(state: State, commit_id: str) -> bool:
@@ -373,6 +395,11 @@ class LabelStore:
     def _write_cache(self, blob: str, data: bytes) -> None:
         self.cache.mkdir(parents=True, exist_ok=True)
         write_bytes(self.cache / blob, data)
+
+
+def _of(value: dict | Callable[[dict[str, str]], dict], names: dict[str, str]) -> dict:
+    """What a change gives: itself, or made from the names of the blobs of its commit."""
+    return value(names) if callable(value) else value
 
 
 def _written(source: Path | bytes) -> dict[str, str]:
