@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from utils.errors import Unreadable
 from utils.images.decoding import (
     BadImage,
     Header,
@@ -53,7 +54,7 @@ def test_what_is_no_image_is_refused(data):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(BadImage, match="gone"):
+    with pytest.raises(Unreadable, match="gone"):
         read_header(tmp_path / "none.jpg")
 
 

@@ -15,7 +15,7 @@ from train.prediction.frozen_detector import FrozenDetector
 from train.prediction.pipeline import predict, resized
 from train.prediction.tiled import predict_tiled
 from utils.boxes.detections import totag_rows
-from utils.errors import InputError, one_line
+from utils.errors import InputError, Unreadable, one_line
 from utils.images.decoding import BadImage, read_header
 from utils.labels import tables
 
@@ -127,7 +127,7 @@ def test_what_cannot_be_decoded_is_a_result_and_the_others_go_on(graph, tmp_path
     )
     assert list(found) == ["cut.jpg", "text.jpg", "gone.jpg", "good.jpg", "empty.jpg"]
     assert [type(found[name]) for name in ("cut.jpg", "text.jpg", "empty.jpg")] == [BadImage] * 3
-    assert isinstance(found["gone.jpg"], FileNotFoundError)
+    assert isinstance(found["gone.jpg"], Unreadable)
     assert len(found["good.jpg"]) == 1
 
 
@@ -174,7 +174,7 @@ def test_a_large_image_in_tiles_gives_each_object_once_and_bad_files_as_results(
         )
     )
     np.testing.assert_allclose(found["a"].boxes, [[0.25, 0.3, 0.35, 0.4]], atol=0.01)
-    assert isinstance(found["text"], BadImage) and isinstance(found["gone"], FileNotFoundError)
+    assert isinstance(found["text"], BadImage) and isinstance(found["gone"], Unreadable)
 
 
 @pytest.mark.parametrize(
@@ -424,7 +424,7 @@ def test_a_model_without_embeddings_leaves_them_to_a_description_of_the_picture(
     paths = [photo(tmp_path / "a.png", 60, 80, ((0, 0, 1, 1), RED)), tmp_path / "gone.png"]
     found = run(graph, paths, describe=lambda picture: picture[0, 0])
     assert found["a.png"].embedding.tolist() == list(RED) and isinstance(
-        found["gone.png"], FileNotFoundError
+        found["gone.png"], Unreadable
     )
 
 

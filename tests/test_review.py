@@ -539,18 +539,18 @@ def test_an_interrupted_review_download_goes_on_as_one(project):
     assert held(project) == before and len(list((place / "Images").iterdir())) == 2
 
 
-def test_a_labelled_image_that_is_gone_leaves_review_and_another_takes_its_place(store, tmp_path):
+def test_a_labelled_image_that_is_gone_stays_queued_and_another_takes_its_place(store, tmp_path):
     project = Project(store, tmp_path)
     queue(project, *LABELLED)
     store.images.delete("d/1.jpg")
     store.images.write("d/2.jpg", b"no picture")
     output = call(DOWNLOAD, 1, project.config, "--review")
     assert (
-        "d/1.jpg: it is gone from the image container; it is labelled still, and no longer to be"
-        " looked at again" in output
+        "d/1.jpg: it is gone from the image container; left out of this batch; it is labelled"
+        " still, and to be looked at as before" in output
     )
     assert (
-        held(project) == ["d/3.jpg", "d/3.jpg anna"]
+        held(project) == ["d/1.jpg", "d/2.jpg", "d/3.jpg", "d/3.jpg anna"]
         and project.names("failed") == []
         and project.names("tagged") == LABELLED
     )

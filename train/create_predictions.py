@@ -172,7 +172,7 @@ def main(argv: list[str]) -> None:
             f" {working_path(config, 'failed')}: {', '.join(outputs.examples())}"
         )
     if run.gone:
-        print(f"{len(run.gone)} images are gone since the sync: left out")
+        print(f"{len(run.gone)} images are gone since the sync, or cannot be read now: left out")
     if outputs.foreign:
         print(
             f"{outputs.foreign} boxes of classes that are not in classes of {config.path}: left out"

@@ -9,6 +9,7 @@ import _repo_root  # noqa: F401
 
 # isort: split
 
+import sys
 from pathlib import Path
 
 from utils.arguments import Parser
@@ -28,7 +29,12 @@ def main(argv: list[str]) -> int:
     from train.prediction.first_embeddings import describe_images
     from utils.labels import tables
     from utils.labels.assignments import add_new_images
-    from utils.labels.image_tables import project_greys, update_image_tables
+    from utils.labels.doubted import doubted
+    from utils.labels.image_tables import (
+        project_greys,
+        unreadable_in_words,
+        update_image_tables,
+    )
     from utils.labels.label_map import (
         label_map_for,
         previous_label_map,
@@ -65,6 +71,7 @@ def main(argv: list[str]) -> int:
             now["failed"],
             keep_absent=True,
             headers=headers,
+            doubted=doubted(state),
         )
         known = tables.image_set(now["images"]) | tables.image_set(now["failed"])
         present = tables.image_set(images) | tables.image_set(failed)
@@ -79,9 +86,14 @@ def main(argv: list[str]) -> int:
         changed = {"images": images, "failed": failed}
         if totag is not None:
             changed["totag"] = totag
-        return Change(changed, {"greys": greys.as_json()}, note=counts)
+        members = {"greys": greys.as_json()}
+        if doubted(state):
+            members["doubted"] = {}
+        return Change(changed, members, note=counts)
 
     state, counts = labels.commit(take_in, what="taking in new images")
+    for line in unreadable_in_words(headers):
+        print(line, file=sys.stderr)
     if state.greys.ranges:
         print(state.greys.in_words())
     if STRATEGIES[config.selection_strategy].differs and (

@@ -6,6 +6,7 @@ import _repo_root  # noqa: F401
 
 # isort: split
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +29,12 @@ def main(argv: list[str]) -> int:
     from train.cycle.files import begin_cycle
     from utils.files import write_bytes
     from utils.labels import tables
-    from utils.labels.image_tables import keep_greys, project_greys, update_image_tables
+    from utils.labels.image_tables import (
+        keep_greys,
+        project_greys,
+        unreadable_in_words,
+        update_image_tables,
+    )
     from utils.labels.store import open_labels
     from utils.storage.sync import bring_images
     from utils.times import utc_text
@@ -47,6 +53,8 @@ def main(argv: list[str]) -> int:
         labels.table(state, "failed"),
         headers=headers,
     )
+    for line in unreadable_in_words(headers):
+        print(line, file=sys.stderr)
     greys = project_greys(state, container, config.image_dir, images, headers)
     if greys != state.greys:
         keep_greys(labels, greys)

@@ -25,6 +25,13 @@ class OutsideError(Exception):
     """Storage, network or disk failed; the message says what was being done. Exit code 1."""
 
 
+class Unreadable(OutsideError):
+    """One image cannot be read here and now, and the fault is not in its content: this machine may
+    not read it, its disk fails, the service holds it back. It is said and tried again, and never
+    recorded as a fault of the image.
+    """
+
+
 def run_program(main: Callable[[list[str]], int | None], argv: list[str] | None = None) -> None:
     """Run `main` with the command line (without the program's name) and leave the process with its
     exit code.

@@ -26,10 +26,19 @@ from PIL import Image
 from tqdm import tqdm
 
 from train.network.labelled_images import PARTS, Plan, boxes_per_image, count, unusable_validation
-from utils.errors import InputError
+from utils.errors import InputError, Unreadable
 from utils.files import write_beside, write_text
 from utils.images.canvas import fit
-from utils.images.decoding import BadImage, decode, encode_jpeg, encode_png, is_plain, read_header
+from utils.images.decoding import (
+    BadImage,
+    decode,
+    encode_jpeg,
+    encode_png,
+    is_plain,
+    read_file,
+    read_header,
+    room_to_decode,
+)
 from utils.images.greys import Greys
 from utils.labels.tables import blob_names, without
 from utils.parallel import in_order
@@ -249,23 +258,21 @@ def _examples(
     then stands in `bad` with the reason.
     """
 
-    def make(image: str) -> bytes | BadImage:
+    def make(image: str) -> bytes | BadImage | Unreadable:
         try:
-            stored = stored_image(path_of(image).read_bytes(), plan.canvas, plan.greys)
-        except FileNotFoundError:
-            return BadImage("the file is gone")
-        except OSError as error:
-            return BadImage(f"cannot be read: {error.strerror or error}")
-        except BadImage as error:
+            data = read_file(path_of(image))
+            with room_to_decode(data):
+                stored = stored_image(data, plan.canvas, plan.greys)
+        except (BadImage, Unreadable) as error:
             return error
         return _serialized(image, numbers[image], *stored, *labels.of(image))
 
     workers = min(os.cpu_count() or 1, 16)
     with ThreadPoolExecutor(workers) as pool:
         for image, result in in_order(pool, make, images, ahead=2 * workers):
-            if isinstance(result, BadImage):
+            if not isinstance(result, bytes):
                 bad[image] = str(result)
-            yield None if isinstance(result, BadImage) else result
+            yield result if isinstance(result, bytes) else None
 
 
 def _serialized(

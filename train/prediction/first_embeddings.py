@@ -18,9 +18,9 @@ from train.prediction.embedding_file import FILE, EmbeddingFile
 from train.prediction.journal import PredictionJournal
 from utils.boxes.detections import Detections
 from utils.config import Config
-from utils.errors import OutsideError
+from utils.errors import OutsideError, Unreadable
 from utils.images.canvas import canvas_for
-from utils.images.decoding import BadImage, decode
+from utils.images.decoding import BadImage, decode, read_file
 from utils.images.greys import Greys
 from utils.labels import tables
 from utils.labels.store import Change, LabelStore, State
@@ -115,9 +115,9 @@ def _publish_hashes(
 
     def load(blob: str) -> np.ndarray | None:
         try:
-            data = image_path(container, config.image_dir, blob).read_bytes()
+            data = read_file(image_path(container, config.image_dir, blob))
             return perceptual_hash(decode(data, max_side=_SIDE, greys=state.greys))
-        except (BadImage, OSError):
+        except (BadImage, Unreadable):
             return None
 
     etags = _etags(images)

@@ -20,13 +20,14 @@ from PIL import Image
 from train.prediction.frozen_detector import FrozenDetector
 from utils.boxes.detections import Detections
 from utils.boxes.flip_consistency import disagreement, mirrored
+from utils.errors import Unreadable
 from utils.images.canvas import fit
-from utils.images.decoding import BadImage, decode
+from utils.images.decoding import BadImage, decode, read_file, room_to_decode
 from utils.images.greys import Greys
 from utils.parallel import in_order
 
 _NO_GREYS = Greys()
-Outcome = Detections | BadImage | FileNotFoundError
+Outcome = Detections | BadImage | Unreadable
 Describe = Callable[[np.ndarray], np.ndarray]  # a picture uint8 (h, w, 3) to its embedding (d,)
 
 
@@ -44,8 +45,8 @@ def predict(
     """For (blob name, file) each, in their order: (blob name, what the model found in the upright
     image).
 
-    An image that cannot be decoded gives its BadImage instead, a file that is not there its
-    FileNotFoundError; neither stops the others. largest_side: a model without a canvas of its own
+    An image that cannot be decoded gives its BadImage instead, a file that cannot be read now its
+    Unreadable; neither stops the others. largest_side: a model without a canvas of its own
     is not fed anything longer than this, in pixels. A JPEG for a model that resizes inside to a
     size that is known comes smaller: as small as it can be decoded without having fewer pixels than
     the model sees. describe: gives an embedding for each picture, where the model gives none.
@@ -56,13 +57,11 @@ def predict(
 
     descriptions: dict[str, np.ndarray] = {}
 
-    def load(image: tuple[str, Path]) -> np.ndarray | BadImage | FileNotFoundError:
+    def load(image: tuple[str, Path]) -> np.ndarray | BadImage | Unreadable:
         try:
             picture = fitted(detector, image[1], largest_side, greys)
-        except (BadImage, FileNotFoundError) as error:
+        except (BadImage, Unreadable) as error:
             return error
-        except OSError as error:
-            return BadImage(f"cannot be read: {error.strerror or error}")
         if describe:
             descriptions[image[0]] = describe(picture)
         return picture
@@ -110,7 +109,7 @@ def fitted(
     detector: FrozenDetector, file: Path, largest_side: int, greys: Greys = _NO_GREYS
 ) -> np.ndarray:
     """An image file as the upright picture that the model is fed, uint8 (h, w, 3). Raises BadImage
-    or OSError.
+    or Unreadable.
     """
     canvas, inner_size = detector.canvas, detector.inner_size
     longer, shorter = (
@@ -120,12 +119,14 @@ def fitted(
         if inner_size
         else (largest_side, 0)
     )
-    picture = decode(file.read_bytes(), max_side=longer, min_side=shorter, greys=greys)
-    return (
-        resized(picture, *fit(*picture.shape[:2], canvas))
-        if canvas
-        else _shrunk(picture, largest_side)
-    )
+    data = read_file(file)
+    with room_to_decode(data):
+        picture = decode(data, max_side=longer, min_side=shorter, greys=greys)
+        return (
+            resized(picture, *fit(*picture.shape[:2], canvas))
+            if canvas
+            else _shrunk(picture, largest_side)
+        )
 
 
 def resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from train.prediction.bfloat16 import use_bfloat16
 from train.prediction.journal import Found, PredictionJournal
 from utils.boxes.detections import Detections
 from utils.config import Config
+from utils.errors import Unreadable
 from utils.images.greys import Greys
 from utils.labels import tables
 from utils.reserved import NULL
@@ -125,7 +126,7 @@ def predict_images(
         for blob, outcome in tqdm(
             outcomes, total=len(missing), desc="predict", unit=" images", disable=None
         ):
-            if isinstance(outcome, FileNotFoundError):
+            if isinstance(outcome, Unreadable):
                 run.gone.add(blob)
                 continue
             run.predicted += 1

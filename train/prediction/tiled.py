@@ -19,8 +19,9 @@ from train.prediction.pipeline import (
 )
 from utils.boxes.detections import Detections
 from utils.boxes.tiles import Window, merge_tiles, tile_windows
+from utils.errors import Unreadable
 from utils.images.canvas import fit
-from utils.images.decoding import BadImage, decode
+from utils.images.decoding import BadImage, decode, read_file
 from utils.images.greys import Greys
 from utils.parallel import in_order
 
@@ -78,13 +79,11 @@ def _found(detector: FrozenDetector, picture: np.ndarray, side: int, batch_size:
     return replace(merge_tiles(found, height, width), embedding=mean)
 
 
-def _load(greys: Greys, image: tuple[str, Path]) -> np.ndarray | BadImage | FileNotFoundError:
+def _load(greys: Greys, image: tuple[str, Path]) -> np.ndarray | BadImage | Unreadable:
     try:
-        return decode(image[1].read_bytes(), greys=greys)
-    except (BadImage, FileNotFoundError) as error:
+        return decode(read_file(image[1]), greys=greys)
+    except (BadImage, Unreadable) as error:
         return error
-    except OSError as error:
-        return BadImage(f"cannot be read: {error.strerror or error}")
 
 
 def _piece(picture: np.ndarray, window: Window, canvas: tuple[int, int] | None) -> np.ndarray:

@@ -20,7 +20,7 @@ from train.network.labelled_images import Plan
 from train.network.quiet import silence
 from train.simulation.outcomes import DataSet, Recipe
 from utils.boxes.detections import Detections, from_tensorflow_batch
-from utils.errors import InputError, OutsideError, one_line
+from utils.errors import InputError, OutsideError, Unreadable, one_line
 from utils.files import write_bytes, write_text
 from utils.images.decoding import BadImage
 from utils.labels import tables
@@ -172,7 +172,7 @@ def _train_and_predict(
         mirror=mirror,
         greys=data.greys,
     ):
-        if isinstance(outcome, (BadImage, FileNotFoundError)):
+        if isinstance(outcome, (BadImage, Unreadable)):
             raise OutsideError(f"{data.files[name]}: {outcome}; it was readable a moment ago")
         found[name] = outcome
     write_bytes(work / _FOUND, pickle.dumps(found))

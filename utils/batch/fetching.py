@@ -1,12 +1,15 @@
 """The images of a batch, fetched to the annotator's disk."""
 
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
 
 from utils.batch.batch import Batch, Item
+from utils.errors import Unreadable
 from utils.files import write_bytes
 from utils.images import decoding
 from utils.images.greys import Greys
@@ -16,18 +19,31 @@ from utils.storage.container import Container, Missing
 _WORKERS = 8
 
 
-def fetch_images(container: Container, batch: Batch, greys: Greys) -> dict[str, tuple[str, str]]:
-    """Fetch the images that are not on disk yet; {blob name: (reason, ETag)} of those that are gone
-    or broken. `greys`: how the project shows values of more than 8 bits.
+@dataclass
+class Fetched:
+    """What became of the images that were not on disk yet. `unusable`: {blob name: reason}, and
+    `broken`: {blob name: ETag} those of them whose content is at fault. `reached`: how many the
+    container gave at all, of `wanted`.
+    """
+
+    unusable: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    wanted: int = 0
+    reached: int = 0
+
+
+def fetch_images(container: Container, batch: Batch, greys: Greys) -> Fetched:
+    """Fetch the images that are not on disk yet. `greys`: how the project shows values of more than
+    8 bits.
     """
     wanted = {
         local: item
         for local, item in batch.images.items()
         if not (item.etag and batch.whole(local))
     }
-    failed: dict[str, tuple[str, str]] = {}
+    result = Fetched(wanted=len(wanted))
     if not wanted:
-        return failed
+        return result
     pool = ThreadPoolExecutor(min(_WORKERS, len(wanted)))
     written = time.monotonic()
     try:
@@ -41,9 +57,18 @@ def fetch_images(container: Container, batch: Batch, greys: Greys) -> dict[str, 
             item = wanted[local]
             try:
                 fetched: Item = future.result()
-            except _Unusable as unusable:
-                failed[item.blob] = unusable.args
+            except (Missing, Unreadable) as error:
+                gone = isinstance(error, Missing)
+                result.unusable[item.blob] = (
+                    "it is gone from the image container" if gone else str(error)
+                )
                 continue
+            except _Broken as broken:
+                reason, result.broken[item.blob] = broken.args
+                result.unusable[item.blob] = reason
+                result.reached += 1
+                continue
+            result.reached += 1
             item.etag, item.size = fetched.etag, fetched.size
             item.width, item.height = fetched.width, fetched.height
             if time.monotonic() - written > 1:
@@ -52,30 +77,43 @@ def fetch_images(container: Container, batch: Batch, greys: Greys) -> dict[str, 
     finally:
         pool.shutdown(cancel_futures=True)
     batch.write()
-    return failed
+    return result
+
+
+def gives_any(container: Container, blobs: Iterable[str]) -> bool:
+    """Whether the container gives the first byte of any of these images."""
+    for blob in blobs:
+        try:
+            container.read_head(blob, 1)
+        except (Missing, Unreadable):
+            continue
+        return True
+    return False
 
 
 def _fetch_one(container: Container, blob: str, path: Path, greys: Greys) -> Item:
-    """Put one image where it belongs, in a form that every tool shows alike. Raises _Unusable."""
+    """Put one image where it belongs, in a form that every tool shows alike. Raises _Broken,
+    Missing, Unreadable.
+    """
+    data, description = container.read(blob)
     try:
-        data, description = container.read(blob)
-    except Missing:
-        raise _Unusable("it is gone from the image container", "") from None
-    try:
-        picture = decoding.decode(data, greys=greys)
-        if not _as_it_is(data, path):
-            as_png = path.suffix.lower() == ".png"
-            encode = decoding.encode_png if as_png else decoding.encode_jpeg
-            data = encode(picture)
-        write_bytes(path, data)
+        with decoding.room_to_decode(data):
+            picture = decoding.decode(data, greys=greys)
+            height, width = picture.shape[:2]
+            if not _as_it_is(data, path):
+                as_png = path.suffix.lower() == ".png"
+                encode = decoding.encode_png if as_png else decoding.encode_jpeg
+                data = encode(picture)
     except decoding.BadImage as error:
-        raise _Unusable(str(error), description.etag) from None
-    height, width = picture.shape[:2]
+        raise _Broken(str(error), description.etag) from None
+    except MemoryError:
+        raise Unreadable("the memory of this machine does not suffice for it now") from None
+    write_bytes(path, data)
     return Item(blob, [], description.etag, path.stat().st_size, width, height)
 
 
-class _Unusable(Exception):
-    """(reason, ETag): the image is gone or broken."""
+class _Broken(Exception):
+    """(reason, ETag): the content of the image is no picture, or not all of one."""
 
 
 def _as_it_is(data: bytes, path: Path) -> bool:

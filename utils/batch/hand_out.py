@@ -11,7 +11,7 @@ import pandas as pd
 
 from utils.batch.batch import Batch, read_batch
 from utils.batch.choosing import Wishes
-from utils.batch.fetching import fetch_images
+from utils.batch.fetching import Fetched, fetch_images, gives_any
 from utils.batch.modes import Mode, Reservation, mode_of
 from utils.batch.request import Request
 from utils.batch.resuming import go_on, restore_files
@@ -26,11 +26,14 @@ from utils.formats.vott import drawable
 from utils.labels import assignments, tables
 from utils.labels.class_changes import current_classes
 from utils.labels.class_map import ClassMap, read_class_map
+from utils.labels.doubted import with_doubted
 from utils.labels.model_classes import init_classes, read_model_classes
 from utils.labels.store import Change, LabelStore, State
 from utils.storage.container import Container
 from utils.times import utc_text
 from utils.wording import few
+
+_PROBED = 8  # images by which a container is known to be the right one
 
 
 class HandOut:
@@ -132,8 +135,11 @@ class HandOut:
         """
         greys = self.store.read().greys
         while True:
-            if unusable := fetch_images(self.container, batch, greys):
-                self._set_aside(batch, unusable)
+            fetched = fetch_images(self.container, batch, greys)
+            if fetched.wanted and not fetched.reached:
+                self._ask_for_container(batch, fetched)
+            if fetched.unusable:
+                self._leave_out(batch, fetched)
             if len(batch.images) >= batch.wanted:
                 break
             larger = self._reserve(batch)
@@ -223,14 +229,38 @@ class HandOut:
         larger.add({blob: boxes.get(blob, []) for blob in tables.image_set(rows)})
         return larger
 
-    def _set_aside(self, batch: Batch, unusable: dict[str, tuple[str, str]]) -> None:
-        """Take images out of the batch that turned out to be unusable."""
-        mode, tagger = self.mode_of(batch), self.config.tagger_name
-        self.store.commit(
-            lambda state: mode.set_aside(state, unusable, tagger), what=mode.words.set_aside
+    def _ask_for_container(self, batch: Batch, fetched: Fetched) -> None:
+        """Raises OutsideError when the container gives none of the images that it should have: then
+        it is not the right one, or not all there.
+        """
+        state = self.store.read()
+        known = [self.store.table(state, name) for name in ("images", "totag", "tagged")]
+        others = sorted(set().union(*map(tables.image_set, known)) - fetched.unusable.keys())
+        if gives_any(self.container, others[:: max(1, len(others) // _PROBED)]):
+            return
+        blob, reason = next(iter(fetched.unusable.items()))
+        raise OutsideError(
+            f"{self.container.address}: none of {fetched.wanted} images is there, nor any other of"
+            f" this project; the first: {blob} ({reason}). Is that the image container of this"
+            " project, and is it mounted? Correct image_container_name or storage_url, then run the"
+            " same command again: it goes on from here"
         )
-        batch.drop(unusable)
-        self.failed |= {blob: reason for blob, (reason, _) in unusable.items()}
+
+    def _leave_out(self, batch: Batch, fetched: Fetched) -> None:
+        """Take images out of the batch that cannot be had here, and give them back. Whether one is
+        broken is for the training machine to say: it looks at those that are doubted.
+        """
+        mode, tagger, left_out = self.mode_of(batch), self.config.tagger_name, fetched.unusable
+
+        def give_back(state: State) -> Change:
+            out = assignments.held_by(mode.reservations(state), tagger) & left_out.keys()
+            change = mode.give_back(state, out) if out else Change()
+            doubted = with_doubted(state, fetched.broken)
+            return replace(change, members=doubted) if fetched.broken else change
+
+        self.store.commit(give_back, what="giving images back that cannot be read here")
+        batch.drop(left_out)
+        self.failed |= left_out
 
     def _write_files(self, batch: Batch) -> None:
         """Write the files for the annotation tool that are not there yet."""

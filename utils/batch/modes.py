@@ -25,13 +25,12 @@ from utils.times import moment
 @dataclass(frozen=True)
 class Words:
     """How people are told. handed_out: what a batch holds; unusable: what becomes of an image that
-    cannot be read, and set_aside: that this is being done; taken, unchanged: what an upload did;
-    conflict: why the boxes of an image are set aside, reason: the same for the table of conflicts.
+    cannot be read here; taken, unchanged: what an upload did; conflict: why the boxes of an image
+    are set aside, reason: the same for the table of conflicts.
     """
 
     handed_out: str
     unusable: str
-    set_aside: str
     taken: str
     unchanged: str
     conflict: str
@@ -83,8 +82,7 @@ class ToTag(Mode):
 
     words = Words(
         handed_out="images",
-        unusable="listed in the table of failed images, and another takes its place",
-        set_aside="listing images that cannot be read",
+        unusable="left out of this batch, and another takes its place",
         taken="images",
         unchanged="uploaded before",
         conflict="somebody else has uploaded it meanwhile; your boxes are set aside in",
@@ -102,12 +100,14 @@ class ToTag(Mode):
 
     def reserve(self, state: State, batch: Batch, refused: Collection[str]) -> Reservation | None:
         """The images that the batch still lacks, chosen and out to its tagger; None when there are
-        none. `refused`: images that cannot be used.
+        none. `refused`: images that cannot be had here.
         """
         wishes, store = self._wishes, self._store
         free = rows = pool_of(store, state, self._now)
         if wishes.class_map is not None:
             rows = found_by_pretrained(store, state, free, wishes.class_map)
+        if refused:
+            rows = tables.without(rows, refused)
 
         count = batch.wanted - len(batch.images)
         chosen, pool_size = choose(
@@ -209,8 +209,7 @@ class ToReview(Mode):
 
     words = Words(
         handed_out="images to look at again",
-        unusable="it is labelled still, and no longer to be looked at again",
-        set_aside="giving back images that cannot be read",
+        unusable="left out of this batch; it is labelled still, and to be looked at as before",
         taken="images changed",
         unchanged="as they were",
         conflict="its boxes were changed meanwhile; yours are set aside in",
@@ -224,7 +223,7 @@ class ToReview(Mode):
 
     def reserve(self, state: State, batch: Batch, refused: Collection[str]) -> Reservation | None:
         """The images that the batch still lacks, chosen and out to its tagger; None when there are
-        none. `refused`: images that cannot be used.
+        none. `refused`: images that cannot be had here.
         """
         chosen = review_queue.choose(
             self._store.table(state, "tagged"),

@@ -2,8 +2,11 @@
 same upright picture.
 """
 
+import errno
 import io
+import stat
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
+from utils.errors import Unreadable
 from utils.images.greys import Greys, kind_of
+from utils.images.room import room_for
 
 _SIDEWAYS = {5, 6, 7, 8}
 _FROM_THE_RIGHT = {2, 3, 6, 7}  # orientations whose upright left edge is the stored end of its axis
@@ -27,8 +32,10 @@ _TURN = {
     8: Image.Transpose.ROTATE_90,
 }
 _NO_GREYS = Greys()
+_NO_MEMORY = "the memory of this machine does not suffice for it now"
 _MOST_PIXELS = 1_000_000_000
 _LONGEST_JPEG = 65_500  # pixels of a side that libjpeg writes
+_OF_CONTENT = {errno.EINVAL, errno.EOVERFLOW}  # what damaged bytes make Pillow ask of a file
 # aerial photographs are larger than Pillow's limit; ours is checked in _opened
 Image.MAX_IMAGE_PIXELS = None
 # about damaged metadata of cameras; the picture itself is what counts
@@ -66,9 +73,9 @@ def decode(
     colours of 16 bits the high byte is taken. With `max_side` a
     JPEG may come at 1/2, 1/4 or 1/8 of its size, with its longer side still at least `max_side`
     pixels and its shorter one at least `min_side`. Raises BadImage for anything truncated or not
-    decodable.
+    decodable, Unreadable when memory does not suffice.
     """
-    with _opened(data) as image:
+    with _opened(data) as image, room_for(image.width * image.height):
         orientation = _orientation(image)
         scale = max(max_side / max(image.size), min_side / min(image.size)) if max_side else 1
         if scale < 1:
@@ -81,9 +88,31 @@ def decode(
         return np.asarray(picture)
 
 
+@contextmanager
+def room_to_decode(data: bytes) -> Iterator[None]:
+    """Hold the pixels of this picture among those that are decoded at once, for as long as they are
+    needed; whoever finds no room waits. Raises BadImage.
+    """
+    with _opened(data) as image:
+        pixels = image.width * image.height
+    with room_for(pixels):
+        yield
+
+
+def read_file(file: Path) -> bytes:
+    """The bytes of an image file. Raises Unreadable when this machine cannot read them now."""
+    try:
+        _refuse_special(file)
+        return file.read_bytes()
+    except OSError as error:
+        raise Unreadable(_why_not(error)) from None
+    except MemoryError:
+        raise Unreadable(_NO_MEMORY) from None
+
+
 def read_header(source: Path | bytes) -> Header:
     """Size, orientation and time from the first bytes of an image file; its pixels are not looked
-    at. Raises BadImage.
+    at. Raises BadImage, Unreadable.
     """
     with _opened(source) as image:
         orientation = _orientation(image)
@@ -162,25 +191,40 @@ def encode_png(picture: np.ndarray) -> bytes:
 @contextmanager
 def _opened(source: Path | bytes):
     """A Pillow image of which only the header has been read. Whatever the file's fault raises
-    inside comes out as BadImage.
+    inside comes out as BadImage, the machine's as Unreadable.
     """
     try:
+        if isinstance(source, Path):
+            _refuse_special(source)
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             if image.width * image.height > _MOST_PIXELS:
                 raise BadImage(f"{image.width}x{image.height} pixels are more than can be handled")
             yield image
-    except BadImage:
+    except (BadImage, Unreadable):
         raise
-    except FileNotFoundError:
-        raise BadImage("the file is gone") from None
-    except PermissionError:
-        raise BadImage("the file may not be read") from None
     except Image.UnidentifiedImageError:
         raise BadImage(
             "empty file" if _is_empty(source) else "not an image in a known format"
         ) from None
+    except MemoryError:
+        raise Unreadable(_NO_MEMORY) from None
     except Exception as error:  # noqa: BLE001  whatever Pillow's parsers make of damaged bytes
+        number = error.errno if isinstance(error, OSError) else None
+        if number is not None and number not in _OF_CONTENT:
+            raise Unreadable(_why_not(error)) from None
         raise BadImage(" ".join(str(error).split())[:150] or type(error).__name__) from None
+
+
+def _refuse_special(file: Path) -> None:
+    """A named pipe never ends, a device neither."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise Unreadable("it is no ordinary file")
+
+
+def _why_not(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "the file is gone"
+    return f"this machine cannot read it now ({error.strerror or error})"
 
 
 def _is_empty(source: Path | bytes) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from utils.errors import Unreadable
 from utils.images.decoding import BadImage, read_header, wide_values
 from utils.images.greys import Greys, common_range, range_of
 
@@ -31,12 +32,12 @@ def _kind(file: Path) -> str:
         return ""
     try:
         return read_header(file).depth
-    except BadImage:
+    except (BadImage, Unreadable):
         return ""
 
 
 def _range(file: Path) -> tuple[float, float] | None:
     try:
         return range_of(wide_values(file))
-    except BadImage:
+    except (BadImage, Unreadable):
         return None

@@ -1,13 +1,14 @@
 """The tables `images` and `failed`: what a container's images are, and which cannot be read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 from tqdm import tqdm
 
-from utils.images.decoding import BadImage, Header, read_header
+from utils.errors import Unreadable
+from utils.images.decoding import BadImage, Header, decode, read_file, read_header
 from utils.images.greys import Greys
 from utils.images.measured_greys import measured
 from utils.labels import tables
@@ -29,13 +30,16 @@ def update_image_tables(
     *,
     keep_absent: bool = False,
     headers: dict | None = None,
+    doubted: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables `images` and `failed` for the listing: rows with the same ETag stay, headers are
     read of what is new or changed.
 
-    An image that failed is tried again when its ETag has changed. Rows of images not listed are
-    dropped unless `keep_absent`. `headers` keeps what was read, by (name, etag), for callers that
-    come back with other tables.
+    An image that failed is tried again when its ETag has changed. One that this machine cannot read
+    now is in neither as a new one, and keeps the row that it had: the next run tries it again. Rows
+    of images not listed are dropped unless `keep_absent`. `headers` keeps what was read, by (name,
+    etag), for callers that come back with other tables. `doubted`: {name: ETag} of images that are
+    decoded whole, as somebody has found them broken.
     """
     listed = pd.DataFrame(
         {
@@ -49,13 +53,28 @@ def update_image_tables(
     )
     done = tables.image_set(kept_images) | tables.image_set(kept_failed)
     cache = {} if headers is None else headers
-    unread = [blob for blob in listing.blobs if blob.name not in done]
+    known_bad = tables.image_set(kept_failed)
+    doubtful = {
+        blob.name
+        for blob in listing.blobs
+        if blob.etag == (doubted or {}).get(blob.name) and blob.name not in known_bad
+    }
+    kept_images = tables.without(kept_images, doubtful)
+    unread = [blob for blob in listing.blobs if blob.name not in done or blob.name in doubtful]
     for blob, found in _read_headers(
-        container, image_dir, [blob for blob in unread if (blob.name, blob.etag) not in cache]
+        container,
+        image_dir,
+        [blob for blob in unread if (blob.name, blob.etag) not in cache],
+        doubtful,
     ):
         cache[blob.name, blob.etag] = found
-    good = [blob for blob in unread if isinstance(cache[blob.name, blob.etag], Header)]
-    bad = [blob for blob in unread if not isinstance(cache[blob.name, blob.etag], Header)]
+    good, bad, unreadable = (
+        [blob for blob in unread if isinstance(cache[blob.name, blob.etag], kind)]
+        for kind in (Header, str, Unreadable)
+    )
+    as_before = {blob.name for blob in unreadable}
+    kept_images = tables.concat("images", kept_images, tables.only(images, as_before))
+    kept_failed = tables.concat("failed", kept_failed, tables.only(failed, as_before))
     return (
         tables.concat(
             "images", kept_images, _image_rows(good, [cache[blob.name, blob.etag] for blob in good])
@@ -64,6 +83,20 @@ def update_image_tables(
             "failed", kept_failed, failed_rows(bad, [cache[blob.name, blob.etag] for blob in bad])
         ),
     )
+
+
+def unreadable_in_words(headers: dict) -> list[str]:
+    """A line about the images that this machine could not read (`headers` as in
+    `update_image_tables`), none when there are none.
+    """
+    found = [(name, why) for (name, _), why in headers.items() if isinstance(why, Unreadable)]
+    if not found:
+        return []
+    name, why = found[0]
+    return [
+        f"warning: {len(found)} images cannot be read on this machine now and are left out, e.g."
+        f" {name}: {why}; the next run tries them again"
+    ]
 
 
 def project_greys(
@@ -112,15 +145,22 @@ def _unchanged(frame: pd.DataFrame, listed: pd.DataFrame, keep_absent: bool) -> 
 
 
 def _read_headers(
-    container: Container, image_dir: Path, blobs: list[Blob]
-) -> Iterator[tuple[Blob, Header | str]]:
-    """Each image with its header, or the reason why it has none."""
+    container: Container, image_dir: Path, blobs: list[Blob], whole: Set[str]
+) -> Iterator[tuple[Blob, Header | str | Unreadable]]:
+    """Each image with its header, or the reason why it has none. `whole`: names of those whose
+    pixels are looked at too.
+    """
 
-    def read(blob: Blob) -> Header | str:
+    def read(blob: Blob) -> Header | str | Unreadable:
+        file = image_path(container, image_dir, blob.name)
         try:
-            return read_header(image_path(container, image_dir, blob.name))
+            if blob.name in whole:
+                decode(read_file(file))
+            return read_header(file)
         except BadImage as error:
             return str(error)
+        except Unreadable as error:
+            return error
 
     with (
         tqdm(total=len(blobs), desc="sizes", unit=" images", disable=None) as bar,

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tqdm import tqdm
 
+from utils.errors import Unreadable
 from utils.images.decoding import BadImage, read_header
 from utils.storage.container import Container, Missing
 
@@ -20,7 +21,7 @@ def orientations_of(container: Container, blobs: list[str]) -> dict[str, int]:
                 return read_header(container.read_head(blob, _HEAD)).orientation
             except BadImage:  # its pixels begin later
                 return read_header(container.read(blob)[0]).orientation
-        except (BadImage, Missing):
+        except (BadImage, Missing, Unreadable):
             return 1
 
     with (

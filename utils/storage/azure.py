@@ -26,7 +26,7 @@ from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobProperties, ContainerClient, ContentSettings, ExponentialRetry
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
-from utils.errors import InputError, OutsideError
+from utils.errors import InputError, OutsideError, Unreadable
 from utils.files import write_beside
 from utils.storage.container import Blob, Conflict, Damaged, Missing
 
@@ -36,6 +36,15 @@ _READ_SIZE = 1 << 20
 _PIECES_AT_ONCE = 4  # of one large blob
 # what a person needs to know is in our errors; theirs are pages
 logging.getLogger("azure").addHandler(logging.NullHandler())
+_REHYDRATE = "it is in the archive tier; rehydrate it (set its tier to Hot or Cool)"
+_WITHHELD = {  # the service's code for a fault of one blob: what to do
+    "BlobArchived": _REHYDRATE,
+    "BlobBeingRehydrated": "it comes back from the archive tier; wait some hours",
+    "BlobUsesCustomerSpecifiedEncryption": (
+        "it is encrypted with a customer's key; upload it without that key"
+    ),
+    "LeaseIdMissing": "another program holds a lease on it; break the lease",
+}
 _again = retry(retry=retry_if_exception_type(Damaged), stop=stop_after_attempt(3), reraise=True)
 
 
@@ -257,6 +266,8 @@ class AzureContainer:
                 f"{self.address}: no key, SAS token or connection string is given, and there is no"
                 " Azure login; set AZURE_STORAGE_KEY or run `az login`"
             )
+        if name and code in _WITHHELD:
+            return Unreadable(f"{self.address}: {name}: {_WITHHELD[code]}")
         if error.status_code in (401, 403):
             return InputError(
                 f"{self.address}: access refused ({code}); check AZURE_STORAGE_KEY, the SAS token's"
@@ -297,6 +308,7 @@ def _blob(properties: BlobProperties) -> Blob:
         properties.last_modified,
         bytes(md5) if md5 else None,
         dict(properties.metadata or {}),
+        _REHYDRATE if properties.blob_tier == "Archive" else "",
     )
 
 
@@ -386,13 +398,22 @@ def _check_range(answer: requests.Response, **_) -> None:
         raise requests.ConnectionError("another part of the blob came than was asked for")
 
 
+def _as_stored(answer: requests.Response, **_) -> None:
+    """Read the bytes of a blob as they are stored: whoever put it there may have said
+    Content-Encoding of bytes that are not encoded so.
+    """
+    if "x-ms-blob-type" in answer.headers:
+        answer.headers.pop("Content-Encoding", None)
+        answer.raw.headers.pop("Content-Encoding", None)
+
+
 def _session(url: str) -> requests.Session:
     """The connections to an account, through the proxy that the environment names; read once,
     because requests would for every blob.
     """
     session = requests.Session()
     session.trust_env, session.proxies = False, requests.utils.get_environ_proxies(url)
-    session.hooks["response"].append(_check_range)
+    session.hooks["response"] += [_check_range, _as_stored]
     for scheme in ("https://", "http://"):
         session.mount(
             scheme,

@@ -16,7 +16,7 @@ from utils.errors import OutsideError
 @dataclass(frozen=True)
 class Blob:
     """What a container knows about one blob. Time is UTC. `metadata` may be absent in listings,
-    `md5` where the service has none.
+    `md5` where the service has none. `withheld`: why it cannot be read now, "" when it can.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Blob:
     last_modified: datetime
     md5: bytes | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    withheld: str = ""
 
 
 class Missing(OutsideError):
@@ -43,7 +44,7 @@ class Conflict(Exception):
 
 class Container(Protocol):
     """A set of named blobs. Every method raises OutsideError when storage, network or disk fails,
-    InputError for a name it refuses.
+    Unreadable when only this blob cannot be read now, InputError for a name it refuses.
     """
 
     name: str

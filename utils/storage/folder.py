@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import shutil
+import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from utils.errors import OutsideError
+from utils.errors import OutsideError, Unreadable
 from utils.files import local_path, refused, write_beside, write_text
 from utils.storage.container import Blob, Conflict, Damaged, Missing
 
@@ -40,11 +42,17 @@ class FolderContainer:
         names = []
         _collect(self._folder / start, start + "/" if start else "", prefix, frozenset(), names)
         names.sort()
+        shut: set[str] = set()
         for name in names:
             try:
                 yield self._describe(name, self._folder / name)
             except FileNotFoundError:
-                continue  # removed since, or a broken link
+                continue  # removed since
+            except PermissionError as error:  # files may be listed there, and not looked at
+                folder = name.rpartition("/")[0]
+                if folder not in shut:
+                    _warn(self._folder / folder, error)
+                shut.add(folder)
 
     def info(self, name: str) -> Blob:
         path = self._existing(name)
@@ -58,13 +66,18 @@ class FolderContainer:
                 data, status = file.read(), os.fstat(file.fileno())
         except FileNotFoundError:
             raise self._missing(name) from None
+        except OSError as error:
+            raise self._unreadable(name, error) from None
         return data, Blob(
             name, len(data), _etag(name, status, data), _utc(status), metadata=self._metadata(name)
         )
 
     def read_head(self, name: str, length: int) -> bytes:
-        with self._existing(name).open("rb") as file:
-            return file.read(length)
+        try:
+            with self._existing(name).open("rb") as file:
+                return file.read(length)
+        except OSError as error:
+            raise self._unreadable(name, error) from None
 
     def fetch(self, name: str, target: Path, durable: bool = True) -> Blob:
         path = self._existing(name)
@@ -115,12 +128,22 @@ class FolderContainer:
 
     def _existing(self, name: str) -> Path:
         path = local_path(self._folder, name)
-        if not path.is_file():
-            raise self._missing(name)
-        return path
+        try:
+            if stat.S_ISREG(path.stat().st_mode):
+                return path
+        except PermissionError as error:
+            raise self._unreadable(name, error) from None
+        except OSError:  # a link to itself, a folder that is a file
+            pass
+        raise self._missing(name)
 
     def _missing(self, name: str) -> Missing:
         return Missing(f"{self.address}: there is no {name}")
+
+    def _unreadable(self, name: str, error: OSError) -> Unreadable:
+        return Unreadable(
+            f"{self.address}: {name} cannot be read on this machine now ({error.strerror or error})"
+        )
 
     def _describe(self, name: str, path: Path) -> Blob:
         status = path.stat()
@@ -164,13 +187,19 @@ def _collect(folder: Path, above: str, prefix: str, ancestors: frozenset, names:
         entries = list(os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:
+        if not above:
+            raise
+        _warn(folder, error)
+        return
     if (status.st_dev, status.st_ino) in ancestors:
         return
     for entry in entries:
         name = above + entry.name
         if name == _INTERNAL or not (name.startswith(prefix) or prefix.startswith(name + "/")):
             continue
-        if entry.is_dir():
+        kind = _kind(entry)
+        if kind == "folder":
             _collect(
                 Path(entry.path),
                 name + "/",
@@ -178,8 +207,26 @@ def _collect(folder: Path, above: str, prefix: str, ancestors: frozenset, names:
                 ancestors | {(status.st_dev, status.st_ino)},
                 names,
             )
-        else:
+        elif kind == "file":
             names.append(name)
+
+
+def _kind(entry: os.DirEntry) -> str:
+    """ "file", "folder", or "" for what is neither: pipes, devices, links that lead nowhere."""
+    try:
+        return "folder" if entry.is_dir() else "file" if entry.is_file() else ""
+    except PermissionError:
+        return "file"  # whoever looks at it says so
+    except OSError:  # a link to itself
+        return ""
+
+
+def _warn(folder: Path, error: OSError) -> None:
+    print(
+        f"warning: {folder} cannot be read on this machine ({error.strerror or error}); what is in"
+        " it is left out",
+        file=sys.stderr,
+    )
 
 
 def _is_document(name: str) -> bool:

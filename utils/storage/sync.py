@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from utils.errors import InputError, OutsideError
+from utils.errors import InputError, OutsideError, Unreadable
 from utils.files import local_path, refused, write_bytes, write_text
 from utils.parallel import as_they_come
 from utils.reserved import FORMULA
@@ -90,6 +90,8 @@ def list_images(
             in_folders += 1
         elif reason := refused(blob.name):
             bad.append((blob.name, reason))
+        elif blob.withheld:
+            bad.append((blob.name, blob.withheld))
         else:
             blobs.append(blob)
     if not blobs:
@@ -241,7 +243,7 @@ def _fault(error: BaseException | None) -> str | None:
         return None
     if isinstance(error, Missing):
         return "gone from the container meanwhile"
-    if isinstance(error, Damaged):
+    if isinstance(error, (Damaged, Unreadable)):
         return str(error)
     if isinstance(error, OSError) and error.errno in _NAME_IMPOSSIBLE:
         return f"this disk cannot hold a file of that name ({error.strerror})"
