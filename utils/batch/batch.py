@@ -35,8 +35,8 @@ PIECE = re.compile(r"\.[0-9a-f]{16}\.part")  # what files.write_beside has not f
 class Item:
     """An image of the batch. `boxes`: those handed out (of labelled images all, also those that
     VoTT cannot show), None when not known. ETag, bytes and pixels (of the file as handed out) are
-    known once it is fetched. `sent`: every version whose upload was begun (boxes with the class as
-    tag), `uploaded`: the digest of the one that arrived last.
+    known once it is fetched. `uploaded`: the digest of the version that arrived last; `sent`: that
+    version, and those whose upload was begun since (boxes with the class as tag).
     """
 
     blob: str
@@ -50,6 +50,16 @@ class Item:
 
 
 @dataclass
+class Sending:
+    """An upload that was begun: the `commit` that makes it part of the labels, and the digest of
+    each image in it, by blob name.
+    """
+
+    commit: str
+    digests: dict[str, str]
+
+
+@dataclass
 class Batch:
     """`images`: {"Images/local name": Item}. `tags`: {tag in VoTT: class}. `wanted`: how many
     images were asked for.
@@ -60,7 +70,8 @@ class Batch:
     been recorded by then. `of_project`: State.project of the labels that it is reserved in, "" when
     not known. `discarded`: its images were given back, and what was drawn is not wanted.
     `tool`: the annotation tool it was made for; `files`: what that tool was given, {path: SHA-256};
-    `leftovers`: files of annotation tools that lay there before, likewise.
+    `leftovers`: files of annotation tools that lay there before, likewise. `sending`: an upload of
+    which nobody knows yet whether it arrived.
     """
 
     place: Path
@@ -77,6 +88,7 @@ class Batch:
     tool: str = "vott"
     files: dict[str, str] = field(default_factory=dict)
     leftovers: dict[str, str] = field(default_factory=dict)
+    sending: Sending | None = None
     tags: dict[str, str] = field(default_factory=dict)
     images: dict[str, Item] = field(default_factory=dict)
 
@@ -198,6 +210,7 @@ class Batch:
         members = {
             name: value for name, value in vars(self).items() if name not in ("place", "images")
         }
+        members["sending"] = self.sending and vars(self.sending)
         images = {}
         for local, item in self.images.items():
             folder, filename = split_name(item.blob)
@@ -253,7 +266,9 @@ def read_batch(place: Path) -> Batch | None:
         images = {local: _item(member) for local, member in document.pop("images").items()}
         if outside := [local for local in images if refused(local) or local.count("/") != 1]:
             raise ValueError(f"image {outside[0]} lies outside its folder")
-        batch = Batch(place, images=images, **document)
+        if sending := document.pop("sending", None):
+            sending = Sending(**sending)
+        batch = Batch(place, images=images, sending=sending, **document)
         if outside := [name for name in batch.files if refused(name)]:
             raise ValueError(f"file {outside[0]} lies outside its folder")
         if batch.tool not in TOOLS:

@@ -1,12 +1,13 @@
 """Between the boxes of a batch and the rows of the label container's tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from utils.batch.batch import Batch, Item
 from utils.formats.sheets import Box
 from utils.labels import tables
+from utils.labels.assignments import row_digests
 from utils.reserved import NULL
 
 
@@ -72,20 +73,30 @@ def note_sent(items: Sequence[Item], rows: pd.DataFrame) -> None:
 
     for item in items:
         version = [box for box in versions[item.blob] if box.tag != NULL]
-        if version not in item.sent:
-            item.sent.append(version)
+        item.sent = [*(other for other in item.sent if other != version), version]
 
 
 def sent_rows(items: Sequence[Item]) -> Iterator[pd.DataFrame]:
-    """The versions that were sent, as rows of tagged: in each table at most one version of each
-    image.
+    """The versions that the labels may have from this batch, as rows of tagged: the one that
+    arrived last, and later ones. In each table at most one version of each image.
     """
-    most = max((len(item.sent) for item in items), default=0)
+    versions = [_since_arrival(item) for item in items]
+    most = max(map(len, versions), default=0)
     for number in range(most):
-        parts = []
-        for item in items:
-            if number < len(item.sent):
-                boxes = item.sent[number]
-                # the tags of what was sent are classes
-                parts.append(rows_of(item, boxes, {box.tag: box.tag for box in boxes}))
-        yield tables.concat("tagged", *parts)
+        yield tables.concat("tagged", *(rows[number] for rows in versions if number < len(rows)))
+
+
+def arrived(batch: Batch, history: Collection[str]) -> None:
+    """Take note of an upload that was cut off after its commit, which is in this history."""
+    if batch.sending and batch.sending.commit in history:
+        for item in batch.images.values():
+            item.uploaded = batch.sending.digests.get(item.blob, item.uploaded)
+        batch.sending = None
+
+
+def _since_arrival(item: Item) -> list[pd.DataFrame]:
+    """The rows of each version of an image that was sent, from the one on that arrived last."""
+    # the tags of what was sent are classes
+    versions = [rows_of(item, boxes, {box.tag: box.tag for box in boxes}) for boxes in item.sent]
+    digests = [row_digests(rows)[item.blob] for rows in versions]
+    return versions[digests.index(item.uploaded) :] if item.uploaded in digests else versions

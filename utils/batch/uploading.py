@@ -3,7 +3,7 @@ container, and what a person must know is said in lines.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from utils.batch.batch import MARKER, Batch, read_batch
+from utils.batch.batch import MARKER, Batch, Sending, read_batch
 from utils.batch.legacy import legacy_batch
 from utils.batch.modes import Mode, Words, mode_of
 from utils.batch.place import at_work
 from utils.batch.reading import Reviews, read_reviews
-from utils.batch.rows import note_sent, sent_rows
+from utils.batch.rows import arrived, note_sent, sent_rows
 from utils.config import Config
 from utils.errors import InputError
 from utils.formats.tools import TOOLS
 from utils.labels import review_queue, tables
 from utils.labels.assignments import Accepted, accept_upload, held_by, row_digests
 from utils.labels.class_changes import current_classes, old_names, updated_since
-from utils.labels.store import Change, LabelStore, State, open_labels
+from utils.labels.store import Change, LabelStore, State, new_commit_id, open_labels
 from utils.reserved import NULL
 from utils.storage.container import Container, Missing
 
@@ -154,34 +154,44 @@ def _under_present_names(rows: pd.DataFrame, state: State, batch: Batch) -> pd.D
 def _send(
     store: LabelStore, state: State, batch: Batch, reviews: Reviews, mode: Mode, keep: bool
 ) -> tuple[Accepted, State]:
-    """Commit the reviewed images. `keep`: note in batch.json what is sent, before and after, so
-    that it can be corrected later.
+    """Commit what was changed of the reviewed images since they were sent last. `keep`: note in
+    batch.json what is sent, before and after, so that it can be corrected later.
     """
     digests = row_digests(reviews.rows)
     items = [item for item in batch.images.values() if item.blob in digests]
     if not items:
         return Accepted(), state
 
-    note_sent(items, reviews.rows)
+    arrived(batch, state.document["history"])
     first = {item.blob for item in items if not item.uploaded}
-    settled = {item.blob for item in items if item.uploaded == digests[item.blob]}
     # until our first upload, rows are replaced that are still the ones handed out
-    ours = [*sent_rows(items), mode.own_rows(batch, first)]
+    handed_out = mode.own_rows(batch, first)
+    kept = {item.blob for item in items if item.uploaded == digests[item.blob]}
+    kept |= {blob for blob, digest in row_digests(handed_out).items() if digest == digests[blob]}
+    ours = [*sent_rows(items), handed_out]
+    note_sent(items, reviews.rows)
+    commit_id = new_commit_id()
 
     def change(state: State) -> Change:
         uploaded = _under_present_names(reviews.rows, state, batch)
         own = _own_digests(ours, state, batch)
-        corrected = _corrected(tables.only(store.table(state, "tagged"), settled), own)
+        # what this person did not change is not sent, unless nobody has labelled it at all
+        present = row_digests(tables.only(store.table(state, "tagged"), kept))
+        stands = {blob for blob, digest in present.items() if digest not in own.get(blob, ())}
         accepted = accept_upload(
             **{name: store.table(state, name) for name in _CHANGED},
-            uploaded=tables.without(uploaded, corrected),
+            uploaded=tables.without(uploaded, present),
             tagger=batch.tagger,
             now=datetime.now(UTC),
             own=own,
             reason=mode.words.reason,
         )
-        accepted = replace(accepted, unchanged=accepted.unchanged | corrected)
-        changed = {**accepted.tables, **mode.after_upload(state, batch, accepted, first)}
+        unchanged = accepted.unchanged | set(present)
+        looked_at = replace(
+            accepted, unchanged=unchanged - stands, conflicts=accepted.conflicts | stands
+        )
+        accepted = replace(accepted, unchanged=unchanged)
+        changed = {**accepted.tables, **mode.after_upload(state, batch, looked_at, first)}
         failed = store.table(state, "failed")
         if accepted.taken & tables.image_set(failed):  # it was not usable, and then it was
             changed["failed"] = tables.without(failed, accepted.taken)
@@ -191,20 +201,26 @@ def _send(
 
         def put_down() -> None:
             note_sent(items, uploaded)
+            batch.sending = Sending(commit_id, digests)
             if keep:
                 batch.write()
 
-        return Change(changed, note=(accepted, corrected), before_write=put_down)
+        return Change(changed, note=(accepted, stands), before_write=put_down)
 
-    state, (accepted, corrected) = store.commit(change, what="uploading reviewed images")
-    note_sent(items, _under_present_names(reviews.rows, state, batch))
+    state, (accepted, stands) = store.commit(
+        change, what="uploading reviewed images", commit_id=commit_id
+    )
     for item in items:
-        item.uploaded = digests[item.blob]
+        item.uploaded, item.sent = digests[item.blob], []
+    note_sent(items, reviews.rows)
+    note_sent(items, _under_present_names(reviews.rows, state, batch))
+    batch.sending = None
     if keep:
         batch.write()
     reviews.notes += [
-        f"{blob}: uploaded before, and changed by somebody else since; that stands"
-        for blob in sorted(corrected)
+        f"{blob}: {'not changed by you' if blob in first else 'uploaded before'}, and changed by"
+        " somebody else since; that stands"
+        for blob in sorted(stands)
     ]
     return accepted, state
 
@@ -270,14 +286,6 @@ def _own_digests(ours: Iterable[pd.DataFrame], state: State, batch: Batch) -> di
             for blob, digest in row_digests(version).items():
                 own.setdefault(blob, set()).add(digest)
     return own
-
-
-def _corrected(settled: pd.DataFrame, own: Mapping[str, set[str]]) -> set[str]:
-    """Of images that arrived as they are here (`settled`: their rows in tagged), those that
-    somebody else has changed since.
-    """
-    present = row_digests(settled)
-    return {blob for blob, digest in present.items() if digest not in own.get(blob, ())}
 
 
 def _report(
