@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import pytest
 from helpers_batch import THREE, Project, region
 
 
@@ -125,3 +126,77 @@ def test_when_all_photos_are_gone_none_is_taken_for_empty_or_unusable(folder_sto
     said = project.run("upload", code=1)
     assert said.count("the photos of this folder are gone, so it is not taken for empty") == 3
     assert project.boxes() == [] and len(project.names("tagging")) == 3
+
+
+DOUBLED = {
+    "a key of frames": '{"frames": {"a__0.jpg": %s, "a__0.jpg": %s}}',
+    "the frames": '{"frames": {"a__0.jpg": %s}, "frames": {"a__0.jpg": %s}}',
+    "upper and lower case": '{"frames": {"a__0.jpg": %s, "A__0.JPG": %s}}',
+    "a path of another machine": '{"frames": {"C:\\\\\\\\a\\\\\\\\a__0.jpg": %s, "a__0.jpg": %s}}',
+    "a path and its name in other case": '{"frames": {"/mnt/A__0.jpg": %s, "a__0.JPG": %s}}',
+}
+
+
+@pytest.mark.parametrize("content", DOUBLED.values(), ids=DOUBLED)
+def test_an_image_that_is_there_twice_is_a_fault_of_it_and_of_no_other(
+    content, folder_store, tmp_path
+):
+    project = Project(folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL")
+    project.run("download", 2)
+    seal, bird = (
+        json.dumps([region(tag, left, left + 40, 20, 80)])
+        for tag, left in (("seal", 20), ("bird", 90))
+    )
+    visited = '"visitedFrames": ["a__0.jpg", "a__1.jpg"]'
+    text = content % (seal, bird)
+    (project.place / "Images.json").write_text(f"{text[:-1]}, {visited}}}", encoding="utf-8")
+    said = project.run("upload")
+    assert "a__0.jpg: it has two keys, with different boxes; the image stays" in said
+    assert project.boxes() == ["a/1.jpg NULL 0 0 0 0"] and project.names("tagging") == ["a/0.jpg"]
+
+    text = content % (seal, seal)  # no word is lost
+    (project.place / "Images.json").write_text(f"{text[:-1]}, {visited}}}", encoding="utf-8")
+    project.run("upload")
+    assert project.boxes() == ["a/0.jpg seal 0.1 0.3 0.2 0.8", "a/1.jpg NULL 0 0 0 0"]
+
+
+def test_a_box_with_two_corners_of_one_name_is_a_fault_of_its_image(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL")
+    project.run("download", 2)
+    box = json.dumps(region("seal", 20, 100, 20, 80)).replace('"x1": 20', '"x1": 20, "x1": 90')
+    (project.place / "Images.json").write_text(
+        f'{{"frames": {{"a__0.jpg": [{box}]}}, "visitedFrames": ["a__0.jpg", "a__1.jpg"]}}'
+    )
+    assert "a__0.jpg: box 1 has two values of one kind; the image stays" in project.run("upload")
+    assert project.names("tagged") == ["a/1.jpg"] and project.names("tagging") == ["a/0.jpg"]
+
+
+def test_two_lists_of_what_was_seen_are_a_fault_of_the_file(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL")
+    project.run("download", 2)
+    (project.place / "Images.json").write_text(
+        '{"frames": {}, "visitedFrames": ["a__0.jpg"], "visitedFrames": ["a__1.jpg"]}'
+    )
+    assert '"visitedFrames" twice, with different images; its 2 images' in project.run(
+        "upload", code=1
+    )
+    assert project.names("tagged") == []
+
+
+def test_a_labelme_file_with_two_lists_of_shapes_is_a_fault_of_its_image(folder_store, tmp_path):
+    project = Project(
+        folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL", annotation_tool="labelme"
+    )
+    project.run("download", 2)
+    shape = '{"label": "%s", "points": [[20, 20], [100, 80]], "shape_type": "rectangle"}'
+    sides = '"imageWidth": 200, "imageHeight": 100, "version": "5.5.0", "flags": {}'
+    both = f'"shapes": [{shape % "seal"}], "shapes": [{shape % "bird"}]'
+    for number, shapes in ((0, both), (1, f'"shapes": [{shape % "seal"}]')):
+        name = f"a__{number}"
+        (project.place / "Images" / f"{name}.json").write_text(
+            f'{{"imagePath": "{name}.jpg", {shapes}, {sides}}}'
+        )
+    said = project.run("upload")
+    assert "a__0.json: 'shapes' stands there twice in one place" in said
+    assert project.boxes() == ["a/1.jpg seal 0.1 0.5 0.2 0.8"]
+    assert project.names("tagging") == ["a/0.jpg"]

@@ -400,3 +400,26 @@ def test_the_size_of_a_sideways_picture_tells_that_its_boxes_are_upright(project
     path = written(tmp_path, "1.jpg,gull,0,0.25,0,0.5,200,100,a", "1.jpg,NULL,,,,,100,200,b")
     assert take_in(path, project.config) == 0
     assert "a/1.jpg gull 0 0.25 0 0.5" in project.rows() and "b/1.jpg" in project.names("tagged")
+
+
+@pytest.mark.parametrize("in_container", [False, True], ids=["here", "in the container"])
+def test_a_file_of_labels_is_one_whatever_it_is_called(project, tmp_path, in_container):
+    rows = labels("a/1.jpg gull 0 1 0 1\na/2.jpg NULL")
+    data = tables.to_csv("tagged", rows, True)
+    if in_container:
+        project.labels.container.write("tagging_bob.csv", data)
+        given = "tagging_bob.csv"
+    else:
+        given = tmp_path / "tagging_bob.csv"
+        given.write_bytes(data)
+    said = done("tag/import_labels.py", given, project.config).splitlines()[-1]
+    assert said.startswith("2 images, 1 boxes, 0 known before, 0 left out → tagged_")
+    assert "a/1.jpg gull 0 1 0 1" in project.rows()
+
+
+def test_reservations_are_such_whatever_their_file_is_called(project, tmp_path):
+    rows = labels("a/1.jpg bird 0 1 0 1 1 1 carl 2026-01-01T00:00:00Z", "tagging")
+    (tmp_path / "labels.csv").write_bytes(tables.to_csv("tagging", rows, True))
+    before = project.rows()
+    done("tag/import_labels.py", tmp_path / "labels.csv", project.config)
+    assert project.rows() == before and "a/1.jpg" in project.names("tagging")

@@ -9,6 +9,7 @@ from utils.batch.reading import listed_now
 from utils.files import folded
 from utils.formats.vott import BadVott, read_project
 from utils.labels import tables
+from utils.labels.assignments import held_by_others
 
 
 def legacy_batch(
@@ -18,10 +19,13 @@ def legacy_batch(
     that cannot be told.
 
     Its VoTT files name images by file name only: each must be the only one of that name in tagging
-    (or tagged), if need be in a folder whose last part is the VoTT file's name. Where these tables
-    have no size of an image, `images` says it. None when there is no VoTT file.
+    (or tagged), if need be in a folder whose last part is the VoTT file's name, and out to nobody
+    else. Where these tables have no size of an image, `images` says it. None when there is no VoTT
+    file.
     """
     batch, faults = Batch(place, tagger, "", 0, fetched=True), []
+    others = held_by_others(tagging, tagger)
+    keys: dict[str, list[str]] = {}  # of each image
     paths = sorted(path for path in place.glob("*.json") if path.is_file())
     candidates = [_by_filename(frame) for frame in (tagging, tagged)]
     sizes = {
@@ -45,10 +49,23 @@ def legacy_batch(
                     f"{path}: {name}: {'several images' if any(named) else 'no image'} of that name"
                     " handed out; left out"
                 )
+            elif item.blob in others:
+                faults.append(
+                    f"{path}: {name}: {item.blob} is out to {others[item.blob]}; left out"
+                )
             else:
+                keys.setdefault(item.blob, []).append(f"{path.stem}/{name}")
                 if not (item.width and item.height):
                     item.width, item.height = sizes.get(item.blob, (0, 0))
                 batch.images[f"{path.stem}/{name}"] = item
+    for blob, names in keys.items():
+        if len(names) > 1:
+            faults.append(
+                f"{place}: {' and '.join(names)} are both {blob}; it is left out. Keep the one that"
+                " is right"
+            )
+            for name in names:
+                del batch.images[name]
     return (batch if paths else None), faults
 
 

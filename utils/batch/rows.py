@@ -61,8 +61,8 @@ def handed_out_rows(batch: Batch) -> pd.DataFrame:
 
 
 def note_sent(items: Sequence[Item], rows: pd.DataFrame) -> None:
-    """Add the boxes that these rows (columns of tagged) have for each of the images to the versions
-    of it that were sent.
+    """Add the boxes of these rows (columns of tagged) to the versions of their images that were
+    sent.
     """
     columns = rows[["class", "xmin", "xmax", "ymin", "ymax"]]
     versions: dict[str, list[Box]] = {}
@@ -72,6 +72,8 @@ def note_sent(items: Sequence[Item], rows: pd.DataFrame) -> None:
         versions.setdefault(blob, []).append(Box(*box))
 
     for item in items:
+        if item.blob not in versions:
+            continue
         version = [box for box in versions[item.blob] if box.tag != NULL]
         item.sent = [*(other for other in item.sent if other != version), version]
 

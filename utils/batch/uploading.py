@@ -21,7 +21,13 @@ from utils.config import Config
 from utils.errors import InputError
 from utils.formats.tools import TOOLS
 from utils.labels import review_queue, tables
-from utils.labels.assignments import Accepted, accept_upload, held_by, row_digests
+from utils.labels.assignments import (
+    Accepted,
+    accept_upload,
+    held_by,
+    held_by_others,
+    row_digests,
+)
 from utils.labels.class_changes import current_classes, old_names, updated_since
 from utils.labels.store import Change, LabelStore, State, new_commit_id, open_labels
 from utils.reserved import NULL
@@ -174,6 +180,11 @@ def _send(
 
     def change(state: State) -> Change:
         uploaded = _under_present_names(reviews.rows, state, batch)
+        others: dict[str, str] = {}
+        if not keep:  # no batch.json says to whom these images were handed out
+            others = held_by_others(store.table(state, "tagging"), batch.tagger)
+        others = {blob: others[blob] for blob in tables.image_set(uploaded) & others.keys()}
+        uploaded = tables.without(uploaded, others)
         own = _own_digests(ours, state, batch)
         # what this person did not change is not sent, unless nobody has labelled it at all
         present = row_digests(tables.only(store.table(state, "tagged"), kept))
@@ -205,9 +216,9 @@ def _send(
             if keep:
                 batch.write()
 
-        return Change(changed, note=(accepted, stands), before_write=put_down)
+        return Change(changed, note=(accepted, stands, others), before_write=put_down)
 
-    state, (accepted, stands) = store.commit(
+    state, (accepted, stands, others) = store.commit(
         change, what="uploading reviewed images", commit_id=commit_id
     )
     for item in items:
@@ -221,6 +232,9 @@ def _send(
         f"{blob}: {'not changed by you' if blob in first else 'uploaded before'}, and changed by"
         " somebody else since; that stands"
         for blob in sorted(stands)
+    ]
+    reviews.faults += [
+        f"{blob} is out to {name}; left out" for blob, name in sorted(others.items())
     ]
     return accepted, state
 

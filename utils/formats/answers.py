@@ -120,6 +120,8 @@ def _take(
         if _is_broken(file):
             answers.notes.append(f"{file.path}: cut short or damaged; left out")
         return
+    if reader is not TOOLS["vott"]:  # it tells which image that concerns
+        file.refuse_doubled()
     reading = reader.read(file, batch)
     if reading.others:
         answers.notes.append(f"{file.path}: {reading.others} images of other batches; left out")

@@ -6,12 +6,12 @@ otherwise. A label of a whole image (camera traps) says what is there and not wh
 of it the image is left out, unless the label says that nothing is there.
 """
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
 
 from utils.errors import InputError
+from utils.formats import returned
 from utils.formats.pictures import Picture
 
 WANTED = "expected COCO detection labels: an object with the lists images, annotations, categories"
@@ -91,11 +91,16 @@ def _picture(name: str, annotations: list[dict], names: dict) -> Picture:
 def read_json(path: Path) -> dict:
     """The object in a JSON file, {} for anything else. Raises InputError."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        document, twice = returned.read_json(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {WANTED}") from None
     except ValueError as error:
         raise InputError(f"{path}: not readable JSON ({error}); {WANTED}") from None
+    if twice:
+        raise InputError(
+            f"{path}: {twice[0]!r} stands there twice in one place, and one would be lost; correct"
+            " it"
+        )
     return document if isinstance(document, dict) else {}
 
 

@@ -21,6 +21,7 @@ def pictures(folder: Path, bad: list[str]) -> Iterator[Picture]:
             bad.append(f"{below.as_posix()}: not readable as JSON")
         elif labelme.recognises(file):
             try:
+                file.refuse_doubled()
                 yield labelme.picture(file, below.parent.as_posix())
             except BadFile as error:
                 bad.append(f"{below.as_posix()}: {error}")

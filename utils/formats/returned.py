@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +22,30 @@ class BadFile(ValueError):
     """Nothing in the file can be used; the message says what is wrong with it."""
 
 
+class Doubled(dict):
+    """An object of a JSON file in which a key stands twice; `pairs`: all that stands in it."""
+
+    def __init__(self, pairs: list[tuple[str, object]]):
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
+def read_json(data: bytes) -> tuple[object, list[str]]:
+    """A JSON file, and the keys that stand twice in one of its objects; such an object is Doubled.
+    Raises ValueError or RecursionError for anything else.
+    """
+    twice: list[str] = []
+
+    def members(pairs: list[tuple[str, object]]) -> dict:
+        found = dict(pairs)
+        if len(found) == len(pairs):
+            return found
+        twice.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        return Doubled(pairs)
+
+    return json.loads(data.decode("utf-8-sig"), object_pairs_hook=members), twice
+
+
 @dataclass(frozen=True)
 class File:
     """A file that may be a person's work. path: for messages; `folder`: the image folder of the
@@ -34,12 +59,21 @@ class File:
     beside: tuple[str, ...] | None = None
 
     @cached_property
+    def _read(self) -> tuple[object, list[str]]:
+        try:
+            return read_json(self.data)
+        except (ValueError, RecursionError):
+            return None, []
+
+    @property
     def json(self) -> object:
         """The file as JSON; None when it is none."""
-        try:
-            return json.loads(self.data.decode("utf-8-sig"))
-        except (ValueError, RecursionError):
-            return None
+        return self._read[0]
+
+    def refuse_doubled(self) -> None:
+        """Raises BadFile when a key stands twice in one object of the file."""
+        if twice := self._read[1]:
+            raise BadFile(f"{twice[0]!r} stands there twice in one place, and one would be lost")
 
     @cached_property
     def xml(self) -> ElementTree.Element | None:

@@ -3,7 +3,7 @@
 What its rows mean is decided in importing.py.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,8 +100,12 @@ def _read(labels: LabelStore, state: State, request: Request) -> _Source:
         source = _Source(request.file, "tagged", False, found.rows, found.notes)
     else:
         name, content, in_container = _find(labels, request.file)
-        kind = "tagging" if Path(name).name.startswith("tagging_") else "tagged"
-        source = _Source(name, kind, in_container, read_rows(kind, content, name))
+        rows = read_rows("tagged", content, name)
+        if _are_reservations(rows.columns, Path(name).name):
+            rows = read_rows("tagging", content, name)
+            source = _Source(name, "tagging", in_container, rows)
+        else:
+            source = _Source(name, "tagged", in_container, rows)
 
     if source.kind == "tagged" and "box_confidence" in source.rows.columns:
         raise InputError(
@@ -109,6 +113,14 @@ def _read(labels: LabelStore, state: State, request: Request) -> _Source:
             f" nobody has looked at; labels have {','.join(tables.COLUMNS['tagged'])}"
         )
     return source
+
+
+def _are_reservations(columns: Collection[str], filename: str) -> bool:
+    """Does a CSV of these columns say what is handed out? One of labels does not, whatever it is
+    called; that of the earlier generation has predictions, and only its name says what for.
+    """
+    named_so = filename.startswith("tagging_") and "box_confidence" in columns
+    return "reserved_at" in columns or named_so
 
 
 def _is_data_set(given: str) -> bool:

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from utils.formats.returned import BadFile
+from utils.formats.returned import BadFile, Doubled, read_json
 from utils.formats.sheets import Box, Sheet, fit_all, fractions, same_boxes
 
 LISTED = (".jpg", ".jpeg", ".png", ".gif")  # what VoTT shows of a folder
@@ -127,13 +127,13 @@ def read_project(data: bytes, *listings: Iterable[str]) -> Project:
     frame's fault or note.
     """
     try:
-        document = json.loads(data.decode("utf-8-sig"))
+        document, _ = read_json(data)
     except (ValueError, RecursionError) as error:
         raise BadVott(f"it is not JSON ({' '.join(str(error).split())[:120]})") from None
-    frames = document.get("frames") if isinstance(document, dict) else None
-    if not isinstance(frames, dict):
-        raise BadVott('it has no "frames", which every VoTT 1.x file has')
+    frames = _frames(document)
     visited = document.get("visitedFrames")
+    if any(other != visited for other in _all(document, "visitedFrames")):
+        raise BadVott('it has "visitedFrames" twice, with different images')
     visited = (
         [str(key) for key in visited if isinstance(key, (str, int))]
         if isinstance(visited, list)
@@ -147,6 +147,27 @@ def read_project(data: bytes, *listings: Iterable[str]) -> Project:
         )
     regions, seen = readings[0]
     return Project({name: _frame(boxes) for name, boxes in regions.items()}, frozenset(seen))
+
+
+def _frames(document: object) -> dict[str, object]:
+    """What the file says of each key, `_TWICE` where it says different things. Raises BadVott."""
+    found: dict[str, object] = {}
+    members = _all(document, "frames") if isinstance(document, dict) else []
+    if not members or not all(isinstance(frames, dict) for frames in members):
+        raise BadVott('it has no "frames", which every VoTT 1.x file has')
+    for frames in members:
+        for key, regions in _pairs(frames):
+            found[key] = regions if _alike(found.get(key, regions), regions) else _TWICE
+    return found
+
+
+def _pairs(members: dict) -> Iterable[tuple[str, object]]:
+    return members.pairs if isinstance(members, Doubled) else members.items()
+
+
+def _all(members: dict, key: str) -> list[object]:
+    """Everything that stands under this key."""
+    return [value for name, value in _pairs(members) if name == key]
 
 
 def drawable(boxes: Iterable[Box], width: int, height: int) -> tuple[Box, ...]:
@@ -291,6 +312,8 @@ def _frame(regions) -> Frame:
             continue
         if not isinstance(region, dict):
             return Frame(fault=f"box {place} is not a VoTT region")
+        if isinstance(region, Doubled):
+            return Frame(fault=f"box {place} has two values of one kind")
         if fault := _wrong_shape(region):
             return Frame(fault=f"box {place} {fault}")
         try:

@@ -21,6 +21,8 @@ from utils.labels.tables import blob_names, concat, image_set, only, without
 from utils.reserved import NULL
 from utils.times import moment, utc_text
 
+HOLDER_OF = "holder of "  # and the name of another tool's file: it does not say who holds an image
+
 
 def expired(tagging: pd.DataFrame, hours: float, now: datetime) -> set[str]:
     """Images whose reservation is older than `hours`, or carries no readable time (nobody could
@@ -38,6 +40,15 @@ def expired(tagging: pd.DataFrame, hours: float, now: datetime) -> set[str]:
 def held_by(tagging: pd.DataFrame, tagger: str) -> set[str]:
     """Images reserved for this tagger, however long ago."""
     return image_set(tagging[tagging["tagger"] == tagger])
+
+
+def held_by_others(tagging: pd.DataFrame, tagger: str) -> dict[str, str]:
+    """{image: whose it is} of the images that are reserved for somebody else who is known by name.
+    After a take-over, and from files of other tools, it is not known who holds an image.
+    """
+    known = ~tagging["tagger"].isin(["", tagger]) & ~tagging["tagger"].str.startswith(HOLDER_OF)
+    others = tagging[known.to_numpy(bool)]
+    return dict(zip(blob_names(others), others["tagger"], strict=True))
 
 
 def free_rows(

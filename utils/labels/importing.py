@@ -117,7 +117,9 @@ def take_reservations(labels: LabelStore, state: State, given: Rows, name: str) 
     tagging = at["tagging"]
     for tagger in sorted({holder[image] for image in taken}):
         held = {image for image in taken if holder[image] == tagger}
-        tagging = assignments.reserve(tagging, free, held, tagger or f"holder of {name}", now)
+        tagging = assignments.reserve(
+            tagging, free, held, tagger or f"{assignments.HOLDER_OF}{name}", now
+        )
     return Taken(
         {"tagging": tagging} if taken else {},
         frozenset(taken),
