@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     from utils.labels.store import open_labels
 
     _, labels = open_labels(config)
-    labels.read(report_foreign=True)
+    labels.read_project()
     tagger = config.tagger_name if options.tagger is None else options.tagger
     given, lines = give_back(labels, Wanted(tagger, frozenset(options.images), options.older_than))
     for line in lines:

@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
 
     asked = parse_change(options.rename, options.merge, options.drop)
     _, labels = open_labels(config)
-    labels.read(report_foreign=True)
+    labels.read_project()
     for line in change_classes(labels, config.classes, asked, options.review):
         print(line)
     return 0

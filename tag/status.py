@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from utils.arguments import Parser
 from utils.config import load_config
-from utils.errors import InputError, run_program
+from utils.errors import run_program
 
 
 def main(argv: list[str]) -> int:
@@ -42,12 +42,7 @@ def main(argv: list[str]) -> int:
     from utils.overview.upkeep import check, prune
 
     _, labels = open_labels(config)
-    state = labels.read(report_foreign=True)
-    if state.etag is None:
-        raise InputError(
-            f"{labels.container.address}: no project there yet; "
-            "run train/active_learning_initialize.sh CONFIG on the training machine first"
-        )
+    state = labels.read_project()
     if options.check or options.repair:
         checked = check(labels, state, repair=options.repair)
         show(checked.document(), "\n".join(checked.lines()), options.json)
