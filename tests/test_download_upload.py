@@ -3,6 +3,7 @@ and on Azurite.
 """
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -474,3 +475,20 @@ def test_the_vott_file_of_an_image_folder_called_batch_is_not_our_marker(tmp_pat
         "Images/1.jpg": "1.jpg",
         "Batch_3/1.jpg": "Batch/1.jpg",
     }
+
+
+@pytest.mark.parametrize("where", ["images", "images/a/Tag", "labels/Tag", "linked/Tag"])
+def test_a_place_in_a_container_is_refused(folder_store, tmp_path, where):
+    place = tmp_path / "store" / where
+    os.symlink(tmp_path / "store" / "images", tmp_path / "store" / "linked")
+    (tmp_path / "store" / "images" / "a").mkdir()
+    project = Project(folder_store, tmp_path, THREE, tagging_location=place)
+    for blob in list(folder_store.images.list()):
+        if where == "images":
+            folder_store.images.delete(blob.name)
+    before = [blob.name for blob in folder_store.images.list()]
+    said = project.run("download", 2, code=2)
+    if where != "images":
+        assert "it lies in the container" in said and "name a folder elsewhere" in said
+    assert [blob.name for blob in folder_store.images.list()] == before
+    assert project.names("tagging") == []
