@@ -7,6 +7,7 @@ import _repo_root  # noqa: F401  I001
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -47,7 +48,7 @@ def main(argv: list[str]) -> int:
     _, labels = open_labels(config)
     labels.read_project()
     for line in change_classes(labels, config.classes, asked, options.review):
-        print(line)
+        say(line)
     return 0
 
 

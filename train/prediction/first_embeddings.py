@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from train.network.quiet import silence
 from train.network.weights_digest import weights_digest
@@ -26,9 +25,11 @@ from utils.labels import tables
 from utils.labels.store import Change, LabelStore, State
 from utils.labels.tables import blob_names
 from utils.parallel import in_order
+from utils.progress import progress_bar
 from utils.selection.embeddings import Embeddings, published_embeddings
 from utils.storage.container import Container
 from utils.storage.sync import image_path
+from utils.terminal import say
 
 HASHES = "pictures"  # instead of a model's digest
 SIDES = (192, 256)  # shorter and longer side of what the backbone sees, in pixels
@@ -126,7 +127,7 @@ def _publish_hashes(
     with (
         EmbeddingFile(config.data_dir / FILE, HASHES, present) as file,
         ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool,
-        tqdm(None, "compare", len(missing), unit=" images", disable=None) as progress,
+        progress_bar(None, "compare", len(missing), unit=" images") as progress,
     ):
         for blob, vector in in_order(pool, load, missing, ahead=_AT_ONCE):
             progress.update()
@@ -166,11 +167,10 @@ def _publish_pretrained(
     ):
         unseen = [blob for blob, etag in wanted.items() if journal.done.get(blob) != etag]
         if unseen:
-            print(
+            say(
                 f"{len(unseen)} images are shown to the backbone of {start.said}, so that the first"
                 " batches differ; they can be handed out already, and without this if you stop"
-                " here",
-                flush=True,
+                " here"
             )
             backbone = (config.model_name, canvas, start)
             _look_at(config, container, backbone, state.greys, unseen, etags, journal)
@@ -215,9 +215,7 @@ def _look_at(
         largest_side=max(SIDES),
         greys=greys,
     )
-    for blob, outcome in tqdm(
-        outcomes, total=len(blobs), desc="describe", unit=" images", disable=None
-    ):
+    for blob, outcome in progress_bar(outcomes, "describe", len(blobs), unit=" images"):
         if isinstance(outcome, (Detections, BadImage)):
             journal.add(blob, etags[blob], outcome)
 

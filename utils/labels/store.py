@@ -10,7 +10,6 @@ effects of its own.
 
 import hashlib
 import json
-import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -30,9 +29,10 @@ from tenacity import (
 )
 
 from utils.errors import InputError, OutsideError
-from utils.files import sha256_of, write_bytes, write_text
+from utils.files import local_path, sha256_of, write_bytes, write_text
 from utils.images.greys import Greys
 from utils.labels import assignments, tables
+from utils.labels.document import FORMAT, STATE, read_document
 from utils.labels.takeover import (
     FOUNDING,
     foreign_blobs,
@@ -40,22 +40,13 @@ from utils.labels.takeover import (
     refuse_lost_state,
     taken_over,
 )
+from utils.masking import masked, masked_in
+from utils.python_check import quoted
 from utils.storage.container import Conflict, Container, Missing
 from utils.storage.opening import open_containers
+from utils.terminal import say
 
-STATE = "label_state.json"
-FORMAT = 1
 HISTORY = 100
-_REQUIRED = {"format": int, "commit": str, "history": list, "tables": dict}
-_OPTIONAL = {
-    "live": dict,
-    "cycles": list,
-    "classes": dict,
-    "foreign": dict,
-    "predicted_by": dict,
-    "project": str,
-}
-_RESTORE = "restore it from the blob's history or a copy"
 
 
 @dataclass(frozen=True)
@@ -183,11 +174,11 @@ class LabelStore:
         if report_foreign:
             self._foreign = foreign_blobs(self.container, state.document)
             for blob in self._foreign["blobs"]:
-                print(
+                say(
                     f"warning: {blob} in {self.container.address} was written by another tool and"
-                    f" is not part of the labels; python tag/import_labels.py {blob} CONFIG takes"
-                    " it in",
-                    file=sys.stderr,
+                    f" is not part of the labels; python tag/import_labels.py {quoted(blob)} CONFIG"
+                    " takes it in",
+                    error=True,
                 )
         return state
 
@@ -300,7 +291,7 @@ class LabelStore:
             data, blob = self.container.read(STATE)
         except Missing:
             return None
-        return State(_document(data, f"{STATE} in {self.container.address}"), blob.etag)
+        return State(read_document(data, self._where), blob.etag)
 
     def _take_over(self) -> State:
         refuse_lost_state(self.container)
@@ -354,16 +345,17 @@ class LabelStore:
             **members,
             "project": state.project or commit_id,
             "commit": commit_id,
-            "by": self.by,
+            "by": masked(self.by),
             "at": assignments.utc_text(datetime.now(UTC)),
             "history": [*state.document["history"], commit_id][-HISTORY:],
             "tables": {**state.document["tables"], **new},
         }
         if change.cycle is not None:
-            document["cycles"] = [*state.cycles, _of(change.cycle, names)]
+            document["cycles"] = [*state.cycles, masked_in(_of(change.cycle, names))]
         if self._foreign and "foreign" not in members:
             document["foreign"] = self._foreign
         data = json.dumps(document, indent=1, ensure_ascii=False).encode()
+        read_document(data, f"what would be written as {self._where}")
         try:
             etag = self.container.write(STATE, data, if_etag=state.etag, new=state.etag is None)
         except OutsideError:  # not known whether it was written: the container says
@@ -387,6 +379,10 @@ class LabelStore:
                 self._write_cache(written[key], file.data)
         return written[key]
 
+    @property
+    def _where(self) -> str:
+        return f"{STATE} in {self.container.address}"
+
     @staticmethod
     def _holds(state: State, commit_id: str) -> bool:
         return commit_id in state.document["history"]
@@ -405,7 +401,7 @@ class LabelStore:
         path = self.container.path_of(blob)
         if path is not None:
             return path
-        path = self.cache / blob
+        path = local_path(self.cache, blob)
         if not (path.is_file() and path.stat().st_size == self.container.info(blob).size):
             self.container.fetch(blob, path)
         return path
@@ -433,7 +429,7 @@ class LabelStore:
 
     def _write_cache(self, blob: str, data: bytes) -> None:
         self.cache.mkdir(parents=True, exist_ok=True)
-        write_bytes(self.cache / blob, data)
+        write_bytes(local_path(self.cache, blob), data)
 
 
 def _of(value: dict | Callable[[dict[str, str]], dict], names: dict[str, str]) -> dict:
@@ -457,36 +453,6 @@ def _unlike(path: Path, written: dict[str, str]) -> str:
     if "sha256" in written and sha256_of(path) != written["sha256"]:
         return "its length is right, its content is not what was written there"
     return ""
-
-
-def _document(data: bytes, where: str) -> dict:
-    """label_state.json as a dict of which the members that we read have the right types. Raises
-    InputError.
-    """
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where} is damaged (not JSON: {error}); {_RESTORE}") from None
-    if not isinstance(document, dict):
-        raise InputError(f"{where} is damaged (not an object); {_RESTORE}")
-    if isinstance(document.get("format"), int) and document["format"] > FORMAT:
-        raise InputError(
-            f"{where} has format {document['format']}, this program knows {FORMAT}; update your"
-            " copy of the repository"
-        )
-    wrong = [name for name, kind in _REQUIRED.items() if not isinstance(document.get(name), kind)]
-    wrong += [
-        name
-        for name, kind in _OPTIONAL.items()
-        if not isinstance(document.get(name) or kind(), kind)
-    ]
-    if "tables" not in wrong and not all(
-        blob is None or isinstance(blob, str) for blob in document["tables"].values()
-    ):
-        wrong.append("tables")
-    if wrong:
-        raise InputError(f"{where} is damaged (bad {', '.join(wrong)}); {_RESTORE}")
-    return document
 
 
 def open_labels(config) -> tuple[Container, LabelStore]:

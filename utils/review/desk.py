@@ -11,6 +11,7 @@ from utils.errors import InputError, OutsideError
 from utils.formats import page
 from utils.review.opening import open_session
 from utils.review.session import Session
+from utils.terminal import say
 
 
 class Busy(Exception):
@@ -37,7 +38,7 @@ class Desk:
             except (InputError, OutsideError) as error:
                 return {"error": str(error)}
             for line in uploaded.lines:
-                print(line, flush=True)
+                say(line)
             return {"lines": uploaded.lines, "useful": uploaded.useful}
 
     def next_batch(self, count: int, discard: bool) -> dict:
@@ -49,7 +50,7 @@ class Desk:
             try:
                 for line in download(self.config, request):
                     lines.append(line)
-                    print(line, flush=True)
+                    say(line)
                 session, more = open_session(self.config, self.request.config)
             except (InputError, OutsideError) as error:
                 return {"lines": lines, "error": str(error)}

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +16,7 @@ from filelock import FileLock, Timeout
 from utils.errors import OutsideError, Unreadable
 from utils.files import local_path, refused, write_beside, write_text
 from utils.storage.container import Blob, Conflict, Damaged, Missing
+from utils.terminal import say
 
 _INTERNAL = ".store"  # below a container's folder: lock and metadata; not listed
 _LOCK_SECONDS = 120
@@ -48,10 +48,10 @@ class FolderContainer:
         else:
             _collect(self._folder / start, start + "/" if start else "", prefix, names, links)
         if links:
-            print(
+            say(
                 f"warning: {self.address}: {len(links)} links in it are not followed, e.g."
                 f" {min(links)}; put the files themselves there",
-                file=sys.stderr,
+                error=True,
             )
         names.sort()
         shut: set[str] = set()
@@ -235,10 +235,10 @@ def _is_link(path: Path) -> bool:
 
 
 def _warn(folder: Path, error: OSError) -> None:
-    print(
+    say(
         f"warning: {folder} cannot be read on this machine ({error.strerror or error}); what is in"
         " it is left out",
-        file=sys.stderr,
+        error=True,
     )
 
 
