@@ -108,6 +108,21 @@ def refused(blob: str) -> str | None:
     return None
 
 
+def within(path: Path, folder: Path) -> bool:
+    """Whether a path, which need not exist, is this folder or lies in it, whatever links and
+    spellings of names lead there.
+    """
+    real = Path(os.path.realpath(path))
+    for place in (real, *real.parents):
+        try:
+            if os.path.samefile(place, folder):
+                return True
+        except OSError:
+            if place == Path(os.path.realpath(folder)):
+                return True
+    return False
+
+
 def folded(name: str) -> str:
     """The form in which two spellings of a file name are compared: file systems change case and the
     encoding of accents.

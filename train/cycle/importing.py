@@ -12,7 +12,7 @@ from train.cycle.imported_predictions import (
     publish_as_pretrained,
     publish_evaluation,
 )
-from train.evaluation.words import cell, performance_lines
+from train.evaluation.words import cell, performance_text
 from train.prediction.imported import Boxes, Imported, class_counts, put_to_images
 from utils.config import Config
 from utils.errors import InputError
@@ -33,7 +33,7 @@ def import_predictions(
     Raises InputError when nothing in the file can be used; the labels are as before then.
     """
     given = read_predictions(path, images_file)
-    _, store = open_labels(config)
+    container, store = open_labels(config)
     state = store.read(report_foreign=True)
     images = store.table(state, "images")
     if not len(images):
@@ -47,7 +47,7 @@ def import_predictions(
             f"{path}: none of its {len(given.images)} images can be used; the first:"
             f" {imported.first_problem()}"
         )
-    said = [f"{path}: {line}" for line in imported.lines(config.image_container_name)]
+    said = [f"{path}: {line}" for line in imported.lines(container.name)]
     below = sum(
         box[5] < config.min_confidence for boxes in imported.found.values() for box in boxes
     )
@@ -107,7 +107,7 @@ def _as_model(
     evaluation = evaluate(config, store, published.state, found, model, images)
     if evaluation.performance is not None:
         blob = publish_evaluation(config, store, published.state, model, evaluation)
-        yield from performance_lines(evaluation.performance)
+        yield performance_text(evaluation.performance)
         yield f"average AP {cell(evaluation.performance['AP'].iloc[0])} → {blob}"
     if evaluation.missing:
         yield f"{evaluation.missing} test images are not in the file: not measured"

@@ -5,18 +5,17 @@ what must fit together checked.
 import math
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from utils.config import legacy, syntax
-from utils.config.credentials import ENVIRONMENT, credentials, secrets_of
-from utils.config.keys import Key, Reason
+from utils.config.credentials import ENVIRONMENT, credentials
+from utils.config.keys import Key, Reason, is_address
 from utils.config.settings import KEYS, Config
-from utils.config.shown import as_text, holds_a_key, without_query
+from utils.config.shown import as_text, holds_a_key, split_query, without_query
 from utils.errors import InputError
-from utils.masking import remember
-from utils.terminal import say
 
 QUIET = (  # set by the runner after the first step, so that a run prints its notices once
     "ACTIVE_LEARNING_NOTICES_SHOWN"
@@ -32,7 +31,7 @@ def load_config(path: str | Path, environ: Mapping[str, str] = os.environ) -> Co
     config, notices = read_config(path, environ)
     if not environ.get(QUIET):
         for notice in notices:
-            say(notice, error=True)
+            print(notice, file=sys.stderr)
     return config
 
 
@@ -47,17 +46,13 @@ def read_config(
     notices += warnings + _unknown_keys(path, entries)
 
     reader = _Reader(path, entries, environ)
-    of_environment = secrets_of(environ)
-    of_file = [reader.value(name, spec) for name, spec in KEYS.items() if spec.secret]
-    remember([*of_environment, *of_file])
     values = {name: reader.value(name, spec) for name, spec in KEYS.items()}
     values |= credentials(path, values, environ)
     _complete(path, values)
+    _check_images(path, values, reader.lack("image_container_name", KEYS["image_container_name"]))
     _check_together(path, values)
     legacy.take_over_model(path, values, reader.written, notices)
-    read = Config(path=path, written=reader.written, **values)
-    remember([*of_environment, *read.secrets])
-    return read, notices
+    return Config(path=path, written=reader.written, **values), notices
 
 
 class _Reader:
@@ -74,7 +69,7 @@ class _Reader:
         empty = text.lower() in ("", "none")
         if empty or re.fullmatch(r"<[^<>]*>", text):
             if spec.required:
-                raise InputError(f"{self.path}: {self._lack(name, spec, text)}; {spec.allowed}")
+                raise InputError(f"{self.path}: {self.lack(name, spec)}; {spec.allowed}")
             return spec.default
 
         try:
@@ -106,8 +101,9 @@ class _Reader:
             )
         return text
 
-    def _lack(self, name: str, spec: Key, text: str) -> str:
+    def lack(self, name: str, spec: Key) -> str:
         """What is wrong with a required key that says nothing."""
+        text = self.written[name]
         if name not in self.entries:
             return f"{spec.name} is missing"
         return f"{spec.name}={text} is " + ("a placeholder" if "<" in text else "empty")
@@ -151,8 +147,27 @@ def _hint(name: str) -> str:
     return f"did you mean {KEYS[near[0]].name}?" if near else "config_description.md lists the keys"
 
 
+def _check_images(path: Path, values: Mapping[str, Any], lack: str) -> None:
+    """Where the images are must be said once. lack: what is wrong with image_container_name when it
+    says nothing.
+    """
+    location, url = values["image_location"], values["storage_url"]
+    if location is None and not values["image_container_name"]:
+        raise InputError(f"{path}: {lack}; {KEYS['image_container_name'].allowed}")
+    if location is not None and (not url or is_address(url)):
+        raise InputError(
+            f"{path}: image_location={location} is for a project in a folder, and this one is in"
+            " Azure, where images lie in image_container_name; leave one of image_location and"
+            " Azure out (storage_url says where a project lies)"
+        )
+
+
 def _complete(path: Path, values: dict[str, Any]) -> None:
     """Fill in what depends on other values."""
+    values["storage_url"], query = split_query(values["storage_url"])
+    for name in ("sas_token_images", "sas_token_labels"):
+        values[name] = values[name] or query
+
     if values["prelabel_confidence"] is None:
         values["prelabel_confidence"] = values["min_confidence"]
     values["tagger_name"] = values["tagger_name"] or _user_at_host()

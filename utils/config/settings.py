@@ -29,12 +29,10 @@ from utils.config.keys import (
     shares,
     store_address,
     true_or_false,
-    visible_text,
 )
 from utils.config.shown import as_text, without_query
 from utils.config.syntax import quote
 from utils.errors import InputError
-from utils.masking import masked
 from utils.strategies import STRATEGIES
 
 _TRUE_FALSE = "allowed are True and False"
@@ -77,8 +75,13 @@ class Config:
         "expected nothing, an http(s) address of a storage account, or a folder",
         "",
     )
+    image_location: Path | None = key(
+        local_path,
+        "expected the folder in which the images lie, for a project without Azure; a relative one"
+        " is relative to the config file",
+    )
     image_container_name: str = key(
-        any_text, "expected the name of the container that holds the images", required=True
+        any_text, "expected the name of the container that holds the images", ""
     )
     label_container_name: str = key(
         any_text, "expected the name of the container for labels and models", required=True
@@ -98,7 +101,7 @@ class Config:
     tagging_location: Path | None = key(
         own_path, "expected a folder of this machine for the images that you review"
     )
-    tagger_name: str = key(visible_text, "expected a name without control characters", "")
+    tagger_name: str = key(any_text, "expected a name", "")
     annotation_tool: str = key(
         one_of(*ANNOTATION_TOOLS), f"allowed are {', '.join(ANNOTATION_TOOLS)}", "vott"
     )
@@ -229,9 +232,13 @@ class Config:
         lines = ["# settings in force, without secrets"]
         for name, spec in KEYS.items():
             if not spec.secret:
-                value = masked(without_query(as_text(getattr(self, name))))
+                value = without_query(as_text(getattr(self, name)))
                 lines.append(f"{spec.name}={quote(value)}")
-        return "\n".join(lines) + "\n"
+
+        text = "\n".join(lines) + "\n"
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 KEYS = keys_of(Config)

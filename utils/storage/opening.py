@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from utils.errors import InputError
+from utils.files import within
 from utils.storage.container import Container
 from utils.storage.folder import FolderContainer
 
@@ -20,10 +21,31 @@ def open_containers(config) -> tuple[Container, Container]:
         )
 
         return open_azure(config)
-    images, labels = (
-        _open_folder(config, key) for key in ("image_container_name", "label_container_name")
-    )
-    return images, labels
+    labels = _open_folder(config, "label_container_name")
+    if config.image_location is None:
+        return _open_folder(config, "image_container_name"), labels
+    return _open_images(config), labels
+
+
+def _open_images(config) -> FolderContainer:
+    """The folder in which a person's images lie, as a container. Nothing is ever written there."""
+    folder = config.image_location
+    if not folder.is_dir():
+        raise InputError(
+            f"{config.path}: image_location={folder}: there is no such folder; if the images were"
+            " moved, say where they are now"
+        )
+    for name in ("label_container_name", "tagging_location"):
+        ours = getattr(config, name)
+        if ours is None:
+            continue
+        ours = Path(config.storage_url) / ours
+        if within(ours, folder) or within(folder, ours):
+            raise InputError(
+                f"{config.path}: image_location={folder} and {name}={getattr(config, name)} lie in"
+                " one another; images need a folder of their own"
+            )
+    return FolderContainer(folder)
 
 
 def _open_folder(config, key: str) -> FolderContainer:

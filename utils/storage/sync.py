@@ -2,19 +2,21 @@
 
 import errno
 import json
+import sys
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from tqdm import tqdm
+
 from utils.errors import InputError, OutsideError, Unreadable
 from utils.files import local_path, refused, write_bytes, write_text
 from utils.parallel import as_they_come
-from utils.progress import progress_bar
 from utils.reserved import FORMULA
 from utils.storage.container import Blob, Container, Damaged, Missing
-from utils.terminal import say
 
 WORKERS = 32  # requests at once: most of a request is waiting for its answer
 _JOURNAL = ".synced.jsonl"  # in image_dir: one line [name, etag] for each image that was fetched
@@ -55,6 +57,14 @@ class Listing:
     in_folders: int = 0
     of_other_types: dict[str, int] = field(default_factory=dict)
 
+    def of(self, blobs: Iterable[Blob]) -> "Listing":
+        """The same of these images only, by name."""
+        return replace(self, blobs=sorted(blobs, key=lambda blob: blob.name))
+
+
+class NoImages(InputError):
+    """There is no image that could be used."""
+
 
 @dataclass(frozen=True)
 class SyncResult:
@@ -74,7 +84,7 @@ def list_images(
     whatever the case; only those below `pred_dir` if it is given. What file managers and systems
     leave between photos is none.
 
-    Raises InputError when there is none, saying what is there instead.
+    Raises NoImages when there is none, saying what is there instead.
     """
     prefix = f"{pred_dir}/" if pred_dir else ""
     patterns = [pattern.strip().lower() for pattern in filetype.split(",")]
@@ -95,7 +105,7 @@ def list_images(
             blobs.append(blob)
     if not blobs:
         where = container.address + (f"/{pred_dir}" if pred_dir else "")
-        raise InputError(_nothing(where, filetype, bad, in_folders, others))
+        raise NoImages(_nothing(where, filetype, bad, in_folders, others))
     images = {suffix: count for suffix, count in others.items() if suffix.lower() in _IMAGES}
     return Listing(blobs, bad, in_folders, images)
 
@@ -129,7 +139,7 @@ def sync_images(
         if known.get(blob.name) != blob.etag or _size(local_path(image_dir, blob.name)) != blob.size
     ]
     done, failed = 0, []
-    bar = progress_bar(total=len(todo), what="sync", unit=" images")
+    bar = tqdm(total=len(todo), desc="sync", unit=" images", disable=None)
     try:
         with bar, journal.open("ab", buffering=0) as record, ThreadPoolExecutor(workers) as pool:
             # What a power cut leaves shorter is fetched again, because its size is wrong.
@@ -166,28 +176,28 @@ def sync_images(
 
 
 def bring_images(
-    container: Container, config, pred_dir: str | None = None
+    container: Container, config, pred_dir: str | None = None, listing: Listing | None = None
 ) -> tuple[Listing, SyncResult]:
     """List and sync the images that the configuration means, only those below `pred_dir` if it is
-    given; the listing returned holds those that are here now.
+    given, or those of a `listing` that was made; the one returned holds those that are here now.
 
     What is left out is said on stderr and listed in data_dir/left_out.csv. Raises InputError or
     OutsideError when nothing is left.
     """
-    listing = list_images(container, config.filetype, config.user_folders, pred_dir)
+    listing = listing or list_images(container, config.filetype, config.user_folders, pred_dir)
     result = sync_images(container, listing.blobs, config.image_dir)
     if listing.in_folders:
-        say(
+        print(
             f"warning: {listing.in_folders} images in folders are left out; user_folders=True takes"
             " them in",
-            error=True,
+            file=sys.stderr,
         )
     if others := listing.of_other_types:
         counts = ", ".join(f"{suffix} ({count})" for suffix, count in sorted(others.items()))
-        say(
+        print(
             f"{sum(others.values())} images of other types than filetype={config.filetype} are left"
             f" out: {counts}",
-            error=True,
+            file=sys.stderr,
         )
     left_out = listing.refused + result.failed
     listed_in = config.data_dir / "left_out.csv"
@@ -196,10 +206,10 @@ def bring_images(
         "name,reason\n" + "".join(f"{_cell(name)},{_cell(reason)}\n" for name, reason in left_out),
     )
     if left_out:
-        say(
+        print(
             f"warning: {len(left_out)} images are left out, e.g. {ascii(left_out[0][0])}:"
             f" {left_out[0][1]}; all of them: {listed_in}",
-            error=True,
+            file=sys.stderr,
         )
     gone = {name for name, _ in result.failed}
     here = [blob for blob in listing.blobs if blob.name not in gone]
@@ -233,7 +243,10 @@ def _nothing(where: str, filetype: str, bad: list, in_folders: int, others: Coun
     if others:
         there = ", ".join(f"{suffix} ({number})" for suffix, number in others.most_common(5))
         return f"{where}: no image matches filetype={filetype}; the file types there are {there}"
-    return f"{where} is empty: put images there, or correct image_container_name or pred_dir"
+    return (
+        f"{where} is empty: put images there, or correct image_container_name (image_location) or"
+        " pred_dir"
+    )
 
 
 def _fault(error: BaseException | None) -> str | None:
