@@ -20,13 +20,13 @@ sys.path.insert(0, str(ROOT))
 
 from train.network.pretrained_weights import choose_start
 from train.prediction.first_embeddings import SIDES
-from train.prediction.perceptual_hash import perceptual_hash
 from train.prediction.pipeline import predict
 from train.prediction.pretrained_embeddings import PretrainedBackbone
 from train.simulation.choice import Rules
 from utils.formats.annotated_sets import read_annotated
 from utils.images.canvas import canvas_for
 from utils.images.decoding import decode
+from utils.images.perceptual_hash import perceptual_hash
 from utils.labels import tables
 from utils.labels.assignments import unseen_rows
 from utils.reserved import NULL

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from train.prediction.embedding_file import EmbeddingFile
-from train.prediction.perceptual_hash import perceptual_hash
 from utils.boxes.detections import Detections
 from utils.errors import InputError
+from utils.images.perceptual_hash import perceptual_hash
 from utils.selection.embeddings import (
     HASH,
     MODEL,

@@ -15,7 +15,6 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -39,7 +38,7 @@ def main(argv: list[str]) -> None:
     verdict = judge(config, container, store, test_images, test, found)
     update_cycle(config, verdict=verdict)
     keep_predictions(config, exported_model(config), test_images, store.read().greys)
-    say(
+    print(
         f"{verdict['why']} →"
         f" {'it goes live' if verdict['publish'] else 'it is kept as a candidate'}"
     )

@@ -11,7 +11,6 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -21,7 +20,7 @@ def main(argv: list[str]) -> None:
 
     from train.prediction.init_model import init_model
 
-    say(f"pretrained model → {init_model(config)}")
+    print(f"pretrained model → {init_model(config)}")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ import _repo_root  # noqa: F401
 
 # isort: split
 
+import sys
 from pathlib import Path
 
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -27,21 +27,15 @@ def main(argv: list[str]) -> int:
     config = load_config(parser.parse_args(argv).config)
 
     from train.prediction.first_embeddings import describe_images
-    from utils.labels import tables
-    from utils.labels.assignments import add_new_images
-    from utils.labels.doubted import doubted
-    from utils.labels.image_tables import (
-        project_greys,
-        unreadable_in_words,
-        update_image_tables,
-    )
+    from utils.labels.image_tables import unreadable_in_words
     from utils.labels.label_map import (
         label_map_for,
         previous_label_map,
         retired_from,
         write_label_map,
     )
-    from utils.labels.store import Change, State, open_labels
+    from utils.labels.store import open_labels
+    from utils.labels.taking_in import take_in
     from utils.storage.sync import bring_images
     from utils.strategies import STRATEGIES
 
@@ -54,57 +48,20 @@ def main(argv: list[str]) -> int:
 
     listing, _ = bring_images(container, config)
     headers = {}
-
-    def take_in(state: State) -> Change:
-        """The images that are new to this state; called again when somebody else has changed it
-        meanwhile.
-        """
-        now = {
-            name: labels.table(state, name)
-            for name in ("images", "failed", "totag", "tagged", "tagging")
-        }
-        images, failed = update_image_tables(
-            container,
-            listing,
-            config.image_dir,
-            now["images"],
-            now["failed"],
-            keep_absent=True,
-            headers=headers,
-            doubted=doubted(state),
-        )
-        known = tables.image_set(now["images"]) | tables.image_set(now["failed"])
-        present = tables.image_set(images) | tables.image_set(failed)
-        counts = {
-            "all": len(present),
-            "new": len(present - known),
-            "failed": len(failed),
-            "usable": len(images),
-        }
-        greys = project_greys(state, container, config.image_dir, images, headers)
-        totag = add_new_images(images, failed, now["totag"], now["tagged"], now["tagging"])
-        changed = {"images": images, "failed": failed}
-        if totag is not None:
-            changed["totag"] = totag
-        members = {"greys": greys.as_json()}
-        if doubted(state):
-            members["doubted"] = {}
-        return Change(changed, members, note=counts)
-
-    state, counts = labels.commit(take_in, what="taking in new images")
+    state, counts = take_in(config, container, labels, listing, headers)
     for line in unreadable_in_words(headers):
-        say(line, error=True)
+        print(line, file=sys.stderr)
     if state.greys.ranges:
-        say(state.greys.in_words())
+        print(state.greys.in_words())
     if STRATEGIES[config.selection_strategy].differs and (
         described := describe_images(config, container, labels)
     ):
-        say(described)
-    say(
-        f"{counts['all']} images ({counts['new']} new, {counts['failed']} failed) →"
+        print(described)
+    print(
+        f"{counts.all} images ({counts.new} new, {counts.failed} failed) →"
         f" {state.blob('totag') or state.blob('failed')}"
     )
-    return 0 if counts["usable"] else 1
+    return 0 if counts.usable else 1
 
 
 if __name__ == "__main__":

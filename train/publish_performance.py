@@ -12,7 +12,6 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -49,7 +48,7 @@ def main(argv: list[str]) -> None:
         return Change(members={"evaluations": [*now.document.get("evaluations", []), entry]})
 
     store.commit(change, what="publishing the performance")
-    say(f"{entry['model']}: average AP {cell(performance['AP'].iloc[0])} → {blob}")
+    print(f"{entry['model']}: average AP {cell(performance['AP'].iloc[0])} → {blob}")
 
 
 if __name__ == "__main__":

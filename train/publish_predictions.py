@@ -16,7 +16,6 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -97,7 +96,7 @@ def main(argv: list[str]) -> None:
 
     state, _ = store.commit(change, what="publishing predictions")
     boxes = int((predictions["class"] != NULL).sum())
-    say(
+    print(
         f"{len(image_set(predictions))} images, {boxes} boxes by"
         f" {cycle.get('model_blob', 'the model')} → {state.blob('totag')}"
     )

@@ -14,7 +14,6 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -49,7 +48,7 @@ def main(argv: list[str]) -> None:
     draw = (
         top_up(config, store) if arguments.top_up else commit_draw(config, store, arguments.redraw)
     )
-    say(draw.summary())
+    print(draw.summary())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from pathlib import Path
 from utils.arguments import Parser, whole_number
 from utils.config import load_config
 from utils.errors import run_program
-from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -46,7 +45,7 @@ def main(argv: list[str]) -> None:
 
     records = read_records(config.tf_record_location)
     device = training.choose_device()
-    say(device.said)
+    print(device.said, flush=True)
     start = (
         warm_start(config, training.finished_runs(config.train_dir)) if config.warm_start else None
     )
@@ -57,7 +56,9 @@ def main(argv: list[str]) -> None:
         config, records, device, start.said, arguments.iterations or config.train_iterations
     )
     if not records.validation_usable:
-        say(f"{records.validation_note}: the last checkpoint is exported, not the best")
+        print(
+            f"{records.validation_note}: the last checkpoint is exported, not the best", flush=True
+        )
     record = training.train(
         run, device, config.train_dir, lambda model: pretrained_weights.load(model, start), _say
     )
@@ -87,14 +88,14 @@ def main(argv: list[str]) -> None:
     )
     best = record["best"]
     measured = "" if best["ap50"] is None else f", AP50 {best['ap50']:.3f} on the validation part"
-    say(
+    print(
         f"{record['steps']} steps; checkpoint of step {best['step']}{measured} →"
         f" {record['checkpoint']}"
     )
 
 
 def _say(text: str) -> None:
-    say(text)
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

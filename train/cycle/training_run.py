@@ -12,7 +12,6 @@ from train.network.training import remove
 from utils.config import Config
 from utils.errors import InputError
 from utils.labels.store import open_labels
-from utils.terminal import say
 
 
 def make_run(config: Config, records, device, start: str, iterations: int):
@@ -66,13 +65,17 @@ def warm_start(config: Config, runs: list[dict]) -> Start | None:
     state = store.read()
     live = state.live.get("model")
     if state.document.get("pretrained_next"):
-        say(
+        print(
             "warm_start: the test set was drawn anew, so this cycle starts from the pretrained"
-            " weights"
+            " weights",
+            flush=True,
         )
         return None
     if not live:
-        say("warm_start: no model has been published yet; starting from the pretrained weights")
+        print(
+            "warm_start: no model has been published yet; starting from the pretrained weights",
+            flush=True,
+        )
         return None
     blob = store.container.info(live)
     for record in runs:
@@ -83,9 +86,10 @@ def warm_start(config: Config, runs: list[dict]) -> Start | None:
             and blob.md5 in (None, bytes.fromhex(exported["md5"]))
         ):
             return Start(record["checkpoint"], f"warm start from {live}")
-    say(
+    print(
         f"warm_start: the checkpoint of {live} is not on this machine (below {config.train_dir});"
-        " starting from the pretrained weights"
+        " starting from the pretrained weights",
+        flush=True,
     )
     return None
 

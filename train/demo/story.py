@@ -13,9 +13,7 @@ from utils.config import load_config
 from utils.errors import InputError, OutsideError
 from utils.files import write_text
 from utils.labels import tables
-from utils.python_check import quoted
 from utils.reserved import NULL
-from utils.terminal import say
 
 PHOTOS = 240
 BATCH = 60
@@ -112,7 +110,7 @@ class Demo:
         (self.folder / "store" / "labels").mkdir(exist_ok=True)
         write_text(self.config_path, CONFIG)
         empty = sum(not photo.objects for photo in self.photos)
-        say(
+        print(
             f"Drew {PHOTOS} photos of boards in {self.folder / 'store' / 'images'}: {empty} without"
             " a fault, the others with knots and a few cracks"
         )
@@ -128,10 +126,9 @@ class Demo:
 
     def review(self) -> None:
         work = self.annotator.review(self.to_review)
-        say(
-            "",
-            f"The annotator looked at {work.images} images in {self.to_review / 'Images'}:"
-            f" {work.kept} boxes were right, {work.drawn} were drawn, {work.removed} removed",
+        print(
+            f"\nThe annotator looked at {work.images} images in {self.to_review / 'Images'}:"
+            f" {work.kept} boxes were right, {work.drawn} were drawn, {work.removed} removed"
         )
 
     def report(self, cycle: int) -> None:
@@ -140,13 +137,12 @@ class Demo:
         tagged = tables.parse("tagged", config.tagged_output)
         performance = tables.parse("performance", config.data_dir / "performance.csv")
         boxes = tagged[tagged["class"] != NULL]
-        say(
-            "",
-            f"Cycle {cycle} of {self.cycles}: {len(tables.image_set(tagged))} images and"
-            f" {len(boxes)} boxes labelled",
+        print(
+            f"\nCycle {cycle} of {self.cycles}: {len(tables.image_set(tagged))} images and"
+            f" {len(boxes)} boxes labelled"
         )
         for name, precision in zip(performance["Class Name"], performance["AP"], strict=True):
-            say(f"    AP {name:8} {precision:.3f}")
+            print(f"    AP {name:8} {precision:.3f}")
 
     def picture(self) -> None:
         """Draw what the last model found in a few photos that it was never trained on, beside what
@@ -167,7 +163,7 @@ class Demo:
 
     def last_words(self) -> None:
         folder = _shown(self.folder)
-        text = f"""
+        print(f"""
 That was the whole loop. To look at:
     {folder}/{PICTURE}        what the model finds in photos that it was never trained on,
                                     beside what is there
@@ -182,8 +178,7 @@ With your own images:
     3. python {ROOT / "tag" / "review.py"} your_config.ini 40
     4. bash {ROOT / "train" / "active_learning_train.sh"} your_config.ini, and again from 3
 Be the annotator yourself, in your browser:
-    python {_shown(ROOT / "tag" / "review.py")} {folder}/config.ini 10"""
-        say(*text.split("\n"))
+    python {_shown(ROOT / "tag" / "review.py")} {folder}/config.ini 10""")
 
     def script(self, script: str, *options: str) -> None:
         self.command(["bash", str(ROOT / script), str(self.config_path), *options])
@@ -193,8 +188,8 @@ Be the annotator yourself, in your browser:
 
     def command(self, words: list[str]) -> None:
         """Run one of the toolkit's commands as a person would; OutsideError when it fails."""
-        shown = " ".join(quoted(_shown(word)) for word in words)
-        say("", f"$ {shown}")
+        shown = " ".join(f'"{_shown(word)}"' if " " in word else _shown(word) for word in words)
+        print(f"\n$ {shown}", flush=True)
         code = subprocess.run(words).returncode
         if code:
             raise OutsideError(

@@ -4,12 +4,10 @@ these are there, or where there is no such backbone.
 """
 
 import hashlib
-import os
-from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
+from tqdm import tqdm
 
 from train.network.quiet import silence
 from train.network.weights_digest import weights_digest
@@ -17,25 +15,24 @@ from train.prediction.embedding_file import FILE, EmbeddingFile
 from train.prediction.journal import PredictionJournal
 from utils.boxes.detections import Detections
 from utils.config import Config
-from utils.errors import OutsideError, Unreadable
+from utils.errors import OutsideError
 from utils.images.canvas import canvas_for
-from utils.images.decoding import BadImage, decode, read_file
+from utils.images.decoding import BadImage
 from utils.images.greys import Greys
 from utils.labels import tables
-from utils.labels.store import Change, LabelStore, State
-from utils.labels.tables import blob_names
-from utils.parallel import in_order
-from utils.progress import progress_bar
+from utils.labels.store import LabelStore, State
 from utils.selection.embeddings import Embeddings, published_embeddings
+from utils.selection.picture_hashes import (
+    HASHES,
+    LOCK,
+    etags_of,
+    publish_hashes,
+    publish_unless_model,
+)
 from utils.storage.container import Container
 from utils.storage.sync import image_path
-from utils.terminal import say
 
-HASHES = "pictures"  # instead of a model's digest
 SIDES = (192, 256)  # shorter and longer side of what the backbone sees, in pixels
-LOCK = ".describe.lock"
-_AT_ONCE = 512  # images whose hashes are under way
-_SIDE = 256  # pixels of the longer side, at least, from which a hash is made
 _BATCH = 16  # images that the backbone sees at once
 _SCRATCH = "scratch"
 
@@ -65,11 +62,10 @@ def _describe(config: Config, container: Container, labels: LabelStore) -> str:
     if state.live.get("model") or not len(images):
         return ""
     present = published_embeddings(labels, state)
-    hashed = (
-        _publish_hashes(config, container, labels, state, images, present)
-        if present is None or present.model == HASHES
-        else ""
-    )
+    hashed = ""
+    if present is None or present.model == HASHES:
+        count = publish_hashes(container, labels, state, config.image_dir, present)
+        hashed = f"perceptual hashes of {count} images are published" if count else ""
     if config.fine_tune_checkpoint and config.fine_tune_checkpoint.lower() == _SCRATCH:
         why_not = "training starts from scratch"
     else:
@@ -91,7 +87,7 @@ def _describe(config: Config, container: Container, labels: LabelStore) -> str:
             _publish_pretrained(config, container, labels, state, images, present, start) or hashed
         )
     if present is not None and present.model != HASHES:
-        left = len(images) - len(present.current(_etags(images)))
+        left = len(images) - len(present.current(etags_of(images)))
         return (
             f"{left} images are not compared with others until there is a model, because {why_not}"
             if left
@@ -100,44 +96,6 @@ def _describe(config: Config, container: Container, labels: LabelStore) -> str:
     return (
         f"images are compared by perceptual hashes until there is a model, because {why_not}"
         if hashed
-        else ""
-    )
-
-
-def _publish_hashes(
-    config: Config,
-    container: Container,
-    labels: LabelStore,
-    state: State,
-    images: pd.DataFrame,
-    present: Embeddings | None,
-) -> str:
-    from train.prediction.perceptual_hash import perceptual_hash  # takes a second to load
-
-    def load(blob: str) -> np.ndarray | None:
-        try:
-            data = read_file(image_path(container, config.image_dir, blob))
-            return perceptual_hash(decode(data, max_side=_SIDE, greys=state.greys))
-        except (BadImage, Unreadable):
-            return None
-
-    etags = _etags(images)
-    missing = sorted(set(etags) - (present.current(etags) if present else set()))
-    new = 0
-    with (
-        EmbeddingFile(config.data_dir / FILE, HASHES, present) as file,
-        ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool,
-        progress_bar(None, "compare", len(missing), unit=" images") as progress,
-    ):
-        for blob, vector in in_order(pool, load, missing, ahead=_AT_ONCE):
-            progress.update()
-            if vector is not None:
-                new += 1
-                file.add(blob, Detections.none(vector), etags[blob])
-        count = file.finish(set(etags)) if new else 0
-    return (
-        f"perceptual hashes of {count} images are published"
-        if count and _publish(config, labels)
         else ""
     )
 
@@ -157,9 +115,9 @@ def _publish_pretrained(
     ).hexdigest()[:32]
     if present is not None and (present.model != model or not present.basis.serves(len(images))):
         present = None
-    etags = _etags(images)
+    etags = etags_of(images)
     missing = tables.without(images, present.current(etags)) if present else images
-    wanted = _etags(missing)
+    wanted = etags_of(missing)
     journal_file = config.data_dir / "pretrained.journal"
     with (
         PredictionJournal(journal_file, model) as journal,
@@ -167,10 +125,11 @@ def _publish_pretrained(
     ):
         unseen = [blob for blob, etag in wanted.items() if journal.done.get(blob) != etag]
         if unseen:
-            say(
+            print(
                 f"{len(unseen)} images are shown to the backbone of {start.said}, so that the first"
                 " batches differ; they can be handed out already, and without this if you stop"
-                " here"
+                " here",
+                flush=True,
             )
             backbone = (config.model_name, canvas, start)
             _look_at(config, container, backbone, state.greys, unseen, etags, journal)
@@ -181,7 +140,7 @@ def _publish_pretrained(
             else:
                 bad[blob] = found
         count = file.finish(set(etags)) if len(wanted) > len(bad) else 0
-    published = count and _publish(config, labels)
+    published = count and publish_unless_model(labels, config.data_dir / FILE)
     journal_file.unlink()
     if bad:  # are not looked at again
         with PredictionJournal(journal_file, model) as journal:
@@ -215,25 +174,8 @@ def _look_at(
         largest_side=max(SIDES),
         greys=greys,
     )
-    for blob, outcome in progress_bar(outcomes, "describe", len(blobs), unit=" images"):
+    for blob, outcome in tqdm(
+        outcomes, total=len(blobs), desc="describe", unit=" images", disable=None
+    ):
         if isinstance(outcome, (Detections, BadImage)):
             journal.add(blob, etags[blob], outcome)
-
-
-def _etags(images: pd.DataFrame) -> dict[str, str]:
-    return dict(zip(blob_names(images), images["etag"], strict=True))
-
-
-def _publish(config: Config, labels: LabelStore) -> bool:
-    """Publish the file of embeddings in data_dir; False when a model was published meanwhile, whose
-    embeddings stay.
-    """
-    blob = labels.publish_file("embeddings", ".parquet", config.data_dir / FILE)
-
-    def change(now: State) -> Change | None:
-        if now.live.get("model"):
-            return None
-        return Change({}, {"live": {**now.live, "embeddings": blob}})
-
-    state, _ = labels.commit(change, what="publishing what images look like")
-    return state.live.get("embeddings") == blob

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+from tqdm import tqdm
 
 from train.network.quiet import silence
 from train.network.weights_digest import weights_digest
@@ -22,8 +23,6 @@ from utils.files import write_text
 from utils.formats.annotated_sets import read_annotated
 from utils.images.canvas import canvas_for
 from utils.labels.tables import blob_names, image_set
-from utils.progress import progress_bar, say_beside
-from utils.terminal import say
 
 _SHOWN_BAD = 5
 
@@ -41,9 +40,9 @@ def simulate(arguments: argparse.Namespace, strategies: tuple[str, ...]) -> None
     )
     annotated = read_annotated(arguments.labels, arguments.images)
     for line in annotated.bad[:_SHOWN_BAD]:
-        say(f"left out: {line}")
+        print(f"left out: {line}", flush=True)
     if len(annotated.bad) > _SHOWN_BAD:
-        say(f"left out: {len(annotated.bad) - _SHOWN_BAD} more")
+        print(f"left out: {len(annotated.bad) - _SHOWN_BAD} more", flush=True)
     test = (
         image_set(read_annotated(arguments.test, arguments.images).boxes)
         if arguments.test
@@ -75,11 +74,12 @@ def simulate(arguments: argparse.Namespace, strategies: tuple[str, ...]) -> None
     }
     earlier = _earlier_results(out, said["same for all"])
     write_text(out / "simulation.json", json.dumps(said, indent=1, ensure_ascii=False) + "\n")
-    say(
+    print(
         f"{said['to choose from']} images to choose from, {said['set aside']} set aside;"
         f" {', '.join(data.classes)}; {schedule.steps} models of {recipe.steps} steps at"
         f" {recipe.canvas[1]}x{recipe.canvas[0]} pixels"
-        + (", on features of the frozen backbone" if recipe.on_features else "")
+        + (", on features of the frozen backbone" if recipe.on_features else ""),
+        flush=True,
     )
 
     trained = TrainedSets(
@@ -92,11 +92,11 @@ def simulate(arguments: argparse.Namespace, strategies: tuple[str, ...]) -> None
         burst_seconds=arguments.burst_seconds,
     )
     rows: list[pd.DataFrame] = []
-    with progress_bar(what="simulation", total=schedule.steps, unit="model") as progress:
+    with tqdm(total=schedule.steps, desc="simulation", unit="model", disable=None) as progress:
         for looked_at, part in play(data, schedule, trained, rules):
             rows.append(part)
             progress.update()
-            say_beside(progress, looked_at)
+            progress.write(looked_at) if not progress.disable else print(looked_at, flush=True)
             results = learning_curves.continued(earlier, pd.concat(rows))
             learning_curves.write(results, out / "results.csv")
     shown = list(dict.fromkeys([*schedule.strategies, *results["strategy"]]))
@@ -114,8 +114,8 @@ def simulate(arguments: argparse.Namespace, strategies: tuple[str, ...]) -> None
         f" {results['seed'].nunique()} seeds",
     )
     for line in learning_curves.in_words(results, shown):
-        say(line)
-    say(
+        print(line)
+    print(
         f"{len(rows)} models, {trained.trained} of them trained now → {out}/results.csv,"
         " learning_curves.png"
     )
@@ -172,6 +172,6 @@ def _earlier_results(out: Path, same_for_all: dict) -> pd.DataFrame:
     )
     if json.dumps(before) == json.dumps(same_for_all):
         return learning_curves.read(written)
-    say(f"{written}: of other labels, images or settings; begun anew")
+    print(f"{written}: of other labels, images or settings; begun anew", flush=True)
     written.unlink()
     return pd.DataFrame(columns=learning_curves.COLUMNS)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
+from tqdm import tqdm
 
 from utils.errors import Unreadable
 from utils.images.decoding import BadImage, Header, decode, read_file, read_header
@@ -13,7 +14,6 @@ from utils.images.measured_greys import measured
 from utils.labels import tables
 from utils.labels.store import Change, LabelStore, State
 from utils.parallel import in_order
-from utils.progress import progress_bar
 from utils.storage.container import Blob, Container
 from utils.storage.sync import Listing, image_path
 
@@ -61,12 +61,8 @@ def update_image_tables(
     }
     kept_images = tables.without(kept_images, doubtful)
     unread = [blob for blob in listing.blobs if blob.name not in done or blob.name in doubtful]
-    for blob, found in _read_headers(
-        container,
-        image_dir,
-        [blob for blob in unread if (blob.name, blob.etag) not in cache],
-        doubtful,
-    ):
+    missing = [blob for blob in unread if (blob.name, blob.etag) not in cache]
+    for blob, found in read_headers(container, image_dir, missing, doubtful):
         cache[blob.name, blob.etag] = found
     good, bad, unreadable = (
         [blob for blob in unread if isinstance(cache[blob.name, blob.etag], kind)]
@@ -144,11 +140,11 @@ def _unchanged(frame: pd.DataFrame, listed: pd.DataFrame, keep_absent: bool) -> 
     return frame[keep.to_numpy(dtype=bool)].reset_index(drop=True)
 
 
-def _read_headers(
-    container: Container, image_dir: Path, blobs: list[Blob], whole: Set[str]
+def read_headers(
+    container: Container, image_dir: Path, blobs: list[Blob], whole: Set[str], quiet: bool = False
 ) -> Iterator[tuple[Blob, Header | str | Unreadable]]:
     """Each image with its header, or the reason why it has none. `whole`: names of those whose
-    pixels are looked at too.
+    pixels are looked at too. `quiet`: no progress is shown.
     """
 
     def read(blob: Blob) -> Header | str | Unreadable:
@@ -163,7 +159,9 @@ def _read_headers(
             return error
 
     with (
-        progress_bar(total=len(blobs), what="sizes", unit=" images") as bar,
+        tqdm(
+            total=len(blobs), desc="sizes", unit=" images", disable=quiet or not blobs or None
+        ) as bar,
         ThreadPoolExecutor(_READERS) as pool,
     ):
         for found in in_order(pool, read, blobs, ahead=_AHEAD):

@@ -118,11 +118,14 @@ def drawn_first(pool: Pool, seed: int, expected: float) -> np.ndarray:
     """
     if not len(pool.names):
         return np.arange(0)
-    hashes = pd.util.hash_array(
-        pool.names.to_numpy(zero_copy_only=False), hash_key=f"{seed:016d}", categorize=False
-    )
+    hashes = keyed_hashes(pool.names.to_numpy(zero_copy_only=False), seed)
     chance = int(np.bitwise_xor.reduce(hashes) >> np.uint64(32)) / 2**32
     return np.argsort(hashes, kind="stable")[: math.floor(expected + chance)]
+
+
+def keyed_hashes(names: np.ndarray, seed: int) -> np.ndarray:
+    """(n,) uint64 for the names of images, in whose order they are drawn at random."""
+    return pd.util.hash_array(names, hash_key=f"{seed:016d}", categorize=False)
 
 
 def _notes(rule: Strategy, context: Context, cold: bool) -> Iterator[str]:

@@ -1,0 +1,69 @@
+"""Images taken into a project: their sizes and times, and a place on the list to tag."""
+
+from dataclasses import dataclass
+
+from utils.config import Config
+from utils.labels import tables
+from utils.labels.assignments import add_new_images
+from utils.labels.doubted import doubted
+from utils.labels.image_tables import project_greys, update_image_tables
+from utils.labels.store import Change, LabelStore, State
+from utils.storage.container import Container
+from utils.storage.sync import Listing
+
+_TABLES = ("images", "failed", "totag", "tagged", "tagging")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Images of a project: all of them, those that are new to it, that cannot be read, and that
+    can.
+    """
+
+    all: int
+    new: int
+    failed: int
+    usable: int
+
+
+def take_in(
+    config: Config,
+    container: Container,
+    labels: LabelStore,
+    listing: Listing,
+    headers: dict | None = None,
+) -> tuple[State, Counts]:
+    """Commit the images of the listing that are new or replaced; others stay as they are. The state
+    from then on, and what there is in it. `headers` as in `update_image_tables`.
+    """
+    headers = {} if headers is None else headers
+    listed = {blob.name for blob in listing.blobs}
+
+    def change(state: State) -> Change:
+        """Called again when somebody else has changed the state meanwhile."""
+        now = {name: labels.table(state, name) for name in _TABLES}
+        images, failed = update_image_tables(
+            container,
+            listing,
+            config.image_dir,
+            now["images"],
+            now["failed"],
+            keep_absent=True,
+            headers=headers,
+            doubted=doubted(state),
+        )
+        known = tables.image_set(now["images"]) | tables.image_set(now["failed"])
+        present = tables.image_set(images) | tables.image_set(failed)
+        counts = Counts(len(present), len(present - known), len(failed), len(images))
+
+        greys = project_greys(state, container, config.image_dir, images, headers)
+        totag = add_new_images(images, failed, now["totag"], now["tagged"], now["tagging"])
+        changed = {"images": images, "failed": failed}
+        if totag is not None:
+            changed["totag"] = totag
+        members = {"greys": greys.as_json()}
+        if doubts := doubted(state):
+            members["doubted"] = {name: doubts[name] for name in doubts.keys() - listed}
+        return Change(changed, members, note=counts)
+
+    return labels.commit(change, what="taking in new images")
