@@ -22,7 +22,7 @@ ARGUMENTS = {
     "export_labels.py": ["--format", "coco"],
     "change_classes.py": ["--drop", "bird"],
 }
-WITHOUT_CONFIG = {"run_demo.py", "simulate_active_learning.py"}
+WITHOUT_CONFIG = {"start.py", "run_demo.py", "simulate_active_learning.py"}
 WRONG_CONFIG = """
 image_container_name=images
 label_container_name=labels

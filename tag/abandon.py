@@ -7,7 +7,6 @@ import _repo_root  # noqa: F401  I001
 from utils.arguments import Parser, number
 from utils.config import load_config
 from utils.errors import InputError, run_program
-from utils.terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -41,11 +40,11 @@ def main(argv: list[str]) -> int:
     from utils.labels.store import open_labels
 
     _, labels = open_labels(config)
-    labels.read_project()
+    labels.read(report_foreign=True)
     tagger = config.tagger_name if options.tagger is None else options.tagger
     given, lines = give_back(labels, Wanted(tagger, frozenset(options.images), options.older_than))
     for line in lines:
-        say(line)
+        print(line)
     return 0 if given or not options.images else 1
 
 

@@ -7,7 +7,6 @@ import _repo_root  # noqa: F401  I001
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
-from utils.terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -46,9 +45,9 @@ def main(argv: list[str]) -> int:
 
     asked = parse_change(options.rename, options.merge, options.drop)
     _, labels = open_labels(config)
-    labels.read_project()
+    labels.read(report_foreign=True)
     for line in change_classes(labels, config.classes, asked, options.review):
-        say(line)
+        print(line)
     return 0
 
 

@@ -14,7 +14,7 @@ from utils.batch.choosing import Wishes
 from utils.batch.fetching import Fetched, fetch_images, gives_any
 from utils.batch.modes import Mode, Reservation, mode_of
 from utils.batch.request import Request
-from utils.batch.resuming import go_on, restore_files
+from utils.batch.resuming import NothingLeft, go_on, restore_files
 from utils.batch.rows import boxes_of
 from utils.boxes.limit_cover import limit_cover
 from utils.config import Config
@@ -185,7 +185,7 @@ class HandOut:
         if made is None:
             if batch.images or self.failed:
                 return None
-            raise InputError(mode.nothing_left(state, batch))
+            raise NothingLeft(mode.nothing_left(state, batch))
 
         larger, reservation = made
         self.why = reservation.why

@@ -10,6 +10,10 @@ from utils.formats.tools import TOOLS
 from utils.wording import few
 
 
+class NothingLeft(InputError):
+    """There is no image to hand out."""
+
+
 class Unsent(InputError):
     """The batch that is there is out: its tagger has it, and not all of it is uploaded."""
 

@@ -9,9 +9,10 @@ from utils.batch.uploading import upload
 from utils.config import Config
 from utils.errors import InputError, OutsideError
 from utils.formats import page
+from utils.labels.adding_classes import add_classes
+from utils.labels.store import open_labels
 from utils.review.opening import open_session
 from utils.review.session import Session
-from utils.terminal import say
 
 
 class Busy(Exception):
@@ -38,8 +39,26 @@ class Desk:
             except (InputError, OutsideError) as error:
                 return {"error": str(error)}
             for line in uploaded.lines:
-                say(line)
+                print(line, flush=True)
             return {"lines": uploaded.lines, "useful": uploaded.useful}
+
+    def add_class(self, name: str) -> dict:
+        """Add a class to the config file and to the batch: {tag, name, said}, or {error}. `said`:
+        what the person must do besides, "" for nothing.
+        """
+        with self._alone():
+            try:
+                _, store = open_labels(self.config)
+                self.config = add_classes(self.config, [name], store.read().classes)
+                tag = self.session.add_class(name)
+            except (InputError, OutsideError) as error:
+                return {"error": str(error)}
+            known = {"tag": tag, "name": name, "said": ""}
+            if store.container.path_of(self.config.path.name) is None:
+                known["said"] = f"{name} is in {self.config.path} now; the training machine's"
+                known["said"] += " config.ini needs it too"
+            print(f"new in classes of {self.config.path}: {name}", flush=True)
+            return known
 
     def next_batch(self, count: int, discard: bool) -> dict:
         """Hand out the next images: {lines}, or {error}. `discard`: give back what is not
@@ -50,7 +69,7 @@ class Desk:
             try:
                 for line in download(self.config, request):
                     lines.append(line)
-                    say(line)
+                    print(line, flush=True)
                 session, more = open_session(self.config, self.request.config)
             except (InputError, OutsideError) as error:
                 return {"lines": lines, "error": str(error)}

@@ -17,10 +17,12 @@ from utils.review.server import serve
 from utils.review.session import Session
 
 
-def review(config: Config, request: Request, browser: bool = True) -> Iterator[str]:
+def review(
+    config: Config, request: Request, browser: bool = True, again: str = ""
+) -> Iterator[str]:
     """Show the page for the batch in tagging_location; when none is there that can be gone on with,
     and a number of images is asked for, they are chosen and fetched first. Gives lines for people,
-    the closing line last. `browser`: open one.
+    the closing line last. `browser`: open one; `again`: the command to go on with, for messages.
 
     Raises InputError when there is no batch, or it is not this tagger's; OutsideError when another
     program shows its page.
@@ -38,13 +40,13 @@ def review(config: Config, request: Request, browser: bool = True) -> Iterator[s
     with at_page(place):
         desk = Desk(config, request, session)
         serve(desk, browser)
-    yield _closing_line(desk.session, request.config)
+    yield _closing_line(desk.session, request.config, again or f"review.py {request.config}")
 
 
-def _closing_line(session: Session, config: str) -> str:
+def _closing_line(session: Session, config: str, again: str) -> str:
     saved = [session.saved(key) for key in session.keys]
     reviewed = sum(one.state == page.REVIEWED for one in saved)
     return (
         f"{reviewed} of {len(saved)} images are reviewed, in {session.batch.place / page.FILE}; go"
-        f" on with review.py {config}, upload with upload_vott_json.py {config}"
+        f" on with {again}, upload with upload_vott_json.py {config}"
     )

@@ -26,7 +26,6 @@ from utils.review.address import Address, keep, last_address
 from utils.review.desk import Busy, Desk
 from utils.review.pictures import thumbnail
 from utils.review.session import Gone, Stale, as_member
-from utils.terminal import say
 
 PAGE = Path(__file__).resolve().parent / "page"
 _TYPES = {
@@ -90,10 +89,10 @@ class Server(ThreadingHTTPServer):
 def serve(desk: Desk, browser: bool = True) -> None:
     """Show the page until the person ends it, there or with Ctrl-C."""
     with Server(desk) as server:
-        say(f"the page is at {server.url} (Ctrl-C ends it)")
-        if browser:
-            threading.Thread(target=webbrowser.open, args=[server.way_in], daemon=True).start()
         try:
+            print(f"the page is at {server.url} (Ctrl-C ends it)", flush=True)
+            if browser:
+                threading.Thread(target=webbrowser.open, args=[server.way_in], daemon=True).start()
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
             pass
@@ -202,7 +201,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _change(self, desk: Desk, parts: list[str], body: dict) -> dict:
         session = desk.session
-        if parts[0] in ("image", "look") and body.get("batch") != session.handed_out.number:
+        if (
+            parts[0] in ("image", "look", "class")
+            and body.get("batch") != session.handed_out.number
+        ):
             raise Gone
         try:
             match parts:
@@ -213,6 +215,8 @@ class _Handler(BaseHTTPRequestHandler):
                 case ["look", number]:
                     key = _key(session.keys, number)
                     return as_member(session.look(key, _amount(body, "seconds")))
+                case ["class"]:
+                    return desk.add_class(" ".join(str(body.get("name", "")).split()))
                 case ["upload"]:
                     return desk.upload()
                 case ["next"]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from utils.batch.batch import MARKER, Batch, read_batch
+from utils.batch.place import at_work
 from utils.errors import InputError
 from utils.files import write_bytes
 from utils.formats import page
@@ -102,6 +103,20 @@ class Session:
             )
             self._write(self._images | {key: changed}, key)
             return changed
+
+    def add_class(self, name: str) -> str:
+        """Let boxes of this batch be of one more class; its tag. Raises Gone, or OutsideError while
+        another program works in the folder.
+        """
+        with self._lock, at_work(self.batch.place):
+            self._check_batch()
+            batch = read_batch(self.batch.place)  # as an upload has left it
+            tags = page.tag_names([*batch.tags.values(), name], batch.tags)
+            if tags != batch.tags:
+                batch.tags = tags
+                batch.write()
+                self.batch, self._seen = batch, self._stamp(batch.place / MARKER)
+            return next(tag for tag, known in tags.items() if known == name)
 
     def look(self, key: str, seconds: float) -> Saved:
         """Put down that a person looks at this image, and has for `seconds` more; how it is. Raises

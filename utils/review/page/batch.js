@@ -27,7 +27,7 @@ export class Batch extends EventTarget {
     this.index = data.at;
     this.classes = data.classes;
     this.images = data.images.map((image) => ({ ...image, boxes: named(image.boxes), owed: 0 }));
-    for (const { tag } of this.images.flatMap((image) => image.boxes)) this.#know(tag);
+    for (const { tag } of this.images.flatMap((image) => image.boxes)) this.#know({ tag });
   }
 
   get image() {
@@ -69,6 +69,15 @@ export class Batch extends EventTarget {
     return added.id;
   }
 
+  /** Make a class known to the program, and to all that comes; its tag. */
+  async addClass(name) {
+    const { error, said, ...known } = await ask("class", { batch: this.number, name });
+    if (error) throw new Error(error);
+    this.#know(known);
+    if (said) this.#tell("told", { said });
+    return known.tag;
+  }
+
   undo() {
     this.#step(this.#done, this.#undone, "before");
   }
@@ -104,8 +113,8 @@ export class Batch extends EventTarget {
     this.#over = this.#ended = true;
   }
 
-  #know(tag) {
-    if (!this.classes.some((known) => known.tag === tag)) this.classes.push({ tag, name: tag });
+  #know({ tag, name = tag }) {
+    if (!this.classes.some((known) => known.tag === tag)) this.classes.push({ tag, name });
   }
 
   #step(from, to, side) {
@@ -164,7 +173,7 @@ export class Batch extends EventTarget {
     const after = { ...decision(present), boxes: named(present.boxes) };
     if (mine) this.#done.push({ index, before: decision(image), after, kind: "" });
     Object.assign(image, after, { revision: present.revision });
-    for (const { tag } of after.boxes) this.#know(tag);
+    for (const { tag } of after.boxes) this.#know({ tag });
     this.#unsaved.delete(index);
     this.#tell("changed");
     this.#tell("elsewhere", { index, mine });

@@ -1,7 +1,7 @@
 // The list of classes: digits for the first ten, typing for more.
 
 import { color } from "./boxes.js";
-import { el, find } from "./tools.js";
+import { el, find, tell } from "./tools.js";
 
 const TEN = 10;
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
@@ -34,13 +34,34 @@ export class Classes {
   draw() {
     const { classes, image } = this.batch;
     const found = this.#found();
+    const sought = this.#sought;
     this.#filter.hidden = classes.length <= TEN && document.activeElement !== this.#filter;
-    this.#list.replaceChildren(...found.map((known) => this.#row(known, image.boxes)));
+    const rows = found.map((known) => this.#row(known, image.boxes));
+    if (sought && !classes.some(({ name }) => name === sought)) rows.push(this.#unknown(sought));
+    this.#list.replaceChildren(...rows);
     this.#list.querySelector("[aria-checked=true]")?.scrollIntoView({ block: "nearest" });
   }
 
+  get #sought() {
+    return this.#filter.value.trim().replace(/\s+/g, " ");
+  }
+
+  /** The row that makes a class of what was typed. */
+  #unknown(name) {
+    const words = el("span", { class: "name" }, `New class: ${name}`);
+    return el("button", { id: "unknown", click: () => this.#create(name) }, words);
+  }
+
+  async #create(name) {
+    try {
+      this.#choose(await this.batch.addClass(name));
+    } catch (error) {
+      tell(error.message);
+    }
+  }
+
   #found() {
-    const sought = plain(this.#filter.value.trim());
+    const sought = plain(this.#sought);
     const { classes } = this.batch;
     const starts = classes.filter(({ name }) => plain(name).startsWith(sought));
     return [...new Set([...starts, ...classes.filter(({ name }) => plain(name).includes(sought))])];
@@ -77,6 +98,7 @@ export class Classes {
     event.stopPropagation();
     const [first] = this.#found();
     if (event.key === "Enter" && first) this.#choose(first.tag);
+    else if (event.key === "Enter" && this.#sought) this.#create(this.#sought);
     if (event.key === "Escape") {
       this.#filter.value = "";
       this.back();

@@ -4,7 +4,7 @@ import { Batch } from "./batch.js";
 import { Editor } from "./boxes.js";
 import { Classes } from "./classes.js";
 import * as sheets from "./sheets.js";
-import { ask, find, minutes } from "./tools.js";
+import { ask, find, minutes, tell } from "./tools.js";
 import { View } from "./view.js";
 
 const IDLE = 30; // seconds without a key or a pointer: the person is elsewhere
@@ -81,7 +81,7 @@ const KEYS = [
     [null, [], ["drag it"], "move the selected box; its corners resize it"],
     ["remove", ["Delete", "Backspace", "x"], ["Del"], "delete the selected box"],
     [null, [], ["1", "…", "9", "0"], "its class, or the class of the next one"],
-    ["find", ["c", "/"], ["C"], "find a class by typing"],
+    ["find", ["c", "/"], ["C"], "find a class by typing, or make a new one"],
     ["create", ["n"], ["N"], "a new box, without a mouse"],
     [null, [], ["Tab"], "through the boxes"],
     [null, [], ["arrows"], "move the selected box; with Shift: resize it; with Ctrl: finely"],
@@ -185,7 +185,7 @@ function went() {
   const { image, index } = batch;
   editor.cancel();
   editor.select(null, false);
-  find("message").hidden = true;
+  tell("");
   view.show(photo(index), image.width, image.height);
   if (index + 1 < batch.images.length) new Image().src = photo(index + 1); // it will be there
   editor.draw();
@@ -233,9 +233,7 @@ function saving() {
 
 function elsewhere({ detail: { index, mine } }) {
   const undo = mine ? " Undo (Z) brings back what you did." : "";
-  find("message").textContent =
-    `Photo ${index + 1} was changed in another window; you see what is saved there.${undo}`;
-  find("message").hidden = false;
+  tell(`Photo ${index + 1} was changed in another window; you see what is saved there.${undo}`);
 }
 
 let active = performance.now();
@@ -256,9 +254,9 @@ batch.addEventListener("went", went);
 batch.addEventListener("changed", round);
 batch.addEventListener("saving", saving);
 batch.addEventListener("elsewhere", elsewhere);
+batch.addEventListener("told", ({ detail: { said } }) => tell(said));
 view.addEventListener("missing", () => {
-  find("message").textContent = "This photo cannot be shown; its file is gone or damaged.";
-  find("message").hidden = false;
+  tell("This photo cannot be shown; its file is gone or damaged.");
 });
 for (const name of ["pointerdown", "pointermove", "wheel", "keydown"]) {
   window.addEventListener(name, () => (active = performance.now()), { passive: true });

@@ -4,6 +4,12 @@ const SVG = "http://www.w3.org/2000/svg";
 
 export const find = (id) => document.getElementById(id);
 
+/** Words over the photo, until another one is looked at. */
+export function tell(words) {
+  find("message").textContent = words;
+  find("message").hidden = !words;
+}
+
 /** An element with attributes and children. Text is text, never markup, whoever wrote it. */
 export function el(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
