@@ -7,6 +7,7 @@ import _repo_root  # noqa: F401  I001
 from utils.arguments import Parser, number
 from utils.config import load_config
 from utils.errors import InputError, run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -40,11 +41,11 @@ def main(argv: list[str]) -> int:
     from utils.labels.store import open_labels
 
     _, labels = open_labels(config)
-    labels.read(report_foreign=True)
+    labels.read_project()
     tagger = config.tagger_name if options.tagger is None else options.tagger
     given, lines = give_back(labels, Wanted(tagger, frozenset(options.images), options.older_than))
     for line in lines:
-        print(line)
+        say(line)
     return 0 if given or not options.images else 1
 
 

@@ -7,6 +7,7 @@ import _repo_root  # noqa: F401  I001
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -45,9 +46,9 @@ def main(argv: list[str]) -> int:
 
     asked = parse_change(options.rename, options.merge, options.drop)
     _, labels = open_labels(config)
-    labels.read(report_foreign=True)
+    labels.read_project()
     for line in change_classes(labels, config.classes, asked, options.review):
-        print(line)
+        say(line)
     return 0
 
 

@@ -9,6 +9,7 @@ from utils.batch.options import add_options, check_options, request_of
 from utils.config import load_config
 from utils.config.keys import ANNOTATION_TOOLS
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> int:
     from utils.batch.downloading import download
 
     for line in download(config, request_of(options, options.tool)):
-        print(line)
+        say(line)
     return 0
 
 

@@ -7,6 +7,7 @@ import _repo_root  # noqa: F401  I001
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -66,7 +67,7 @@ def main(argv: list[str]) -> int:
     )
     useful, lines = take_in(images, labels, config, request)
     for line in lines:
-        print(line)
+        say(line)
     return 0 if useful else 1
 
 

@@ -8,6 +8,7 @@ from utils.arguments import Parser
 from utils.batch.options import COUNT, add_options, check_options, request_of
 from utils.config import load_config
 from utils.errors import InputError, run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -42,7 +43,7 @@ def main(argv: list[str]) -> int:
     from utils.review.reviewing import review
 
     for line in review(config, request_of(options, "page"), browser=not options.no_browser):
-        print(line, flush=True)
+        say(line)
     return 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.batch.options import COUNT
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -45,7 +46,7 @@ def main(argv: list[str]) -> int:
     classes = checked_classes(options.classes) if options.classes is not None else ()
     wanted = Wanted(options.photos, classes, options.batch, options.project)
     for line in start(wanted, browser=not options.no_browser):
-        print(line, flush=True)
+        say(line)
     return 0
 
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from utils.arguments import Parser
 from utils.config import load_config
-from utils.errors import InputError, run_program
+from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -42,28 +43,25 @@ def main(argv: list[str]) -> int:
     from utils.overview.upkeep import check, prune
 
     _, labels = open_labels(config)
-    state = labels.read(report_foreign=True)
-    if state.etag is None:
-        raise InputError(
-            f"{labels.container.address}: no project there yet; "
-            "run train/active_learning_initialize.sh CONFIG on the training machine first"
-        )
+    state = labels.read_project()
     if options.check or options.repair:
         checked = check(labels, state, repair=options.repair)
-        show(checked.document(), "\n".join(checked.lines()), options.json)
+        show(checked.document(), checked.lines(), options.json)
         return 1 if checked.found else 0
     if options.prune:
         pruned = prune(labels, state, datetime.now(UTC))
-        show(pruned.document(), "\n".join(pruned.lines()), options.json)
+        show(pruned.document(), pruned.lines(), options.json)
         return 0
     figures = summary(config, labels, state, datetime.now(UTC))
     show(figures, screen(figures), options.json)
     return 0
 
 
-def show(document: dict, text: str, as_json: bool) -> None:
+def show(document: dict, lines: list[str], as_json: bool) -> None:
     """Print one or the other."""
-    print(json.dumps(document, indent=1, ensure_ascii=False) if as_json else text)
+    if as_json:
+        lines = json.dumps(document, indent=1, ensure_ascii=False).split("\n")
+    say(*lines)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import InputError, run_program
+from utils.python_check import quoted
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -40,9 +42,11 @@ def main(argv: list[str]) -> int:
 
     from utils.batch.uploading import upload
 
-    uploaded = upload(config, as_given=options.config, everything=options.all, files=options.files)
+    uploaded = upload(
+        config, as_given=quoted(options.config), everything=options.all, files=options.files
+    )
     for line in uploaded.lines:
-        print(line)
+        say(line)
     return 0 if uploaded.useful else 1
 
 

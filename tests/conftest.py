@@ -5,16 +5,12 @@ store.
 import os
 import signal
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 
 import azurite
 import helpers_page
 import pytest
-
-from utils.config import load_config
-from utils.storage.container import Container
-from utils.storage.opening import open_containers
+from helpers_store import Store, folder_store_in, opened
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,27 +28,6 @@ for variable in [name for name in os.environ if name.startswith("AZURE_")]:
 def pytest_collection_modifyitems(items):
     """Files with the longest tests come first: at the end no core is left alone with them."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
-
-
-@dataclass(frozen=True)
-class Store:
-    """An image and a label container, empty, and the lines of a config file that name them."""
-
-    kind: str  # "folder" or "azurite"
-    images: Container
-    labels: Container
-    settings: str
-
-    def config_text(self, **settings) -> str:
-        """A whole config file for this store; keyword arguments are further keys."""
-        chosen = {
-            "user_folders": "True",
-            "classes": "bird,seal",
-            "filetype": "*.jpg",
-            "tagging_location": "Tag",
-            **settings,
-        }
-        return self.settings + "".join(f"{key}={value}\n" for key, value in chosen.items())
 
 
 @pytest.fixture
@@ -85,14 +60,7 @@ def azurite_url():
 @pytest.fixture
 def folder_store(tmp_path) -> Store:
     """A new folder store."""
-    for name in ("images", "labels"):
-        (tmp_path / "store" / name).mkdir(parents=True)
-    return _opened(
-        "folder",
-        f"storage_url={tmp_path / 'store'}\nimage_container_name=images\n"
-        "label_container_name=labels\n",
-        tmp_path,
-    )
+    return folder_store_in(tmp_path)
 
 
 @pytest.fixture
@@ -104,7 +72,7 @@ def azurite_store(azurite_url, tmp_path) -> Store:
     with BlobServiceClient(azurite_url, credential=azurite.KEY) as service:
         for name in (f"images-{number}", f"labels-{number}"):
             service.create_container(name)
-    return _opened(
+    return opened(
         "azurite",
         f"storage_url={azurite_url}\nAZURE_STORAGE_ACCOUNT={azurite.ACCOUNT}\nAZURE_STORAGE_KEY={azurite.KEY}\n"
         f"image_container_name=images-{number}\nlabel_container_name=labels-{number}\n",
@@ -116,12 +84,3 @@ def azurite_store(azurite_url, tmp_path) -> Store:
 def store(request) -> Store:
     """Each kind of store in turn: a test that uses this is part of the contract of both."""
     return request.getfixturevalue(f"{request.param}_store")
-
-
-def _opened(kind: str, settings: str, folder: Path) -> Store:
-    file = folder / "store.ini"
-    file.write_text(
-        settings + "classes=bird\nuser_folders=True\nfiletype=*.jpg\n", encoding="utf-8"
-    )
-    images, labels = open_containers(load_config(file))
-    return Store(kind, images, labels, settings)

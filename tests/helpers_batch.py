@@ -2,16 +2,13 @@
 
 import io
 import json
-import os
 from pathlib import Path
 
 import numpy as np
-from helpers_programs import run
+from helpers_project import Project
 from helpers_tables import labels
 from PIL import Image
 
-from utils.config import load_config
-from utils.labels.store import Change, open_labels
 from utils.labels.tables import blob_names, image_set, split_name
 
 TAG = Path(__file__).resolve().parent.parent / "tag"
@@ -30,42 +27,23 @@ def picture(width=200, height=100, form="JPEG", orientation=1, mode="RGB") -> by
     return buffer.getvalue()
 
 
-class Project:
-    """A store with images and predictions, and a config file of an annotator."""
+class BatchProject(Project):
+    """A project of an annotator: a store with images and predictions."""
 
     def __init__(self, store, folder: Path, totag: str, **settings):
-        self.store, self.folder, self.place = store, folder, folder / "Tag"
-        self.config = folder / "config.ini"
-        self.config.write_text(
-            store.config_text(**{"tagger_name": "anna", "classes": "bird,seal", **settings}),
-            encoding="utf-8",
-        )
-        self.images, self.labels = open_labels(load_config(self.config))
+        super().__init__(store, folder, **{"classes": "bird,seal", **settings})
         self.seed(labels(totag, "totag"))
 
     def seed(self, totag, **others):
         """Put images of 200 x 100 pixels in the container and their predictions in the state."""
         for blob in image_set(totag):
             self.images.write(blob, picture())
-        self.labels.commit(lambda state: Change({"totag": totag, **others}), what="seeding")
+        self.commit(totag=totag, **others)
         return self
 
-    def run(self, program, *arguments, code=0, cwd=None) -> str:
-        """Run a program to its end; its output. `CONFIG` and the name of the program are added."""
-        config = self.config if cwd is None else os.path.relpath(self.config, cwd)
-        words = [*arguments, config]
-        done = run(f"tag/{program}_vott_json.py", *words, **({"cwd": cwd} if cwd else {}))
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        if code == 2:
-            assert len(done.stderr.strip().splitlines()) == 1
-        return done.stdout + done.stderr
-
-    def table(self, name):
-        return self.labels.table(self.labels.read(), name)
-
-    def names(self, table) -> list[str]:
-        return sorted(image_set(self.table(table)))
+    def run(self, program: str, *arguments, **options) -> str:
+        """Run download or upload, as Project.run does."""
+        return super().run(f"tag/{program}_vott_json.py", *arguments, **options)
 
     def boxes(self, table="tagged") -> list[str]:
         """`image class xmin xmax ymin ymax`, coordinates to the third decimal."""

@@ -1,162 +1,51 @@
-"""A folder store with photographs of coloured rectangles, and a model that finds them."""
+"""A project of a test: a config file on a store, what its labels hold, and programs run with it."""
 
-import json
-from datetime import UTC, datetime
+import os
+from pathlib import Path
 
-import create_predictions
-import evaluate_model
-import initialize
-import numpy as np
-import publish_cycle
-import repartition_test_set
-import sync_images
-from helpers_colour_graph import write_frozen_graph
-from PIL import Image
+from helpers_programs import run
 
 from utils.config import load_config
-from utils.labels import tables
-from utils.labels.assignments import reserve
-from utils.labels.label_map import write_label_map
-from utils.labels.pool import pool_of
-from utils.labels.store import Change, open_labels
-from utils.labels.tables import image_set, without
-
-RED, GREEN = (230, 20, 20), (20, 220, 20)
-NOW = datetime.now(UTC)
+from utils.labels.store import Change, State, open_labels
+from utils.labels.tables import image_set
 
 
 class Project:
-    """A folder store with photographs of red and green rectangles, its config, and a model that
-    finds them.
+    """A config file in `folder` for `store` (a fixture of conftest.py); settings are config keys.
+
+    `config` is the path of the file. What a subject needs beyond it stands in subclasses and
+    functions of the other helpers.
     """
 
-    embedding = False  # of the model: the mean colour of an image
+    def __init__(self, store, folder: Path, **settings):
+        self.store, self.folder, self.place = store, folder, folder / "Tag"
+        self.config = folder / "config.ini"
+        chosen = {"tagger_name": "anna", **settings}
+        self.config.write_text(store.config_text(**chosen), encoding="utf-8")
+        self.settings = load_config(self.config)
+        self.images, self.labels = open_labels(self.settings)
 
-    def __init__(self, folder, **settings):
-        self.folder, self.path = folder, folder / "config.ini"
-        (folder / "store" / "images").mkdir(parents=True)
-        (folder / "store" / "labels").mkdir()
-        chosen = {
-            "storage_url": folder / "store",
-            "image_container_name": "images",
-            "label_container_name": "labels",
-            "user_folders": True,
-            "classes": "red thing,green thing",
-            "filetype": "*.png",
-            "min_confidence": 0.5,
-            "test_percentage": 0.5,
-            "tagging_location": folder / "tag",
-            "tagger_name": "ann",
-            "split_by": "image",
-            **settings,
-        }
-        self.path.write_text("".join(f"{key}={value}\n" for key, value in chosen.items()))
-        self.config = load_config(self.path)
-        _, self.store = open_labels(self.config)
+    def run(self, program: str, *arguments, code: int = 0, cwd: Path | None = None) -> str:
+        """Run `tag/x.py` or `train/x.py` to its end with this config; all that it said."""
+        config = self.config if cwd is None else os.path.relpath(self.config, cwd)
+        done = run(program, *arguments, config, **({"cwd": cwd} if cwd else {}))
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        if code == 2:
+            assert len(done.stderr.strip().splitlines()) == 1
+        return done.stdout + done.stderr
 
-    def photo(self, blob, colour=None):
-        """A photo of 64 x 48 pixels, with a rectangle in its right half if a colour is given."""
-        picture = np.full((48, 64, 3), 128, np.uint8)
-        if colour:
-            picture[12:36, 32:64] = colour
-        path = self.folder / "store" / "images" / blob
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(path)
+    def state(self) -> State:
+        return self.labels.read()
 
-    def tag(self, *boxes):
-        """Commit reviewed images, (blob name, class or NULL) each, with the box where the rectangle
-        is.
-        """
+    def commit(self, members=None, cycle=None, **changed) -> State:
+        """Make tables (and other members of the state, a cycle) what is given."""
+        change = Change(changed, members or {}, cycle=cycle)
+        state, _ = self.labels.commit(lambda state: change, what="test")
+        return state
 
-        def change(state):
-            rows = [
-                tables.make(
-                    "tagged",
-                    filename=[name.rpartition("/")[2]],
-                    folder=name.rpartition("/")[0],
-                    class_=class_name,
-                    height=48,
-                    width=64,
-                    xmin=0.5 * drawn,
-                    xmax=1.0 * drawn,
-                    ymin=0.25 * drawn,
-                    ymax=0.75 * drawn,
-                )
-                for name, class_name in boxes
-                for drawn in [class_name != "NULL"]
-            ]
-            new = tables.concat("tagged", *rows)
-            return Change(
-                {
-                    "tagged": tables.concat(
-                        "tagged", without(self.store.table(state, "tagged"), image_set(new)), new
-                    )
-                }
-            )
+    def table(self, name: str):
+        return self.labels.table(self.state(), name)
 
-        self.store.commit(change, what="test")
-
-    def reserve(self, blob):
-        def change(state):
-            return Change(
-                {
-                    "tagging": reserve(
-                        self.store.table(state, "tagging"),
-                        pool_of(self.store, state),
-                        [blob],
-                        "bob",
-                        NOW,
-                    )
-                }
-            )
-
-        self.store.commit(change, what="test")
-
-    def train(self):
-        """What steps 1 to 5 leave behind, with the colour graph for a trained model."""
-        sync_images.main([str(self.path)])
-        repartition_test_set.main(["--top-up", str(self.path)])
-        config = self.config
-        write_frozen_graph(
-            config.inference_output_dir / "frozen_inference_graph.pb",
-            canvas=(64, 64),
-            embedding=self.embedding,
-        )
-        write_label_map(
-            config.inference_output_dir / "label_map.pbtxt", {"red thing": 1, "green thing": 2}
-        )
-        config.train_dir.mkdir(parents=True, exist_ok=True)
-        (config.train_dir / "training.json").write_text(
-            json.dumps({"weights": "scratch", "steps": 7})
-        )
-
-    def fill(self):
-        """Nine photos, four of them reviewed and two of these the test set, and a trained model."""
-        for number in range(4):
-            self.photo(f"a/{number}.png", RED)
-            self.photo(f"b/{number}.png")
-        self.photo("b/9.png", GREEN)
-        initialize.main([str(self.path)])
-        self.tag(
-            ("a/0.png", "red thing"),
-            ("a/1.png", "red thing"),
-            ("b/0.png", "NULL"),
-            ("b/1.png", "NULL"),
-        )
-        self.train()
-
-    def predict(self):
-        create_predictions.main([str(self.path)])
-        evaluate_model.main([str(self.path)])
-
-    def publish(self):
-        publish_cycle.main([str(self.path)])
-
-    def state(self):
-        return self.store.read()
-
-    def table(self, name):
-        return self.store.table(self.state(), name)
-
-    def blobs(self, kind):
-        return [path.name for path in sorted((self.folder / "store" / "labels").glob(f"{kind}_*"))]
+    def names(self, table: str) -> list[str]:
+        return sorted(image_set(self.table(table)))

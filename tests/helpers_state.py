@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+from helpers_project import Project
 from helpers_tables import images, labels
 
-from utils.config import load_config
 from utils.images.decoding import encode_jpeg
 from utils.labels import tables
-from utils.labels.store import Change, LabelStore, open_labels
-from utils.labels.tables import blob_names, image_set
+from utils.labels.store import LabelStore
+from utils.labels.tables import blob_names
 from utils.storage.folder import FolderContainer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,15 +30,13 @@ TAGGED = (
 ALL = ("a/1.jpg", "a/2.jpg", "b/1.jpg", "c/1.jpg", "c/2.jpg", "d/1.jpg", "d/2.jpg", "d/3.jpg")
 
 
-class Project:
+class StateProject(Project):
     """A project of eight images of 200 x 100 pixels: three to tag, two out, three tagged, one of
     them in the test set.
     """
 
     def __init__(self, store, folder: Path, **settings):
-        self.config = folder / "config.ini"
-        self.config.write_text(store.config_text(tagger_name="anna", **settings), encoding="utf-8")
-        self.images, self.labels = open_labels(load_config(self.config))
+        super().__init__(store, folder, **settings)
         for blob in ALL:
             self.images.write(blob, encode_jpeg(np.full((100, 200, 3), 128, np.uint8)))
         self.commit(
@@ -48,16 +46,6 @@ class Project:
             tagged=labels(TAGGED),
             test=labels("d/3.jpg seal 0 1 0 1", "test"),
         )
-
-    def commit(self, members=None, **changed):
-        state, _ = self.labels.commit(lambda state: Change(changed, members or {}), what="test")
-        return state
-
-    def table(self, name):
-        return self.labels.table(self.labels.read(), name)
-
-    def names(self, name) -> list[str]:
-        return sorted(image_set(self.table(name)))
 
     def rows(self, name="tagged") -> list[str]:
         """`image class xmin xmax ymin ymax` and the confidences, where there are some, in the order

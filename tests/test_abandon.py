@@ -4,7 +4,7 @@ import json
 
 import pytest
 from helpers_programs import done, run
-from helpers_state import Project
+from helpers_state import StateProject
 from helpers_tables import labels
 
 from utils.errors import InputError
@@ -19,7 +19,7 @@ def abandon(*arguments):
 
 @pytest.fixture
 def project(folder_store, tmp_path):
-    return Project(folder_store, tmp_path)
+    return StateProject(folder_store, tmp_path)
 
 
 def test_nobody_holds_anything_and_nothing_changes(project):
@@ -29,7 +29,7 @@ def test_nobody_holds_anything_and_nothing_changes(project):
 
 
 def test_ones_own_images_go_back_with_their_boxes(store, tmp_path):
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     output = done("tag/abandon.py", project.config)
     assert output.startswith("1 images given back, 1 of anna → totag_")
     assert project.names("tagging") == [

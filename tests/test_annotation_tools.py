@@ -7,7 +7,7 @@ import zipfile
 from xml.etree import ElementTree
 
 import pytest
-from helpers_batch import THREE, Project, region
+from helpers_batch import THREE, BatchProject, region
 
 from utils.formats import cvat, label_studio, page
 
@@ -45,7 +45,7 @@ def mark(project, tool: str, blobs) -> None:
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_what_was_reviewed_in_a_tool_arrives_and_nothing_else(store, tmp_path, tool):
-    project = Project(store, tmp_path, THREE, annotation_tool=tool)
+    project = BatchProject(store, tmp_path, THREE, annotation_tool=tool)
     said = project.run("download", 3)
     assert "now: " in said and not (project.place / "Images.json").exists()
     assert "0 images" in project.last(project.run("upload", code=1)), "nobody has looked yet"
@@ -57,7 +57,7 @@ def test_what_was_reviewed_in_a_tool_arrives_and_nothing_else(store, tmp_path, t
 
 
 def test_the_tool_can_be_named_at_download_and_an_export_at_upload(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 3, "--tool", "label_studio")
     mark(project, "label_studio", ["north/1.jpg"])
     elsewhere = tmp_path / "project-1.json"
@@ -72,14 +72,16 @@ def test_the_tool_can_be_named_at_download_and_an_export_at_upload(folder_store,
 
 def test_a_class_with_a_blank_keeps_its_name_in_tools_that_can_hold_it(folder_store, tmp_path):
     totag = THREE.replace("bird", "harbour_seal")
-    project = Project(folder_store, tmp_path, totag, classes="harbour seal", annotation_tool="cvat")
+    project = BatchProject(
+        folder_store, tmp_path, totag, classes="harbour seal", annotation_tool="cvat"
+    )
     project.run("download", 3)
     labels = json.loads((project.place / cvat.LABELS).read_text(encoding="utf-8"))
     assert labels[0]["name"] == "harbour seal"
 
 
 def test_an_answer_to_an_earlier_batch_is_none_to_the_next(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="cvat")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="cvat")
     project.run("download", 2)
     blobs = [item["filename"] for item in project.batch["images"].values()]
     reviewed = [f"{item['folder']}/{item['filename']}" for item in project.batch["images"].values()]
@@ -94,7 +96,7 @@ def test_an_answer_to_an_earlier_batch_is_none_to_the_next(folder_store, tmp_pat
 def test_in_labelme_images_whose_names_differ_in_the_ending_only_get_files_of_their_own(
     folder_store, tmp_path
 ):
-    project = Project(
+    project = BatchProject(
         folder_store,
         tmp_path,
         "north/1.jpg NULL\nnorth/1.png NULL",
@@ -106,7 +108,7 @@ def test_in_labelme_images_whose_names_differ_in_the_ending_only_get_files_of_th
 
 
 def test_coco_in_the_folder_of_a_batch_is_no_review(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 3)
     coco = {"images": [], "annotations": [], "categories": []}
     (project.place / "instances.json").write_text(json.dumps(coco))
@@ -116,7 +118,7 @@ def test_coco_in_the_folder_of_a_batch_is_no_review(folder_store, tmp_path):
 
 
 def test_vott_is_read_in_a_batch_whatever_else_lies_there(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 3)
     project.save({"south/1.jpg": [region("bird", 0, 100, 0, 50)]}, visited=["north/1.jpg"])
     (project.place / "notes.json").write_text('{"of": "mine"}')

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from helpers_batch import TAG, THREE, Project
+from helpers_batch import TAG, THREE, BatchProject
 
 REQUIREMENTS = TAG / "requirements.txt"
 OUT_OF_REACH = re.compile(
@@ -69,7 +69,7 @@ def test_the_environment_of_annotators_has_neither_opencv_nor_tensorflow(alone):
 def test_a_batch_goes_out_and_comes_back_in_the_environment_of_annotators(
     alone, folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     assert "3 images, 1 boxes" in project.run("download", 3)
     assert "3 images, 1 boxes → tagged_" in project.run("upload", "--all")
     assert "north/1.jpg bird 0.1 0.5 0.2 0.8" in project.boxes()

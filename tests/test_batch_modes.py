@@ -5,7 +5,7 @@ nothing, and batch.json is on the annotator's disk before the container says so.
 from datetime import UTC, datetime
 
 import pytest
-from helpers_state import Project
+from helpers_state import StateProject
 
 from utils.batch.batch import Batch, read_batch
 from utils.batch.choosing import Wishes
@@ -26,7 +26,9 @@ both_modes = pytest.mark.parametrize("review", TABLE)
 
 @pytest.fixture
 def project(folder_store, tmp_path):
-    return Project(folder_store, tmp_path, tagging_location=tmp_path / "Tag", classes="bird,seal")
+    return StateProject(
+        folder_store, tmp_path, tagging_location=tmp_path / "Tag", classes="bird,seal"
+    )
 
 
 def mode_and_batch(project, review, wanted=2):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from helpers_programs import done
-from helpers_state import Project
+from helpers_state import StateProject
 from helpers_tables import labels
 
 from utils.config import load_config
@@ -29,7 +29,7 @@ def change(*arguments):
 
 @pytest.fixture
 def project(folder_store, tmp_path):
-    return Project(folder_store, tmp_path)
+    return StateProject(folder_store, tmp_path)
 
 
 def test_an_empty_table_stays_empty():
@@ -225,7 +225,7 @@ def test_review_queues_the_labelled_images_concerned(project):
 
 
 def test_a_batch_that_comes_back_with_old_names_is_changed_at_upload(store, tmp_path):
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     done("tag/abandon.py", project.config)
     done("tag/download_vott_json.py", 4, project.config)
     done("tag/change_classes.py", project.config, "--rename", "bird=tern", "--drop", "seal")
@@ -240,7 +240,7 @@ def test_a_batch_that_comes_back_with_old_names_is_changed_at_upload(store, tmp_
 
 
 def test_a_batch_may_be_corrected_after_its_classes_were_changed(store, tmp_path):
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     done("tag/abandon.py", project.config)
     done("tag/download_vott_json.py", 4, project.config)
     done("tag/upload_vott_json.py", project.config, "--all")

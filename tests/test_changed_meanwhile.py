@@ -5,14 +5,14 @@ project, or the picture on the disk.
 import shutil
 from dataclasses import replace
 
-from helpers_batch import THREE, Project, picture, region
+from helpers_batch import THREE, BatchProject, picture, region
 from helpers_tables import images, labels
 
 from utils.labels.store import Change
 
 
 def test_a_batch_of_another_tagger_is_not_uploaded(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 2)
     project.config.write_text(project.config.read_text().replace("anna", "bert"))
     assert "handed out to anna, and you are bert" in project.run("upload", "--all", code=2)
@@ -21,13 +21,13 @@ def test_a_batch_of_another_tagger_is_not_uploaded(folder_store, tmp_path):
 def test_a_batch_of_another_project_is_neither_uploaded_nor_given_back_nor_thrown_away(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 2)
     shutil.copytree(tmp_path / "store", tmp_path / "other/store")
     for file in (tmp_path / "other/store/labels").rglob("*"):
         file.unlink() if file.is_file() else None
     settings = folder_store.settings.replace(str(tmp_path / "store"), str(tmp_path / "other/store"))
-    other = Project(
+    other = BatchProject(
         replace(folder_store, settings=settings),
         tmp_path / "other",
         THREE,
@@ -48,7 +48,7 @@ def test_a_batch_of_another_project_is_neither_uploaded_nor_given_back_nor_throw
 def test_what_somebody_else_changed_after_an_upload_stands_when_the_rest_of_the_batch_follows(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 2)
     project.save(visited=["north/1.jpg"])
     project.run("upload")
@@ -67,7 +67,7 @@ def test_what_somebody_else_changed_after_an_upload_stands_when_the_rest_of_the_
 
 
 def test_what_somebody_else_uploaded_meanwhile_stands_and_ours_is_set_aside(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 2)
     theirs = labels("north/1.jpg seal 0 1 0 1")
     project.labels.commit(lambda state: Change({"tagged": theirs}), what="uploading")
@@ -79,7 +79,7 @@ def test_what_somebody_else_uploaded_meanwhile_stands_and_ours_is_set_aside(fold
 def test_boxes_drawn_in_a_picture_that_was_turned_on_this_disk_are_not_taken(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 2)
     project.save(
         {
@@ -100,7 +100,7 @@ def test_boxes_drawn_in_a_picture_that_was_turned_on_this_disk_are_not_taken(
 def test_an_image_that_was_replaced_meanwhile_is_named_and_queued_to_be_looked_at_again(
     store, tmp_path
 ):
-    project = Project(store, tmp_path, THREE)
+    project = BatchProject(store, tmp_path, THREE)
     project.run("download", 2)
     for blob in ("north/1.jpg", "south/2.jpg"):
         project.images.write(blob, picture(100, 200))
@@ -122,7 +122,7 @@ def test_an_image_that_was_replaced_meanwhile_is_named_and_queued_to_be_looked_a
 
 
 def test_an_image_that_was_deleted_meanwhile_is_named_and_keeps_its_boxes(store, tmp_path):
-    project = Project(store, tmp_path, THREE)
+    project = BatchProject(store, tmp_path, THREE)
     project.run("download", 2)
     project.save({"north/1.jpg": [region("bird", 0, 20, 0, 10)]})
     project.images.delete("north/1.jpg")

@@ -10,9 +10,9 @@ import shlex
 import tarfile
 
 from helpers_colour_graph import write_frozen_graph
+from helpers_cycle import GREEN, RED, CycleProject
 from helpers_http import serving
 from helpers_programs import ROOT, done, run, state_tables
-from helpers_project import GREEN, RED, Project
 
 from utils.config import load_config
 from utils.labels.tables import blob_names
@@ -31,7 +31,7 @@ def test_the_description_of_the_cold_start_can_be_followed_word_by_word(tmp_path
             text,
         ).groups(),
     )
-    project = Project(tmp_path)
+    project = CycleProject(tmp_path)
     for number in range(30):
         project.photo(f"yard/{number}.png", RED)
         project.photo(f"stable/{number}.png", GREEN if number % 2 else None)
@@ -48,9 +48,9 @@ def test_the_description_of_the_cold_start_can_be_followed_word_by_word(tmp_path
     for key, value in changed.items():
         template, found = re.subn(rf"^{key}=.*$", f"{key}={value}", template, flags=re.MULTILINE)
         assert found == 1, key
-    project.path.write_text(template + settings, encoding="utf-8")
+    project.config.write_text(template + settings, encoding="utf-8")
     (tmp_path / "class_map.json").write_text(class_map, encoding="utf-8")
-    write_frozen_graph(load_config(project.path).init_model_graph, classes=(1, 19))
+    write_frozen_graph(load_config(project.config).init_model_graph, classes=(1, 19))
 
     said = []
     for block in (initialize, download):
@@ -61,7 +61,7 @@ def test_the_description_of_the_cold_start_can_be_followed_word_by_word(tmp_path
         said[0],
         re.MULTILINE,
     )
-    (handed_out,) = state_tables(project.path, "tagging")
+    (handed_out,) = state_tables(project.config, "tagging")
     assert len(set(blob_names(handed_out))) == asked
     assert collections.Counter(handed_out["class"]) == {
         "person": people,
@@ -69,11 +69,11 @@ def test_the_description_of_the_cold_start_can_be_followed_word_by_word(tmp_path
         "NULL": empty,
     }
     done("tag/upload_vott_json.py", "config.ini", "--all", cwd=tmp_path)
-    assert "person" in set(state_tables(project.path, "tagged")[0]["class"])
+    assert "person" in set(state_tables(project.config, "tagged")[0]["class"])
 
 
 def test_a_model_from_a_web_server_with_classes_of_its_own_is_run_and_its_classes_mapped(tmp_path):
-    project = Project(tmp_path, min_confidence=0.2, classes="elk,truck")
+    project = CycleProject(tmp_path, min_confidence=0.2, classes="elk,truck")
     project.photo("a/0.png", RED)
     project.photo("a/1.png", GREEN)
     project.photo("a/2.png")
@@ -99,13 +99,13 @@ def test_a_model_from_a_web_server_with_classes_of_its_own_is_run_and_its_classe
         )
     )
     (tmp_path / "coco.json").write_text((tmp_path / "map.json").read_text().replace("[]", '["16"]'))
-    settings = project.path.read_text()
+    settings = project.config.read_text()
 
     def cold_start(**more) -> str:
-        project.path.write_text(
+        project.config.write_text(
             settings + "".join(f"{key}={value}\n" for key, value in more.items())
         )
-        return done("train/active_learning_init_pred.sh", project.path)
+        return done("train/active_learning_init_pred.sh", project.config)
 
     with serving(served) as address:
         said = cold_start(
@@ -124,12 +124,12 @@ def test_a_model_from_a_web_server_with_classes_of_its_own_is_run_and_its_classe
         assert "beast" in said and "3 images (0 predicted now), 2 boxes" in said.splitlines()[-1], (
             "it is the same model"
         )
-    refused = run("tag/download_vott_json.py", 3, project.path, tmp_path / "coco.json")
+    refused = run("tag/download_vott_json.py", 3, project.config, tmp_path / "coco.json")
     assert (
         refused.returncode == 2
         and "coco.json: the model has no class 16; its ids are 1, 2" in refused.stderr
     )
-    done("tag/download_vott_json.py", 3, project.path, tmp_path / "map.json")
+    done("tag/download_vott_json.py", 3, project.config, tmp_path / "map.json")
     tagging = project.table("tagging")
     assert dict(zip(blob_names(tagging), tagging["class"], strict=True)) == {
         "a/0.png": "elk",

@@ -506,7 +506,7 @@ def test_a_connection_string_of_another_account_is_an_error(tmp_path):
 def test_no_secret_comes_out(tmp_path, capsys):
     text = (
         f"AZURE_STORAGE_ACCOUNT=mine\nAZURE_STORAGE_KEY={KEY}\nstorage_url=https://mine.blob.core.windows.net/?sv=1&sig=SIGNED\n"
-        f"tagger_name=x{KEY}\ntf_url=https://user:pass@host/a.tar.gz?sig=SIGNED\n"
+        "tf_url=https://user:pass@host/a.tar.gz?sig=SIGNED\n"
     )
     read = config(
         tmp_path, text, {"AZURE_STORAGE_CONNECTION_STRING": f"AccountName=mine;AccountKey=X{KEY}"}
@@ -517,7 +517,7 @@ def test_no_secret_comes_out(tmp_path, capsys):
     )
     for shown in (
         read.public_text(),
-        repr(dataclasses.replace(read, tagger_name="", tf_url="")),
+        repr(dataclasses.replace(read, tf_url="")),
         capsys.readouterr().err,
     ):
         assert KEY not in shown

@@ -4,13 +4,13 @@ import json
 import shutil
 
 import pytest
-from helpers_batch import THREE, Project, region
+from helpers_batch import THREE, BatchProject, region
 
 
 def test_an_image_with_a_forgotten_tag_stays_reserved_and_the_others_are_uploaded(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 3)
     forgotten = {**region("", 20, 100, 20, 80), "tags": []}
     as_text = {**region("", 20, 100, 20, 80), "tags": "seal"}
@@ -47,7 +47,7 @@ def as_vott_1_5(project, frames, visited):
 def test_places_in_a_listing_whose_order_nobody_knows_give_boxes_to_no_image(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, FOUR)
+    project = BatchProject(folder_store, tmp_path, FOUR)
     project.run("download", 4)
     tags = ["seal", "hare", "fox", "bird"]
     frames = {str(place): [region(tag, 20, 100, 20, 80)] for place, tag in enumerate(tags)}
@@ -59,7 +59,9 @@ def test_places_in_a_listing_whose_order_nobody_knows_give_boxes_to_no_image(
 
 
 def test_places_beside_the_names_of_our_boxes_do_not_make_these_reviewed(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "a/0.jpg bird 0.5 0.9 0.2 0.6 0.9 0.9\na/1.jpg NULL")
+    project = BatchProject(
+        folder_store, tmp_path, "a/0.jpg bird 0.5 0.9 0.2 0.6 0.9 0.9\na/1.jpg NULL"
+    )
     project.run("download", 2)
     as_vott_1_5(project, {"0": [region("fox", 20, 100, 20, 80)]}, [0, 1])
     said = project.run("upload", code=1)
@@ -68,7 +70,7 @@ def test_places_beside_the_names_of_our_boxes_do_not_make_these_reviewed(folder_
 
 
 def test_places_that_every_file_system_orders_alike_are_uploaded(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL\na/2.jpg NULL")
+    project = BatchProject(folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL\na/2.jpg NULL")
     project.run("download", 3)
     as_vott_1_5(project, {"1": [region("seal", 20, 100, 20, 80)]}, [0, 1])
     project.run("upload")
@@ -77,7 +79,7 @@ def test_places_that_every_file_system_orders_alike_are_uploaded(folder_store, t
 
 
 def test_two_spellings_of_one_name_with_different_boxes_are_a_fault(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL")
+    project = BatchProject(folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL")
     project.run("download", 2)
     frames = {
         "a__0.jpg": [region("seal", 20, 100, 20, 80)],
@@ -91,7 +93,7 @@ def test_two_spellings_of_one_name_with_different_boxes_are_a_fault(folder_store
 
 
 def test_a_photo_deleted_while_tagging_is_not_usable_and_not_empty(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 3)
     for blob in ("north/1.jpg", "south/1.jpg"):
         (project.place / "Images" / project.local(blob)).unlink()
@@ -109,7 +111,7 @@ def test_a_photo_deleted_while_tagging_is_not_usable_and_not_empty(folder_store,
 
 
 def test_boxes_drawn_in_a_photo_that_is_gone_now_are_kept(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 3)
     (project.place / "Images" / project.local("south/1.jpg")).unlink()
     project.save({"south/1.jpg": [region("seal", 20, 100, 20, 80)]}, visited=["south/1.jpg"])
@@ -119,7 +121,7 @@ def test_boxes_drawn_in_a_photo_that_is_gone_now_are_kept(folder_store, tmp_path
 
 
 def test_when_all_photos_are_gone_none_is_taken_for_empty_or_unusable(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 3)
     shutil.rmtree(project.place / "Images")
     project.save({}, visited=["north/1.jpg", "south/1.jpg", "south/2.jpg"])
@@ -141,7 +143,7 @@ DOUBLED = {
 def test_an_image_that_is_there_twice_is_a_fault_of_it_and_of_no_other(
     content, folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL")
+    project = BatchProject(folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL")
     project.run("download", 2)
     seal, bird = (
         json.dumps([region(tag, left, left + 40, 20, 80)])
@@ -161,7 +163,7 @@ def test_an_image_that_is_there_twice_is_a_fault_of_it_and_of_no_other(
 
 
 def test_a_box_with_two_corners_of_one_name_is_a_fault_of_its_image(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL")
+    project = BatchProject(folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL")
     project.run("download", 2)
     box = json.dumps(region("seal", 20, 100, 20, 80)).replace('"x1": 20', '"x1": 20, "x1": 90')
     (project.place / "Images.json").write_text(
@@ -172,7 +174,7 @@ def test_a_box_with_two_corners_of_one_name_is_a_fault_of_its_image(folder_store
 
 
 def test_two_lists_of_what_was_seen_are_a_fault_of_the_file(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL")
+    project = BatchProject(folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL")
     project.run("download", 2)
     (project.place / "Images.json").write_text(
         '{"frames": {}, "visitedFrames": ["a__0.jpg"], "visitedFrames": ["a__1.jpg"]}'
@@ -184,7 +186,7 @@ def test_two_lists_of_what_was_seen_are_a_fault_of_the_file(folder_store, tmp_pa
 
 
 def test_a_labelme_file_with_two_lists_of_shapes_is_a_fault_of_its_image(folder_store, tmp_path):
-    project = Project(
+    project = BatchProject(
         folder_store, tmp_path, "a/0.jpg NULL\na/1.jpg NULL", annotation_tool="labelme"
     )
     project.run("download", 2)

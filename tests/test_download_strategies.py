@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
-from helpers_batch import Project
+from helpers_batch import BatchProject
 from helpers_programs import done, run
 from helpers_tables import images, labels
 
@@ -73,7 +73,7 @@ def why(project) -> dict[str, list]:
 
 
 def test_hybrid_hands_out_what_is_unsure_and_says_why(store, tmp_path):
-    project = Project(store, tmp_path, SIX, selection_strategy="hybrid")
+    project = BatchProject(store, tmp_path, SIX, selection_strategy="hybrid")
     output = project.run("download", 2)
     assert project.names("tagging") == ["a/1.jpg", "a/2.jpg"]
     assert why(project) == {"a/1.jpg": ["hybrid", "bird", "0"], "a/2.jpg": ["hybrid", "seal", "0"]}
@@ -92,7 +92,7 @@ def test_hybrid_hands_out_what_is_unsure_and_says_why(store, tmp_path):
 
 
 def test_reasons_go_with_images_that_are_given_back(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, SIX)
+    project = BatchProject(folder_store, tmp_path, SIX)
     project.run("download", 1, "--strategy", "entropy")
     assert why(project) == {"a/1.jpg": ["entropy", "bird", "0"]}
     taken = project.table("tagging")
@@ -107,7 +107,7 @@ def test_reasons_go_with_images_that_are_given_back(folder_store, tmp_path):
 
 
 def test_what_is_drawn_at_random_is_marked_and_its_predictions_are_kept(store, tmp_path):
-    project = Project(store, tmp_path, SIX, selection_strategy="hybrid", random_share="0.5")
+    project = BatchProject(store, tmp_path, SIX, selection_strategy="hybrid", random_share="0.5")
     predict(project)
     output = project.run("download", 4)
     by_chance = sorted(image for image, (_, _, drawn) in why(project).items() if drawn == "1")
@@ -121,7 +121,7 @@ def test_what_is_drawn_at_random_is_marked_and_its_predictions_are_kept(store, t
 
 
 def test_only_images_with_a_box_in_the_band_are_handed_out(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, SIX, random_share="1")
+    project = BatchProject(folder_store, tmp_path, SIX, random_share="1")
     predict(project)
     output = project.run("download", 5, "--score-between", 0.55, 0.95, "--strategy", "random")
     assert project.names("tagging") == ["a/2.jpg", "b/1.jpg"] and "there are no more" in output
@@ -130,7 +130,7 @@ def test_only_images_with_a_box_in_the_band_are_handed_out(folder_store, tmp_pat
 
 
 def test_a_band_without_images_is_one_line_that_says_so(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, SIX)
+    project = BatchProject(folder_store, tmp_path, SIX)
     said = project.run("download", 2, "--score-between", 0.61, 0.62, code=2)
     assert (
         "--score-between 0.61 0.62: none of the 6 images to tag has a box with such a score" in said
@@ -147,7 +147,9 @@ def test_what_replaces_a_broken_image_keeps_the_limit_per_burst_and_the_summary_
     rows = "\n".join(
         f"{name} bird 0.1 0.5 0.2 0.8 0.{5 + place} 0.5" for place, name in enumerate(names)
     )
-    project = Project(folder_store, tmp_path, rows, selection_strategy="entropy", max_per_burst="1")
+    project = BatchProject(
+        folder_store, tmp_path, rows, selection_strategy="entropy", max_per_burst="1"
+    )
     taken = [f"2026-05-01T{hour}:00:00Z" for hour in (10, 10, 11, 12)]
     project.labels.commit(
         lambda state: Change({"images": images(*names).assign(taken_at=taken)}), what="test"
@@ -161,7 +163,7 @@ def test_what_replaces_a_broken_image_keeps_the_limit_per_burst_and_the_summary_
 def test_the_summary_is_of_the_whole_batch_when_there_are_no_more_images_or_it_is_gone_on_with(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, SIX, selection_strategy="entropy")
+    project = BatchProject(folder_store, tmp_path, SIX, selection_strategy="entropy")
     assert (
         "chosen by entropy from 6 images: 6, worth 1 to 0 (3 for bird, 1 for seal)\n"
         in project.run("download", 9)
@@ -177,7 +179,9 @@ def test_bursts_share_their_limit_by_the_times_of_the_images_table(folder_store,
     rows = "\n".join(
         f"{name} bird 0.1 0.5 0.2 0.8 0.{5 + place} 0.5" for place, name in enumerate(names)
     )
-    project = Project(folder_store, tmp_path, rows, selection_strategy="entropy", max_per_burst="1")
+    project = BatchProject(
+        folder_store, tmp_path, rows, selection_strategy="entropy", max_per_burst="1"
+    )
     taken = [f"2026-05-01T10:00:{second:02}Z" for second in (0, 10, 20)] + ["2026-05-01T12:00:00Z"]
     project.labels.commit(
         lambda state: Change({"images": images(*names).assign(taken_at=taken)}), what="test"
@@ -188,7 +192,7 @@ def test_bursts_share_their_limit_by_the_times_of_the_images_table(folder_store,
 
 def test_published_embeddings_make_the_batch_differ_from_labelled_images(store, tmp_path):
     rows = "\n".join(f"{number}.jpg bird 0.1 0.5 0.2 0.8 0.5 0.5" for number in range(4))
-    project = Project(store, tmp_path, rows, selection_strategy="hybrid", user_folders="True")
+    project = BatchProject(store, tmp_path, rows, selection_strategy="hybrid", user_folders="True")
     look(project, [[0, 0], [0, 1], [8, 0], [0, 9], [0, 0.5]], "old.jpg")
     project.labels.commit(
         lambda state: Change({"tagged": labels("old.jpg bird 0.1 0.5 0.1 0.5")}), what="test"
@@ -200,7 +204,7 @@ def test_published_embeddings_make_the_batch_differ_from_labelled_images(store, 
 def test_disagreement_goes_by_the_mirror_images_and_where_there_are_none_by_entropy_which_is_said(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, SIX, selection_strategy="disagreement")
+    project = BatchProject(folder_store, tmp_path, SIX, selection_strategy="disagreement")
     said = (
         "no image was predicted with its mirror image yet (selection_strategy=disagreement in a"
         " training cycle): chosen by entropy"
@@ -225,7 +229,7 @@ def test_disagreement_goes_by_the_mirror_images_and_where_there_are_none_by_entr
 def test_boxes_below_prelabel_confidence_by_default_below_min_confidence_are_not_drawn(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, SIX, min_confidence="0.55")
+    project = BatchProject(folder_store, tmp_path, SIX, min_confidence="0.55")
     project.run("download", 6)
     drawn = {
         name: [box["tags"] for box in boxes] for name, boxes in project.vott()["frames"].items()
@@ -245,7 +249,7 @@ def test_boxes_below_prelabel_confidence_by_default_below_min_confidence_are_not
 def test_before_there_is_a_model_images_come_from_what_a_pretrained_one_found(
     folder_store, tmp_path
 ):
-    project = Project(
+    project = BatchProject(
         folder_store,
         tmp_path,
         "1.jpg NULL\n2.jpg NULL\n3.jpg NULL",
@@ -268,7 +272,7 @@ def test_before_there_is_a_model_images_come_from_what_a_pretrained_one_found(
 def test_what_was_handed_out_by_a_class_map_comes_back_unseen_and_the_finds_go_on_to_count(
     folder_store, tmp_path, way
 ):
-    project = Project(
+    project = BatchProject(
         folder_store, tmp_path, "1.jpg NULL\n2.jpg NULL\n3.jpg NULL", selection_strategy="hybrid"
     )
     found = labels(
@@ -308,7 +312,7 @@ def test_what_was_handed_out_by_a_class_map_comes_back_unseen_and_the_finds_go_o
 def test_embeddings_that_are_damaged_or_gone_stop_nobody_and_are_mended(
     folder_store, tmp_path, damage
 ):
-    project = Project(folder_store, tmp_path, SIX, selection_strategy="hybrid")
+    project = BatchProject(folder_store, tmp_path, SIX, selection_strategy="hybrid")
     look(project, [[0, 0]] * 6)
     blob = project.labels.read().live["embeddings"]
     put(
@@ -335,7 +339,7 @@ def test_embeddings_that_are_damaged_or_gone_stop_nobody_and_are_mended(
 
 def test_before_any_model_images_are_spread_and_that_is_said(folder_store, tmp_path):
     rows = "\n".join(f"{folder}/{number}.jpg NULL" for folder in "ab" for number in range(4))
-    project = Project(folder_store, tmp_path, rows, selection_strategy="hybrid")
+    project = BatchProject(folder_store, tmp_path, rows, selection_strategy="hybrid")
     output = project.run("download", 4)
     assert project.names("tagging") == ["a/0.jpg", "a/2.jpg", "b/0.jpg", "b/2.jpg"]
     assert "no model has seen these images yet: chosen to be spread over folders and time" in output

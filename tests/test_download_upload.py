@@ -3,11 +3,13 @@ and on Azurite.
 """
 
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
-from helpers_batch import ORANGE, TAG, THREE, Project, picture, region
+from helpers_batch import ORANGE, TAG, THREE, BatchProject, picture, region
+from helpers_project import Project
 from helpers_tables import labels
 from PIL import Image
 
@@ -21,7 +23,7 @@ from utils.labels.tables import split_name
 
 
 def test_a_batch_goes_out_is_reviewed_and_comes_back(store, tmp_path):
-    project = Project(store, tmp_path, THREE)
+    project = BatchProject(store, tmp_path, THREE)
     output = project.run("download", 2)
     assert project.last(output) == f"2 images, 1 boxes → {project.place / 'Images.json'}"
     assert project.names("tagging") == ["north/1.jpg", "south/1.jpg"] and project.names(
@@ -51,7 +53,7 @@ def test_a_batch_goes_out_is_reviewed_and_comes_back(store, tmp_path):
 def test_the_same_batch_twice_changes_nothing_and_a_corrected_one_replaces_its_rows(
     store, tmp_path
 ):
-    project = Project(store, tmp_path, THREE)
+    project = BatchProject(store, tmp_path, THREE)
     project.run("download", 3)
     project.run("upload", "--all")
     before = project.labels.read().document
@@ -79,7 +81,7 @@ def test_names_of_any_kind_go_out_and_come_back(folder_store, tmp_path):
         "x" * 150 + ".jpg",
         "50%#1.jpg",
     ]
-    project = Project(folder_store, tmp_path, "")
+    project = BatchProject(folder_store, tmp_path, "")
     one = labels("1.jpg bird 0.1 0.5 0.2 0.8 0.9 0.9", "totag")
     project.seed(
         tables.concat(
@@ -103,7 +105,7 @@ def test_names_of_any_kind_go_out_and_come_back(folder_store, tmp_path):
 def test_images_of_a_class_share_the_batch_and_boxes_over_one_pixel_are_limited(
     folder_store, tmp_path
 ):
-    project = Project(
+    project = BatchProject(
         folder_store,
         tmp_path,
         """
@@ -124,13 +126,13 @@ def test_images_of_a_class_share_the_batch_and_boxes_over_one_pixel_are_limited(
 
 
 def test_fewer_images_than_asked_for_are_all_handed_out_and_that_is_said(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     assert "5 images were asked for; there are no more to hand out" in project.run("download", 5)
     assert len(project.batch["images"]) == 3
 
 
 def test_what_is_gone_or_broken_is_given_back_and_the_next_takes_its_place(store, tmp_path):
-    project = Project(store, tmp_path, "\n".join(f"a/{n}.jpg NULL" for n in range(5)))
+    project = BatchProject(store, tmp_path, "\n".join(f"a/{n}.jpg NULL" for n in range(5)))
     project.images.delete("a/0.jpg")
     project.images.write("a/1.jpg", picture(width=2000)[:4000])
     output = project.run("download", 2)
@@ -141,7 +143,7 @@ def test_what_is_gone_or_broken_is_given_back_and_the_next_takes_its_place(store
 
 
 def test_a_batch_of_only_broken_images_is_one_line(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "a/0.jpg NULL")
+    project = BatchProject(folder_store, tmp_path, "a/0.jpg NULL")
     project.images.write("a/0.jpg", b"no image")
     assert "no image could be fetched; the first: a/0.jpg" in project.run("download", 2, code=1)
     assert project.names("totag") == ["a/0.jpg"] and project.names("tagging") == []
@@ -151,7 +153,7 @@ def test_a_batch_of_only_broken_images_is_one_line(folder_store, tmp_path):
 
 
 def test_plain_images_are_handed_out_byte_by_byte(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "1.jpg NULL")
+    project = BatchProject(folder_store, tmp_path, "1.jpg NULL")
     project.run("download", 1)
     assert (project.place / "Images" / "1.jpg").read_bytes() == picture()
 
@@ -165,7 +167,7 @@ def test_everything_else_is_handed_out_as_an_upright_copy_of_the_same_size(folde
         "bitmap.bmp": picture(form="BMP"),
         "scan.tif": picture(form="TIFF"),
     }
-    project = Project(folder_store, tmp_path, "\n".join(f"{blob} NULL" for blob in originals))
+    project = BatchProject(folder_store, tmp_path, "\n".join(f"{blob} NULL" for blob in originals))
     for blob, data in originals.items():
         project.images.write(blob, data)
     project.run("download", 6)
@@ -181,7 +183,7 @@ def test_everything_else_is_handed_out_as_an_upright_copy_of_the_same_size(folde
 
 
 def test_boxes_of_a_turned_photo_are_in_the_upright_frame_both_ways(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "1.jpg bird 0.1 0.5 0.2 0.8 0.9 0.9")
+    project = BatchProject(folder_store, tmp_path, "1.jpg bird 0.1 0.5 0.2 0.8 0.9 0.9")
     project.images.write("1.jpg", picture(orientation=6))
     project.run("download", 1)
     shown = project.vott()["frames"]["1.jpg"][0]
@@ -207,7 +209,7 @@ def test_classes_that_vott_cannot_hold_come_back_under_their_names(folder_store,
         " 0.8 0.9 0.9",
         "totag",
     )
-    project = Project(folder_store, tmp_path, "1.jpg NULL", classes="a b,a_b,fish")
+    project = BatchProject(folder_store, tmp_path, "1.jpg NULL", classes="a b,a_b,fish")
     project.seed(totag.assign(**{"class": ["a b", "a_b", "moth"]}))
     project.run("download", 1)
     assert (
@@ -219,7 +221,7 @@ def test_classes_that_vott_cannot_hold_come_back_under_their_names(folder_store,
 
 
 def test_a_class_that_is_not_in_the_config_is_kept_and_named(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "1.jpg NULL")
+    project = BatchProject(folder_store, tmp_path, "1.jpg NULL")
     project.run("download", 1)
     project.save({"1.jpg": [region("walrus", 0, 20, 0, 10)]})
     assert "not in classes of config.ini: walrus (1 boxes)" in project.run("upload")
@@ -230,7 +232,7 @@ def test_a_class_that_is_not_in_the_config_is_kept_and_named(folder_store, tmp_p
 
 
 def test_images_without_a_mark_stay_reserved_and_are_named_with_the_way_out(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 3)
     project.save({"south/2.jpg": []})
     line = project.last(project.run("upload"))
@@ -242,14 +244,14 @@ def test_images_without_a_mark_stay_reserved_and_are_named_with_the_way_out(fold
 
 
 def test_nothing_reviewed_is_exit_1(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 3)
     assert project.last(project.run("upload", code=1)).startswith("0 images, 0 boxes")
     assert project.names("tagged") == []
 
 
 def test_boxes_that_cannot_be_taken_are_named_and_the_rest_goes_through(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 3)
     bad = [region("bird", 10, 10, 0, 5), region("NULL", 0, 5, 0, 5)]
     project.save({"north/1.jpg": [*bad, region("bird", 0, 20, 0, 10)], "south/1.jpg": [7]})
@@ -269,7 +271,7 @@ def test_boxes_that_cannot_be_taken_are_named_and_the_rest_goes_through(folder_s
 def test_a_box_tagged_with_the_name_of_all_classes_together_keeps_its_image_reserved(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 3)
     project.save(
         {
@@ -284,7 +286,7 @@ def test_a_box_tagged_with_the_name_of_all_classes_together_keeps_its_image_rese
 
 
 def test_one_malformed_file_is_named_and_the_other_folders_go_through(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 3, "--by-folder")
     assert sorted(path.name for path in project.place.iterdir()) == [
         "batch.json",
@@ -307,7 +309,7 @@ def test_one_malformed_file_is_named_and_the_other_folders_go_through(folder_sto
 
 
 def test_a_second_download_is_refused_until_everything_is_uploaded(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 2)
     assert "2 of 2 images of the batch" in project.run("download", 1, code=2)
     project.save({"north/1.jpg": []})
@@ -322,7 +324,7 @@ def test_a_second_download_is_refused_until_everything_is_uploaded(folder_store,
 
 
 def test_a_batch_that_is_discarded_goes_back_and_makes_room_for_the_next(store, tmp_path):
-    project = Project(store, tmp_path, THREE)
+    project = BatchProject(store, tmp_path, THREE)
     project.run("download", 2)
     project.save({"north/1.jpg": [region("bird", 0, 20, 0, 10)]})
 
@@ -338,7 +340,7 @@ def test_a_batch_that_is_discarded_goes_back_and_makes_room_for_the_next(store, 
 
 
 def test_what_was_discarded_stands_in_the_way_of_nothing(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 2)
     project.save({"north/1.jpg": [region("bird", 0, 20, 0, 10)]})
     elsewhere = (
@@ -359,7 +361,7 @@ def test_what_was_discarded_stands_in_the_way_of_nothing(folder_store, tmp_path)
 
 
 def test_a_folder_of_the_users_own_is_refused_and_left_alone(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     (project.place / "Images").mkdir(parents=True)
     (project.place / "Images" / "mine.txt").write_text("mine")
     assert "holds files that are not from this program (Images)" in project.run(
@@ -371,7 +373,7 @@ def test_a_folder_of_the_users_own_is_refused_and_left_alone(folder_store, tmp_p
 
 
 def test_only_our_own_files_are_removed_for_the_next_batch(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 2)
     (project.place / "Images" / "mine.txt").write_text("mine")
     project.run("upload", "--all")
@@ -385,7 +387,7 @@ def test_only_our_own_files_are_removed_for_the_next_batch(folder_store, tmp_pat
 def test_images_that_are_held_but_no_longer_on_this_disk_are_fetched_once_more(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 2)
     shutil.rmtree(project.place)
     assert "anna holds 2 images" in project.run("download", 1, code=2)
@@ -406,13 +408,13 @@ def test_images_that_are_held_but_no_longer_on_this_disk_are_fetched_once_more(
 
 
 def test_both_programs_run_from_any_folder(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 2, cwd=TAG)
     assert project.last(project.run("upload", "--all", cwd=TAG)).startswith("2 images")
 
 
 def test_nothing_left_to_tag_is_one_line(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "1.jpg NULL")
+    project = BatchProject(folder_store, tmp_path, "1.jpg NULL")
     project.run("download", 1)
     project.run("upload", "--all")
     assert (
@@ -422,14 +424,13 @@ def test_nothing_left_to_tag_is_one_line(folder_store, tmp_path):
 
 
 def test_a_container_that_nobody_initialized_is_one_line(store, tmp_path):
-    project = Project.__new__(Project)
-    project.folder, project.config = tmp_path, tmp_path / "config.ini"
-    project.config.write_text(store.config_text())
-    assert "run train/active_learning_initialize.sh CONFIG" in project.run("download", 1, code=2)
+    project = Project(store, tmp_path)
+    said = project.run("tag/download_vott_json.py", 1, code=2)
+    assert "run train/active_learning_initialize.sh CONFIG" in said
 
 
 def test_no_batch_and_no_tagging_location_are_one_line(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "1.jpg NULL")
+    project = BatchProject(folder_store, tmp_path, "1.jpg NULL")
     assert "no batch is there" in project.run("upload", code=2)
     project.config.write_text(
         project.config.read_text().replace("tagging_location=Tag", "tagging_location=")
@@ -474,3 +475,20 @@ def test_the_vott_file_of_an_image_folder_called_batch_is_not_our_marker(tmp_pat
         "Images/1.jpg": "1.jpg",
         "Batch_3/1.jpg": "Batch/1.jpg",
     }
+
+
+@pytest.mark.parametrize("where", ["images", "images/a/Tag", "labels/Tag", "linked/Tag"])
+def test_a_place_in_a_container_is_refused(folder_store, tmp_path, where):
+    place = tmp_path / "store" / where
+    os.symlink(tmp_path / "store" / "images", tmp_path / "store" / "linked")
+    (tmp_path / "store" / "images" / "a").mkdir()
+    project = Project(folder_store, tmp_path, THREE, tagging_location=place)
+    for blob in list(folder_store.images.list()):
+        if where == "images":
+            folder_store.images.delete(blob.name)
+    before = [blob.name for blob in folder_store.images.list()]
+    said = project.run("download", 2, code=2)
+    if where != "images":
+        assert "it lies in the container" in said and "name a folder elsewhere" in said
+    assert [blob.name for blob in folder_store.images.list()] == before
+    assert project.names("tagging") == []

@@ -5,7 +5,7 @@ files say.
 import json
 import shutil
 
-from helpers_batch import Project, region
+from helpers_batch import BatchProject, region
 from helpers_tables import images, labels
 
 from utils.labels import tables
@@ -14,7 +14,9 @@ from utils.labels.store import Change, LabelStore
 
 def test_a_batch_without_our_marker_is_uploaded_by_its_keys(folder_store, shared, tmp_path):
     totag = tables.parse("totag", shared / "legacy" / "csv" / "totag_source2.csv")
-    project = Project(folder_store, tmp_path, "1.jpg NULL", filetype="*.png", classes="knot,defect")
+    project = BatchProject(
+        folder_store, tmp_path, "1.jpg NULL", filetype="*.png", classes="knot,defect"
+    )
     out = tables.concat("tagging", totag.assign(tagger="", reserved_at="2026-01-01T00:00:00Z"))
     project.labels.commit(lambda state: Change({"tagging": out}), what="seeding")
     project.place.mkdir()
@@ -32,7 +34,7 @@ def test_a_batch_without_our_marker_is_uploaded_by_its_keys(folder_store, shared
 def test_a_file_name_of_several_folders_is_told_by_the_name_of_the_vott_file(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, "9.jpg NULL")
+    project = BatchProject(folder_store, tmp_path, "9.jpg NULL")
     out = labels("a/north/1.jpg NULL 0 0 0 0 0 0\nb/south/1.jpg NULL 0 0 0 0 0 0", "tagging")
     project.labels.commit(lambda state: Change({"tagging": out}), what="seeding")
     project.place.mkdir()
@@ -47,7 +49,7 @@ def test_a_file_name_of_several_folders_is_told_by_the_name_of_the_vott_file(
 def test_an_image_without_a_size_stays_reserved_and_is_named_and_the_others_go_through(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, "9.jpg NULL")
+    project = BatchProject(folder_store, tmp_path, "9.jpg NULL")
     out = labels(
         "1.jpg NULL 0 0 0 0 0 0\n2.jpg NULL 0 0 0 0 0 0\n3.jpg NULL 0 0 0 0 0 0", "tagging"
     )
@@ -83,7 +85,7 @@ OUT = "{image} bird 0 1 0 1 1 1 {tagger} 2026-01-01T00:00:00Z"
 
 
 def test_without_our_marker_only_images_of_this_tagger_or_of_nobody_are_labelled(store, tmp_path):
-    project = Project(store, tmp_path, "9.jpg NULL")
+    project = BatchProject(store, tmp_path, "9.jpg NULL")
     tagging = "\n".join(
         OUT.format(image=f"{number}.jpg", tagger=tagger)
         for number, tagger in enumerate(("anna", "ben", "ben"), 1)
@@ -100,7 +102,7 @@ def test_without_our_marker_only_images_of_this_tagger_or_of_nobody_are_labelled
 def test_an_image_that_somebody_gets_at_that_moment_is_left_out(
     folder_store, tmp_path, monkeypatch
 ):
-    project = Project(folder_store, tmp_path, "9.jpg NULL")
+    project = BatchProject(folder_store, tmp_path, "9.jpg NULL")
     earlier_batch(project, "1.jpg bird 0 1 0 1 1 1\n2.jpg bird 0 1 0 1 1 1", ["1.jpg", "2.jpg"])
     commit = LabelStore.commit
 
@@ -115,7 +117,7 @@ def test_an_image_that_somebody_gets_at_that_moment_is_left_out(
 
 
 def test_two_keys_of_one_image_are_left_out_by_name(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "9.jpg NULL")
+    project = BatchProject(folder_store, tmp_path, "9.jpg NULL")
     earlier_batch(
         project, "1.jpg bird 0 1 0 1 1 1\n2.jpg bird 0 1 0 1 1 1", ["1.jpg", "1.JPG", "2.jpg"]
     )

@@ -18,8 +18,8 @@ import publish_predictions
 import pytest
 import sync_images
 from helpers_colour_graph import write_frozen_graph
+from helpers_cycle import GREEN, RED, CycleProject
 from helpers_programs import ROOT, done, run, state_tables
-from helpers_project import GREEN, RED, Project
 from PIL import Image
 
 from train.cycle.files import update_cycle
@@ -34,7 +34,7 @@ PREDICT, EVALUATE = "train/active_learning_predict_no_train.sh", "train/active_l
 @pytest.fixture
 def project(tmp_path):
     """Nine photos of which four are reviewed and two are the test set, and one published cycle."""
-    made = Project(tmp_path, min_confidence=0.2)
+    made = CycleProject(tmp_path, min_confidence=0.2)
     made.fill()
     made.predict()
     made.publish()
@@ -42,7 +42,7 @@ def project(tmp_path):
 
 
 def setting(project, line: str) -> None:
-    project.path.write_text(project.path.read_text() + line + "\n")
+    project.config.write_text(project.config.read_text() + line + "\n")
 
 
 def predictions(project) -> list[tuple]:
@@ -52,40 +52,42 @@ def predictions(project) -> list[tuple]:
 
 def test_only_new_and_changed_images_are_predicted_even_on_a_new_machine(project, capfd):
     before = predictions(project)
-    assert "0 predicted now" in done(PREDICT, project.path)
-    shutil.rmtree(project.config.data_dir)  # a new machine: what was published is all that is known
-    said = done(PREDICT, project.path)
+    assert "0 predicted now" in done(PREDICT, project.config)
+    shutil.rmtree(
+        project.settings.data_dir
+    )  # a new machine: what was published is all that is known
+    said = done(PREDICT, project.config)
     assert "2 labelled images were predicted on another machine: left out" in said
     assert "7 images, 4 boxes from 0.2 up, 2 predicted now" in said, (
         "the test images, which evaluation looks at"
     )
     assert predictions(project) == before
-    assert "0 predicted now" in done(PREDICT, project.path)
+    assert "0 predicted now" in done(PREDICT, project.config)
     project.photo("b/2.png", GREEN)
     project.photo("c/new.png", RED)
-    assert "2 predicted now" in done(PREDICT, project.path)
+    assert "2 predicted now" in done(PREDICT, project.config)
     assert predictions(project) == sorted(
         {**dict(before), "b/2.png": "green thing", "c/new.png": "red thing"}.items()
     )
-    assert "10 predicted now" in done(PREDICT, project.path, "--force")
+    assert "10 predicted now" in done(PREDICT, project.config, "--force")
     assert len(project.state().cycles) == 1
 
 
 def test_predictions_that_were_killed_go_on_with_the_images_that_are_missing(tmp_path, capsys):
-    project = Project(tmp_path, min_confidence=0.2)
+    project = CycleProject(tmp_path, min_confidence=0.2)
     project.fill()
-    order = blob_names(tables.parse("images", project.config.data_dir / "images.csv")).tolist()
+    order = blob_names(tables.parse("images", project.settings.data_dir / "images.csv")).tolist()
     stuck = tmp_path / "store" / "images" / order[6]
     whole = stuck.read_bytes()
     stuck.unlink()
     # nothing comes out of it: the run stands still behind the six images before it
     os.mkfifo(stuck)
-    journal = project.config.data_dir / "predictions.journal"
+    journal = project.settings.data_dir / "predictions.journal"
     running = subprocess.Popen(
         [
             sys.executable,
             ROOT / "train" / "create_predictions.py",
-            project.path,
+            project.config,
             "--batch-size",
             "2",
         ]
@@ -95,16 +97,16 @@ def test_predictions_that_were_killed_go_on_with_the_images_that_are_missing(tmp
         time.sleep(0.05)
     running.kill()
     running.wait()
-    assert not project.config.untagged_output.exists()
+    assert not project.settings.untagged_output.exists()
     stuck.unlink()
     stuck.write_bytes(whole)
-    create_predictions.main([str(project.path)])
+    create_predictions.main([str(project.config)])
     assert "9 images, 5 boxes from 0.2 up, 3 predicted now" in capsys.readouterr().out
     found = tables.concat(
         "totag",
         *(
             tables.parse("totag", path)
-            for path in (project.config.untagged_output, project.config.tagged_predictions)
+            for path in (project.settings.untagged_output, project.settings.tagged_predictions)
         ),
     )
     assert dict(zip(blob_names(found), found["class"], strict=True)) == {
@@ -119,7 +121,7 @@ def test_in_tiles_an_object_on_a_border_is_found_once_and_there_is_no_limit_of_b
     tmp_path, capsys
 ):
     tiled = dict(tile=True, min_tile_size=100, max_tile_size=200, max_detections=3)
-    project = Project(tmp_path, min_confidence=0.2, pred_model_name="model_1.pb", **tiled)
+    project = CycleProject(tmp_path, min_confidence=0.2, pred_model_name="model_1.pb", **tiled)
     write_frozen_graph(tmp_path / "store" / "labels" / "model_1.pb")
     # from left to right; tiles end at 200, and begin at 160
     boxes = [
@@ -133,15 +135,15 @@ def test_in_tiles_an_object_on_a_border_is_found_once_and_there_is_no_limit_of_b
     for left, right in boxes:
         picture[60:100, left:right] = RED
     Image.fromarray(picture).save(tmp_path / "store" / "images" / "wide.png")
-    initialize.main([str(project.path)])
+    initialize.main([str(project.config)])
 
     def predict(**settings) -> str:
         lines = [
             line
-            for line in project.path.read_text().splitlines()
+            for line in project.config.read_text().splitlines()
             if not line.startswith(tuple(settings))
         ]
-        project.path.write_text(
+        project.config.write_text(
             "\n".join([*lines, *(f"{key}={value}" for key, value in settings.items())]) + "\n"
         )
         capsys.readouterr()
@@ -151,7 +153,7 @@ def test_in_tiles_an_object_on_a_border_is_found_once_and_there_is_no_limit_of_b
             (create_predictions,),
             (publish_predictions,),
         ):
-            program.main([*options, str(project.path)])
+            program.main([*options, str(project.config)])
         return capsys.readouterr().out
 
     assert "1 images, 5 boxes from 0.2 up, 1 predicted now" in predict()
@@ -168,17 +170,17 @@ def test_in_tiles_an_object_on_a_border_is_found_once_and_there_is_no_limit_of_b
 def test_a_model_of_the_earlier_generation_is_run_with_the_classes_of_the_config(project):
     labels = project.folder / "store" / "labels"
     shutil.copyfile(
-        project.config.inference_output_dir / "frozen_inference_graph.pb",
+        project.settings.inference_output_dir / "frozen_inference_graph.pb",
         labels / "model_1593140460.pb",
     )
     setting(project, "pred_model_name=model_1593140460.pb\nclasses=rot,gruen")
-    assert "no label map was published with it" in done(PREDICT, project.path)
+    assert "no label map was published with it" in done(PREDICT, project.config)
     assert dict(predictions(project))["b/9.png"] == "gruen"
 
 
 def test_boxes_of_classes_that_the_config_does_not_know_are_left_out_with_a_count(project):
     setting(project, "classes=red thing")
-    said = done(PREDICT, project.path)
+    said = done(PREDICT, project.config)
     assert (
         "green thing stand not in classes" in said
         and "1 boxes of classes that are not in classes" in said
@@ -188,7 +190,7 @@ def test_boxes_of_classes_that_the_config_does_not_know_are_left_out_with_a_coun
 
 def test_a_model_that_is_not_there_is_named(project):
     setting(project, "pred_model_name=model_7.pb")
-    finished = run(PREDICT, project.path)
+    finished = run(PREDICT, project.config)
     assert (
         finished.returncode == 2
         and "pred_model_name=model_7.pb: there is no such model" in finished.stderr
@@ -197,7 +199,7 @@ def test_a_model_that_is_not_there_is_named(project):
 
 def test_a_model_is_measured_without_touching_anything_else(project):
     before = project.state().document
-    said = done(EVALUATE, project.path)
+    said = done(EVALUATE, project.config)
     after = project.state().document
     assert (
         after["tables"] == before["tables"]
@@ -216,8 +218,8 @@ def test_a_model_is_measured_without_touching_anything_else(project):
 
 
 def test_a_model_is_measured_on_a_machine_that_has_never_trained(project):
-    shutil.rmtree(project.config.data_dir)
-    said = done(EVALUATE, project.path)
+    shutil.rmtree(project.settings.data_dir)
+    said = done(EVALUATE, project.config)
     assert said.splitlines()[-1].startswith(f"{project.state().live['model']}: average AP 1.00")
 
 
@@ -229,12 +231,12 @@ def test_what_flatters_or_limits_the_figures_of_an_existing_model_is_said(projec
         ("b/0.png", "blue thing"),
         ("b/1.png", "blue thing"),
     )
-    assert "test images are such" not in done(EVALUATE, project.path)
+    assert "test images are such" not in done(EVALUATE, project.config)
     tagged = project.table("tagged")
-    project.store.commit(
+    project.labels.commit(
         lambda state: Change({"test": tagged}, {"pretrained_next": True}), what="a redraw"
     )
-    said = done(EVALUATE, project.path)
+    said = done(EVALUATE, project.config)
     assert "2 of 4 test images are such that a published model was trained on them" in said
     assert "not measured, as the model does not know them: blue thing (2 boxes)" in said
 
@@ -242,36 +244,36 @@ def test_what_flatters_or_limits_the_figures_of_an_existing_model_is_said(projec
 def test_a_model_with_other_classes_than_the_one_trained_here_is_measured_by_its_own(project):
     labels = project.folder / "store" / "labels"
     shutil.copyfile(
-        project.config.inference_output_dir / "frozen_inference_graph.pb", labels / "model_7.pb"
+        project.settings.inference_output_dir / "frozen_inference_graph.pb", labels / "model_7.pb"
     )
     # the wrong way round: it finds nothing
     write_label_map(labels / "label_map_7.pbtxt", {"green thing": 1, "red thing": 2})
     setting(project, "pred_model_name=model_7.pb")
-    assert done(EVALUATE, project.path).splitlines()[-1].startswith("model_7.pb: average AP 0.00")
+    assert done(EVALUATE, project.config).splitlines()[-1].startswith("model_7.pb: average AP 0.00")
 
 
 def test_classes_renamed_or_made_one_since_the_training_are_predicted_and_measured_by_new_names(
     project,
 ):
-    done("tag/change_classes.py", project.path, "--merge", "red thing,green thing=thing")
-    said = done(PREDICT, project.path, "--force")
+    done("tag/change_classes.py", project.config, "--merge", "red thing,green thing=thing")
+    said = done(PREDICT, project.config, "--force")
     assert "left out" not in said
     assert {name for _, name in predictions(project)} == {"thing", "NULL"} and dict(
         predictions(project)
     )["b/9.png"] == "thing"
-    assert "average AP 1.00" in done(EVALUATE, project.path).splitlines()[-1]
+    assert "average AP 1.00" in done(EVALUATE, project.config).splitlines()[-1]
 
 
 def test_a_candidate_is_run_with_the_label_map_that_was_published_with_it(project):
     labels = project.folder / "store" / "labels"
     shutil.copyfile(
-        project.config.inference_output_dir / "frozen_inference_graph.pb", labels / "model_5.pb"
+        project.settings.inference_output_dir / "frozen_inference_graph.pb", labels / "model_5.pb"
     )
     write_label_map(labels / "label_map_6.pbtxt", {"green thing": 1, "red thing": 2})
     candidate = {"model": "model_5.pb", "label_map": "label_map_6.pbtxt"}
-    project.store.commit(lambda state: Change(members={"candidate": candidate}), what="test")
+    project.labels.commit(lambda state: Change(members={"candidate": candidate}), what="test")
     setting(project, "pred_model_name=model_5.pb")
-    assert "2 classes (label_map_6.pbtxt)" in done(PREDICT, project.path)
+    assert "2 classes (label_map_6.pbtxt)" in done(PREDICT, project.config)
     assert dict(predictions(project))["b/9.png"] == "red thing"
 
 
@@ -281,10 +283,10 @@ def test_a_candidate_is_run_with_the_label_map_that_was_published_with_it(projec
 def test_a_cycle_does_not_go_on_with_what_another_run_left_in_its_place(project, program):
     before = project.state().document
     update_cycle(
-        project.config, model="model_7.pb", model_blob="model_7.pb", names={"1": "red thing"}
+        project.settings, model="model_7.pb", model_blob="model_7.pb", names={"1": "red thing"}
     )  # as fetch_model.py
-    (project.config.train_dir).mkdir(parents=True, exist_ok=True)
-    finished = run(program, project.path)
+    (project.settings.train_dir).mkdir(parents=True, exist_ok=True)
+    finished = run(program, project.config)
     assert (
         finished.returncode == 2
         and "a run without training (of model_7.pb) has used it" in finished.stderr
@@ -293,14 +295,14 @@ def test_a_cycle_does_not_go_on_with_what_another_run_left_in_its_place(project,
 
 
 def test_the_cold_start_publishes_what_a_fetched_model_finds_with_its_ids(tmp_path):
-    project = Project(tmp_path, min_confidence=0.2)
+    project = CycleProject(tmp_path, min_confidence=0.2)
     project.photo("a/0.png", RED)
     project.photo("a/1.png", GREEN)
     project.photo("a/2.png")
     graph = write_frozen_graph(tmp_path / "zoo" / "colours_2018" / "frozen_inference_graph.pb")
     with tarfile.open(tmp_path / "downloads.tar.gz", "w:gz") as archive:
         archive.add(graph, "colours_2018/frozen_inference_graph.pb")
-    place = project.config.download_location
+    place = project.settings.download_location
     place.mkdir(parents=True)
     # already fetched: no network is needed, nor asked
     shutil.move(tmp_path / "downloads.tar.gz", place / "colours_2018.tar.gz")
@@ -309,9 +311,9 @@ def test_the_cold_start_publishes_what_a_fetched_model_finds_with_its_ids(tmp_pa
         project,
         f"init_model_name=colours_2018\ninit_pred_tf_url=http://127.0.0.1:9/${{init_model_name}}.tar.gz#sha256={checksum}",
     )
-    said = done("train/active_learning_init_pred.sh", project.path)
+    said = done("train/active_learning_init_pred.sh", project.config)
     assert "person" in said and "3 images (3 predicted now), 2 boxes" in said.splitlines()[-1]
-    (found,) = state_tables(project.path, "init_totag")
+    (found,) = state_tables(project.config, "init_totag")
     assert sorted(zip(blob_names(found), found["class"], strict=True)) == [
         ("a/0.png", "1"),
         ("a/1.png", "2"),
@@ -320,23 +322,23 @@ def test_the_cold_start_publishes_what_a_fetched_model_finds_with_its_ids(tmp_pa
     project.photo("a/3.png", RED)
     assert (
         "4 images (1 predicted now), 3 boxes"
-        in done("train/active_learning_init_pred.sh", project.path).splitlines()[-1]
+        in done("train/active_learning_init_pred.sh", project.config).splitlines()[-1]
     )
     assert image_set(project.table("totag")) == {f"a/{number}.png" for number in range(4)}
     # as on a new machine: what was published is all that is known
-    (project.config.data_dir / "init_predictions.journal").unlink()
+    (project.settings.data_dir / "init_predictions.journal").unlink()
     assert (
         "4 images (0 predicted now), 3 boxes"
-        in done("train/active_learning_init_pred.sh", project.path).splitlines()[-1]
+        in done("train/active_learning_init_pred.sh", project.config).splitlines()[-1]
     )
-    (again,) = state_tables(project.path, "init_totag")
+    (again,) = state_tables(project.config, "init_totag")
     assert sorted(zip(blob_names(again), again["class"], strict=True)) == [
         *sorted(zip(blob_names(found), found["class"], strict=True)),
         ("a/3.png", "1"),
     ]
     assert (
         "4 images (4 predicted now)"
-        in done("train/active_learning_init_pred.sh", project.path, "--force").splitlines()[-1]
+        in done("train/active_learning_init_pred.sh", project.config, "--force").splitlines()[-1]
     )
 
 
@@ -348,11 +350,11 @@ def test_the_cold_start_publishes_what_a_fetched_model_finds_with_its_ids(tmp_pa
     ],
 )
 def test_a_cold_start_model_that_is_none_is_one_line(tmp_path, content, said):
-    project = Project(tmp_path, min_confidence=0.2)
+    project = CycleProject(tmp_path, min_confidence=0.2)
     project.photo("a/0.png", RED)
     (tmp_path / "graph.pb").write_bytes(content)
     setting(project, f"init_model_graph={tmp_path / 'graph.pb'}")
-    finished = run("train/active_learning_init_pred.sh", project.path)
+    finished = run("train/active_learning_init_pred.sh", project.config)
     assert finished.returncode == 2
     assert said in next(
         line

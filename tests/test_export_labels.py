@@ -6,7 +6,7 @@ import json
 
 import pytest
 from helpers_programs import done, run
-from helpers_state import ROOT, Project
+from helpers_state import ROOT, StateProject
 from helpers_tables import labels
 
 from utils.errors import InputError
@@ -27,7 +27,7 @@ TEST = {"d/3.jpg": [("seal", 0, 0, 200, 100)]}
 
 @pytest.fixture
 def project(folder_store, tmp_path):
-    return Project(folder_store, tmp_path)
+    return StateProject(folder_store, tmp_path)
 
 
 def export(*arguments) -> None:
@@ -58,7 +58,7 @@ def without_ending(images: dict) -> dict:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_labels_go_out_by_the_program_and_no_folder_is_overwritten(store, tmp_path, form):
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     said = done("train/export_labels.py", project.config, "--format", form)
     output = tmp_path / "data" / f"labels_{form}"
     assert said.splitlines() == [

@@ -5,7 +5,7 @@ import json
 from xml.etree import ElementTree
 
 import pytest
-from helpers_batch import THREE, Project
+from helpers_batch import THREE, BatchProject
 from helpers_tools import BIRD, batch, came_back, hand_out, review_of
 
 from utils.files import refused
@@ -16,7 +16,7 @@ from utils.formats.tools import TOOLS
 
 
 def test_the_boxes_of_a_batch_carry_their_models_score(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 3)
     handed_out = [box for item in project.batch["images"].values() for box in item["boxes"]]
     assert handed_out == [["bird", 0.1, 0.5, 0.2, 0.8, 0.9]]

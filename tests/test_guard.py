@@ -12,9 +12,9 @@ import publish_guarded
 import pytest
 import sync_images
 from helpers_colour_graph import write_frozen_graph
+from helpers_cycle import GREEN, RED, CycleProject
 from helpers_evaluation import cells, predicted, pycocotools_all_point, random_case, truth
 from helpers_programs import done, run
-from helpers_project import GREEN, RED, Project
 
 from train.cycle import publishing
 from train.cycle.candidate import verdict_of_cycle
@@ -141,10 +141,10 @@ def project(tmp_path):
     """Sixteen photos, twelve of them reviewed, half of these in the test set; a model is live that
     finds red and green things.
     """
-    made = Project(tmp_path)
+    made = CycleProject(tmp_path)
     for number in range(16):
         made.photo(f"a/{number}.png", GREEN if number % 2 else RED)
-    initialize.main([str(made.path)])
+    initialize.main([str(made.config)])
     made.tag(
         *((f"a/{number}.png", "green thing" if number % 2 else "red thing") for number in range(12))
     )
@@ -160,22 +160,22 @@ def train_poisoned(made):
     """
     made.train()
     write_label_map(
-        made.config.inference_output_dir / "label_map.pbtxt", {"green thing": 1, "red thing": 2}
+        made.settings.inference_output_dir / "label_map.pbtxt", {"green thing": 1, "red thing": 2}
     )
     write_frozen_graph(
-        made.config.inference_output_dir / "frozen_inference_graph.pb", canvas=(128, 128)
+        made.settings.inference_output_dir / "frozen_inference_graph.pb", canvas=(128, 128)
     )
     made.predict()
 
 
 def compared(made, capsys) -> dict:
     capsys.readouterr()
-    compare_models.main([str(made.path)])
-    return read_cycle(made.config)["verdict"]
+    compare_models.main([str(made.config)])
+    return read_cycle(made.settings)["verdict"]
 
 
 def guarded(made):
-    publish_guarded.main([str(made.path)])
+    publish_guarded.main([str(made.config)])
 
 
 def test_a_poisoned_model_is_kept_as_a_candidate_and_totag_stays(project, capsys):
@@ -194,13 +194,13 @@ def test_a_poisoned_model_is_kept_as_a_candidate_and_totag_stays(project, capsys
     assert after.live == before.live and after.cycles == before.cycles
     assert after.document["tables"]["totag"] == before.document["tables"]["totag"]
     assert after.document["candidate"]["model"] != before.live["model"]
-    said = done("tag/status.py", project.path)
+    said = done("tag/status.py", project.config)
     assert "candidate, not published: model_" in said and "--accept publishes it" in said
     assert (
-        json.loads(done("tag/status.py", project.path, "--json"))["candidate"]["model"]
+        json.loads(done("tag/status.py", project.config, "--json"))["candidate"]["model"]
         == after.document["candidate"]["model"]
     )
-    done("tag/status.py", project.path, "--check")
+    done("tag/status.py", project.config, "--check")
 
 
 def test_new_images_can_be_handed_out_while_a_candidate_waits(project, capsys):
@@ -220,12 +220,12 @@ def test_new_images_can_be_handed_out_while_a_candidate_waits(project, capsys):
     assert "new/1.png" in image_set(project.table("images")) and image_set(
         project.table("failed")
     ) == {"new/2.png"}
-    done("tag/status.py", project.path, "--check")
+    done("tag/status.py", project.config, "--check")
     project.reserve("new/1.png")
-    done("train/active_learning_auto.sh", project.path, "--accept")
+    done("train/active_learning_auto.sh", project.config, "--accept")
     assert image_set(project.table("tagging")) == {"a/13.png", "new/1.png"}
     assert image_set(project.table("totag")) == image_set(before) - {"a/13.png"}
-    done("tag/status.py", project.path, "--check")
+    done("tag/status.py", project.config, "--check")
 
 
 def test_accepting_the_candidate_publishes_what_its_cycle_made_and_nothing_that_was_decided_since(
@@ -238,7 +238,7 @@ def test_accepting_the_candidate_publishes_what_its_cycle_made_and_nothing_that_
     candidate = project.state().document["candidate"]
     project.reserve("a/13.png")
     project.tag(("a/14.png", "red thing"))
-    said = done("train/active_learning_auto.sh", project.path, "--accept")
+    said = done("train/active_learning_auto.sh", project.config, "--accept")
     state = project.state()
     assert said.splitlines()[-1].startswith(
         "cycle 2: 12 images, 12 boxes labelled, average AP 0.00 → model_"
@@ -249,8 +249,8 @@ def test_accepting_the_candidate_publishes_what_its_cycle_made_and_nothing_that_
     assert not [name for name in state.cycles[1] if name.startswith(("base_", "made_"))]
     assert image_set(project.table("totag")) == {"a/12.png", "a/15.png"}
     assert tables.only(project.table("totag"), {"a/12.png"})["class"].tolist() == ["green thing"]
-    done("tag/status.py", project.path, "--check")
-    again = run("train/watch.py", project.path, "--accept")
+    done("tag/status.py", project.config, "--check")
+    again = run("train/watch.py", project.config, "--accept")
     assert again.returncode == 2 and "there is no candidate to accept" in again.stderr
 
 
@@ -288,7 +288,7 @@ def test_what_the_live_model_found_is_not_predicted_again(project, capsys, monke
 
 
 def test_the_first_model_goes_live_whatever_it_is(tmp_path, capsys):
-    made = Project(tmp_path)
+    made = CycleProject(tmp_path)
     made.fill()
     made.predict()
     assert compared(made, capsys) == {"publish": True, "why": "no model is live yet", "live": None}
@@ -300,10 +300,10 @@ def test_images_that_the_live_model_was_trained_on_do_not_count(project, capsys)
     """After a redraw the test set holds some of them."""
     tagged = project.table("tagged")
     old = image_set(project.table("test"))
-    project.store.commit(
+    project.labels.commit(
         lambda state: Change({"test": tagged}, {"pretrained_next": True}), what="test"
     )
-    sync_images.main([str(project.path)])
+    sync_images.main([str(project.config)])
     train_poisoned(project)
     assert compared(project, capsys)["images"] == len(old)
 
@@ -313,7 +313,7 @@ def test_once_a_model_that_began_afresh_is_live_images_that_only_earlier_ones_sa
 ):
     seen = image_set(project.table("tagged")) - image_set(project.table("test"))
     drawn = tables.only(project.table("tagged"), seen)
-    project.store.commit(
+    project.labels.commit(
         lambda state: Change({"test": drawn}, {"pretrained_next": True}), what="a redraw"
     )
     project.train()
@@ -323,7 +323,7 @@ def test_once_a_model_that_began_afresh_is_live_images_that_only_earlier_ones_sa
         f"with {verdict['live']}, as earlier models were trained on all of them"
     )
     guarded(project)
-    done("train/active_learning_auto.sh", project.path, "--accept")
+    done("train/active_learning_auto.sh", project.config, "--accept")
     project.tag(("a/12.png", "red thing"))
     project.train()
     project.predict()
@@ -340,7 +340,7 @@ def test_a_model_is_not_published_over_one_that_went_live_while_it_was_uploaded(
     assert compared(project, capsys)["publish"]
 
     def upload(*arguments):
-        project.store.commit(
+        project.labels.commit(
             lambda state: Change(members={"live": {**state.live, "model": "model_1.pb"}}),
             what="another machine",
         )
@@ -355,7 +355,7 @@ def test_a_model_is_not_published_over_one_that_went_live_while_it_was_uploaded(
 
 def test_a_model_that_was_compared_with_another_than_the_live_one_is_not_published(project, capsys):
     train_poisoned(project)
-    made = CycleOutputs.read(project.config)
+    made = CycleOutputs.read(project.settings)
     for verdict, error in (
         (None, InputError),
         ({"publish": True, "live": "model_1.pb"}, OutsideError),
@@ -372,7 +372,7 @@ def test_a_new_model_is_compared_with_the_live_one_of_a_container_that_was_taken
     """The earlier generation's files: a label map lies there, or none, and then the classes count
     in their order.
     """
-    made = Project(
+    made = CycleProject(
         tmp_path, classes="red thing,green thing" if label_map is None else "green thing,red thing"
     )
     labels = tmp_path / "store" / "labels"
@@ -388,7 +388,7 @@ def test_a_new_model_is_compared_with_the_live_one_of_a_container_that_was_taken
     write_frozen_graph(labels / "model_1.pb")
     if label_map:
         write_label_map(labels / label_map, {"red thing": 1, "green thing": 2})
-    initialize.main([str(made.path)])
+    initialize.main([str(made.config)])
     made.train()
     made.predict()
     verdict = compared(made, capsys)

@@ -80,6 +80,12 @@ def test_every_program_uses_the_images_where_they_lie(photos, tmp_path):
     assert tables.image_set(labels.table(labels.read(), "tagged")) == set(NAMES)
 
 
+def test_a_batch_does_not_go_into_the_folder_of_the_images(photos, tmp_path):
+    config = config_in(tmp_path, f"image_location={photos}", f"tagging_location={photos}/a/b")
+    finished = run("tag/download_vott_json.py", 1, config)
+    assert finished.returncode == 2 and "it lies in the container" in finished.stderr
+
+
 def test_it_may_be_anywhere_on_this_machine(photos, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     config = config_in(tmp_path / "elsewhere", f"image_location={photos}")
@@ -96,12 +102,11 @@ def test_it_may_be_anywhere_on_this_machine(photos, tmp_path):
         (["image_location=project"], "label_container_name=labels lie in one another"),
         (["image_location=project/labels/x"], "label_container_name=labels lie in one another"),
         (["image_location=."], "lie in one another"),
-        (["image_location=photos", "tagging_location=photos/x"], "lie in one another"),
-        (["image_location=link", "tagging_location=photos/x"], "lie in one another"),
+        (["image_location=link", "label_container_name=../photos/x"], "lie in one another"),
     ],
 )
 def test_what_cannot_be_is_one_line(tmp_path, lines, said):
-    for name in ("photos", "project/labels/x"):
+    for name in ("photos/x", "project/labels/x"):
         (tmp_path / name).mkdir(parents=True)
     os.symlink(tmp_path / "photos", tmp_path / "link")
     finished = run("tag/status.py", config_in(tmp_path, *lines))

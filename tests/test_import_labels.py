@@ -3,7 +3,7 @@
 import pytest
 from helpers_batch import picture
 from helpers_programs import done, run
-from helpers_state import Project
+from helpers_state import StateProject
 from helpers_tables import labels
 
 from utils.errors import InputError
@@ -20,7 +20,7 @@ def take_in(*arguments):
 
 @pytest.fixture
 def project(folder_store, tmp_path):
-    return Project(folder_store, tmp_path)
+    return StateProject(folder_store, tmp_path)
 
 
 def test_a_file_without_rows_is_one_line(project, tmp_path):
@@ -29,7 +29,7 @@ def test_a_file_without_rows_is_one_line(project, tmp_path):
 
 
 def test_labels_enter_by_one_commit_and_twice_changes_nothing(store, tmp_path):
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     path = project.csv(tmp_path / "x.csv", NEW)
     before = project.labels.read()
     said = done("tag/import_labels.py", path, project.config).splitlines()[-1]
@@ -142,7 +142,7 @@ def test_the_tables_of_a_container_that_was_copied_without_metadata_are_not_anot
 
 
 def test_another_tools_file_in_the_container_is_reported_until_it_is_taken_in(store, tmp_path):
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     whole = tables.concat("tagged", project.table("tagged"), labels("a/1.jpg gull 0 1 0 1"))
     project.labels.container.write("tagged_99.csv", tables.to_csv("tagged", whole, True))
     assert (

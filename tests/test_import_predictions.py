@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers_programs import done, run
-from helpers_state import Project
+from helpers_state import StateProject
 from helpers_tables import labels
 from helpers_tools import shared_batch
 
@@ -34,7 +34,7 @@ def import_predictions(*arguments) -> None:
 
 @pytest.fixture
 def project(folder_store, tmp_path):
-    return Project(folder_store, tmp_path, min_confidence="0.1")
+    return StateProject(folder_store, tmp_path, min_confidence="0.1")
 
 
 def entry(name, *detections, **members) -> dict:
@@ -74,7 +74,7 @@ def coco(folder: Path, listed: dict[int, str], *boxes, size=(200, 100)) -> tuple
 
 
 def test_megadetectors_results_enter_like_a_pretrained_models(store, tmp_path):
-    project = Project(store, tmp_path, min_confidence="0.1")
+    project = StateProject(store, tmp_path, min_confidence="0.1")
     path = results(
         tmp_path / "md.json",
         entry("a/1.jpg", BIRD, SEAL),
@@ -99,7 +99,7 @@ def test_megadetectors_results_enter_like_a_pretrained_models(store, tmp_path):
 
 
 def test_imported_predictions_are_handed_out_by_a_class_map_of_names(store, tmp_path):
-    project = Project(store, tmp_path, min_confidence="0.1", prelabel_confidence="0.1")
+    project = StateProject(store, tmp_path, min_confidence="0.1", prelabel_confidence="0.1")
     categories = {"1": "animal", "2": "person"}
     path = results(
         tmp_path / "md.json",
@@ -126,7 +126,7 @@ def test_imported_predictions_are_handed_out_by_a_class_map_of_names(store, tmp_
 
 
 def test_as_a_model_of_ours_they_choose_prelabel_and_are_measured(store, tmp_path):
-    project = Project(store, tmp_path, min_confidence="0.1", prelabel_confidence="0.1")
+    project = StateProject(store, tmp_path, min_confidence="0.1", prelabel_confidence="0.1")
     whole = {"category": "2", "conf": 0.8, "bbox": [0, 0, 1, 1]}
     path = results(
         tmp_path / "md.json",
@@ -399,7 +399,7 @@ def test_a_pretrained_models_own_run_keeps_the_numbers_that_imported_classes_hav
 ):
     (tmp_path / "graph.pb").write_bytes(b"a model that need not be loaded")
     (tmp_path / "names.json").write_text('{"1": "seal", "2": "bird"}')
-    project = Project(
+    project = StateProject(
         folder_store,
         tmp_path,
         min_confidence="0.1",

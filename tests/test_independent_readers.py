@@ -5,7 +5,7 @@ import json
 import pytest
 from helpers_batch import picture
 from helpers_readers import read_by
-from helpers_state import Project
+from helpers_state import StateProject
 from helpers_tools import BIRD, SEAL, batch, hand_out
 
 from utils.formats import cvat, label_studio, labelme
@@ -62,7 +62,7 @@ def exported(folder_store, tmp_path):
     """Exports the labels of a small project, with its photos beside."""
     import export_labels
 
-    project = Project(folder_store, tmp_path)
+    project = StateProject(folder_store, tmp_path)
 
     def export(form: str, photos: str = ""):
         output = tmp_path / form

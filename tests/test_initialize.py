@@ -4,49 +4,35 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers_programs import ROOT, run
+from helpers_project import Project
 
-from utils.config import load_config
 from utils.images.decoding import encode_jpeg
 from utils.labels import tables
-from utils.labels.store import Change, open_labels
-
-TRAIN = Path(__file__).resolve().parent.parent / "train"
 
 
 def jpeg(width: int = 4, height: int = 3) -> bytes:
     return encode_jpeg(np.zeros((height, width, 3), np.uint8))
 
 
-class Project:
-    """A config file for a store, and the programs run with it."""
+def ran(project: Project, program: str) -> tuple[int, str, str]:
+    """A program of train/ with this config: its exit code, what it printed, and its faults."""
+    done = run(f"train/{program}", project.config)
+    return done.returncode, done.stdout, done.stderr
 
-    def __init__(self, store, folder: Path, **settings):
-        self.store, self.folder, self.config = store, folder, folder / "config.ini"
-        self.config.write_text(store.config_text(**settings), encoding="utf-8")
-        self._environ = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
 
-    def start(self, program: str) -> subprocess.Popen:
-        return subprocess.Popen(
-            [sys.executable, TRAIN / program, self.config],
-            env=self._environ,
-            text=True,
-            encoding="utf-8",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def run(self, program: str) -> tuple[int, str, str]:
-        process = self.start(program)
-        out, err = process.communicate()
-        return process.returncode, out, err
-
-    def table(self, name: str):
-        _, labels = open_labels(load_config(self.config))
-        return labels.table(labels.read(), name)
+def started(project: Project, program: str) -> subprocess.Popen:
+    """The same in a process of its own, that goes on."""
+    return subprocess.Popen(
+        [sys.executable, ROOT / "train" / program, project.config],
+        text=True,
+        encoding="utf-8",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 @pytest.fixture
@@ -56,7 +42,7 @@ def project(store, tmp_path, monkeypatch) -> Project:
 
 
 def test_an_empty_container_is_one_line_and_exit_code_2(project):
-    code, out, err = project.run("initialize.py")
+    code, out, err = ran(project, "initialize.py")
 
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "is empty" in err
@@ -67,7 +53,7 @@ def test_initialize_lists_every_image_and_puts_readable_ones_on_the_list_to_tag(
     project.store.images.write("b/1.jpg", jpeg(8, 6))
     project.store.images.write("2.jpg", b"no image")
 
-    code, out, err = project.run("initialize.py")
+    code, out, err = ran(project, "initialize.py")
 
     assert (code, err) == (0, "")
     assert out.startswith("3 images (3 new, 1 failed) → totag_") and out.count("\n") == 1
@@ -84,10 +70,10 @@ def test_initialize_lists_every_image_and_puts_readable_ones_on_the_list_to_tag(
 
 def test_initialize_again_changes_nothing(project):
     project.store.images.write("1.jpg", jpeg())
-    project.run("initialize.py")
+    ran(project, "initialize.py")
     before = [(blob.name, blob.etag) for blob in project.store.labels.list()]
 
-    code, out, _ = project.run("initialize.py")
+    code, out, _ = ran(project, "initialize.py")
 
     assert code == 0 and out.startswith("1 images (0 new, 0 failed) → totag_")
     assert [(blob.name, blob.etag) for blob in project.store.labels.list()] == before
@@ -96,12 +82,11 @@ def test_initialize_again_changes_nothing(project):
 def test_initialize_again_adds_new_images_and_leaves_all_other_rows(project):
     for name in ("labelled.jpg", "out.jpg", "free.jpg", "gone.jpg"):
         project.store.images.write(name, jpeg())
-    project.run("initialize.py")
-    _, labels = open_labels(load_config(project.config))
-    row = labels.table(labels.read(), "totag").iloc[[0]]
+    ran(project, "initialize.py")
+    row = project.table("totag").iloc[[0]]
     tagged = row.assign(filename="labelled.jpg")[tables.COLUMNS["tagged"]]
     tagging = row.assign(filename="out.jpg", tagger="ann", reserved_at="2026-01-01T00:00:00Z")
-    free = tables.only(labels.table(labels.read(), "totag"), {"free.jpg", "gone.jpg"})
+    free = tables.only(project.table("totag"), {"free.jpg", "gone.jpg"})
     seen = free.assign(
         **{
             "class": "bird",
@@ -111,13 +96,11 @@ def test_initialize_again_adds_new_images_and_leaves_all_other_rows(project):
             "image_confidence": 0.9,
         }
     )
-    labels.commit(
-        lambda state: Change({"tagged": tagged, "tagging": tagging, "totag": seen}), what="test"
-    )
+    project.commit(tagged=tagged, tagging=tagging, totag=seen)
     project.store.images.delete("gone.jpg")
     project.store.images.write("new.jpg", jpeg())
 
-    code, out, _ = project.run("initialize.py")
+    code, out, _ = ran(project, "initialize.py")
 
     assert code == 0 and out.startswith("5 images (1 new, 0 failed)")
     totag = project.table("totag")
@@ -133,7 +116,7 @@ def test_two_initializes_at_once_list_each_image_once(project):
 
     ends = [
         process.communicate() + (process.returncode,)
-        for process in [project.start("initialize.py") for _ in range(3)]
+        for process in [started(project, "initialize.py") for _ in range(3)]
     ]
 
     assert [code for _, _, code in ends] == [0, 0, 0]
@@ -149,7 +132,7 @@ def test_images_left_out_are_counted_with_the_key_and_listed(store, tmp_path):
     store.images.write("1.jpg", jpeg())
     store.images.write("a/2.jpg", jpeg())
 
-    code, out, err = project.run("initialize.py")
+    code, out, err = ran(project, "initialize.py")
 
     assert code == 0 and out.startswith("1 images (1 new, 0 failed)")
     assert err == "warning: 1 images in folders are left out; user_folders=True takes them in\n"
@@ -166,7 +149,7 @@ def test_a_name_that_leaves_the_folder_is_reported(azurite_store, tmp_path):
     azurite_store.images.write("1.jpg", jpeg())
     azurite_store.images.write("C:/evil.jpg", jpeg())
 
-    code, out, err = project.run("initialize.py")
+    code, out, err = ran(project, "initialize.py")
 
     listed_in = tmp_path / "data" / "left_out.csv"
     assert code == 0 and out.startswith("1 images (1 new")
@@ -188,7 +171,7 @@ def test_a_name_of_broken_unicode_is_reported(folder_store, tmp_path):
     except OSError:
         pytest.skip("this file system holds Unicode names only")
 
-    code, out, err = project.run("initialize.py")
+    code, out, err = ran(project, "initialize.py")
 
     assert code == 0 and out.startswith("1 images (1 new")
     assert "not valid Unicode" in err
@@ -198,7 +181,7 @@ def test_when_no_image_can_be_read_the_exit_code_says_so(folder_store, tmp_path)
     project = Project(folder_store, tmp_path)
     folder_store.images.write("1.jpg", b"no image")
 
-    code, out, _ = project.run("initialize.py")
+    code, out, _ = ran(project, "initialize.py")
 
     assert code == 1 and out.startswith("1 images (1 new, 1 failed)")
 
@@ -207,8 +190,7 @@ def test_a_cycle_begins_with_the_images_and_the_labels_as_they_are(project):
     for name in ("a/1.jpg", "a/2.jpg", "gone.jpg"):
         project.store.images.write(name, jpeg())
     project.store.images.write("bad.jpg", b"no image")
-    project.run("initialize.py")
-    _, labels = open_labels(load_config(project.config))
+    ran(project, "initialize.py")
     tagged = tables.make(
         "tagged",
         filename=["1.jpg", "gone.jpg"],
@@ -221,12 +203,12 @@ def test_a_cycle_begins_with_the_images_and_the_labels_as_they_are(project):
         width=4,
         folder=["a", ""],
     )
-    state, _ = labels.commit(lambda state: Change({"tagged": tagged}), what="test")
+    state = project.commit(tagged=tagged)
     project.store.images.delete("gone.jpg")
     project.store.images.write("new.jpg", jpeg())
     before = [blob.etag for blob in project.store.labels.list()]
 
-    code, out, err = project.run("sync_images.py")
+    code, out, err = ran(project, "sync_images.py")
 
     data = project.folder / "data"
     fetched = 0 if project.store.kind == "folder" else 1
@@ -255,10 +237,11 @@ def test_a_cycle_begins_with_the_images_and_the_labels_as_they_are(project):
 def test_real_photographs_have_their_upright_size_and_their_time(folder_store, shared, tmp_path):
     source = shared / "data" / "pigeons" / "images"
     for file in source.iterdir():
-        os.symlink(file, folder_store.images.path_of(file.name))
+        folder_store.images.write(file.name, file)
     filetype = "*" + next(source.iterdir()).suffix
 
-    code, out, _ = Project(folder_store, tmp_path, filetype=filetype).run("initialize.py")
+    project = Project(folder_store, tmp_path, filetype=filetype)
+    code, out, _ = ran(project, "initialize.py")
 
     images = tables.parse(
         "images",

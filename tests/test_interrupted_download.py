@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers_batch import TAG, THREE, Project, picture
+from helpers_batch import TAG, THREE, BatchProject, picture
 from helpers_tables import labels
 
 from utils.labels import tables
@@ -39,7 +39,7 @@ def stopped_when(project, condition, *arguments) -> None:
 
 
 def test_a_download_that_died_while_fetching_goes_on_from_there(store, tmp_path):
-    project = Project(store, tmp_path, "\n".join(f"a/{n:02}.jpg NULL" for n in range(12)))
+    project = BatchProject(store, tmp_path, "\n".join(f"a/{n:02}.jpg NULL" for n in range(12)))
     slow_to_fetch(project, 12)
     stopped_when(project, lambda: any((project.place / "Images").glob("*.jpg")), 12)
     held = project.names("tagging")
@@ -54,7 +54,7 @@ def test_a_download_that_died_while_fetching_goes_on_from_there(store, tmp_path)
 
 
 def test_a_download_that_died_before_its_commit_starts_anew(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 2)
     batch = project.batch
     project.seed(labels(THREE, "totag"), tagging=tables.empty("tagging"))
@@ -64,7 +64,9 @@ def test_a_download_that_died_before_its_commit_starts_anew(folder_store, tmp_pa
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_is_one_line_and_the_next_run_goes_on(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, "\n".join(f"a/{n:02}.jpg NULL" for n in range(20)))
+    project = BatchProject(
+        folder_store, tmp_path, "\n".join(f"a/{n:02}.jpg NULL" for n in range(20))
+    )
     slow_to_fetch(project, 20)
     command = [sys.executable, str(TAG / "download_vott_json.py"), "20", str(project.config)]
     process = subprocess.Popen(
@@ -86,7 +88,7 @@ def test_ctrl_c_is_one_line_and_the_next_run_goes_on(folder_store, tmp_path):
 )
 @pytest.mark.parametrize("package", ["numpy", "pyarrow"])
 def test_ctrl_c_while_packages_are_loaded_is_one_line(folder_store, tmp_path, package):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     process = subprocess.Popen(
         [sys.executable, str(TAG / "download_vott_json.py"), "1", str(project.config)],
         stderr=subprocess.PIPE,

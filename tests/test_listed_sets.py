@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers_programs import done, run
-from helpers_state import Project
+from helpers_state import StateProject
 from helpers_tools import shared_batch
 
 from utils.errors import InputError
@@ -20,7 +20,7 @@ LISTED = "--listed-means-reviewed"
 
 @pytest.fixture
 def project(folder_store, tmp_path):
-    return Project(folder_store, tmp_path)
+    return StateProject(folder_store, tmp_path)
 
 
 def take_in(project, path, *options) -> int:
@@ -119,7 +119,7 @@ def test_a_set_is_taken_when_listed_means_reviewed_and_never_without_these_words
 
 
 def test_a_set_comes_in_by_the_program_on_every_store(store, tmp_path):
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     said = done("tag/import_labels.py", sets(tmp_path)["coco"], project.config, LISTED)
     assert said.splitlines()[-1].startswith("2 images, 1 boxes, 0 known before, 0 left out")
     again = done("tag/import_labels.py", tmp_path / "yolo", project.config, LISTED)

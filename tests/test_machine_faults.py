@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from helpers_batch import THREE, Project, picture
+from helpers_batch import THREE, BatchProject, picture
 from helpers_programs import run, state_tables
 from helpers_rights import failing_file, ordinary_rights
 from helpers_tables import images, labels
@@ -134,7 +134,7 @@ def test_a_folder_that_cannot_be_read_is_a_warning_and_the_rest_goes_on(
 
 @pytest.fixture
 def project(store, tmp_path):
-    return Project(store, tmp_path, THREE)
+    return BatchProject(store, tmp_path, THREE)
 
 
 def everything(project):
@@ -148,7 +148,7 @@ def everything(project):
 
 @pytest.mark.parametrize("how", [(), ("--review-random",)], ids=["to tag", "to review"])
 def test_a_wrong_image_container_costs_the_project_nothing(store, tmp_path, how):
-    project = Project(store, tmp_path, THREE)
+    project = BatchProject(store, tmp_path, THREE)
     tagged = labels("d/1.jpg bird 0 1 0 1\nd/2.jpg NULL\nd/3.jpg NULL")
     project.seed(labels(THREE, "totag"), tagged=tagged, images=images("d/1.jpg", "north/1.jpg"))
     before = everything(project)
@@ -168,7 +168,7 @@ def test_a_wrong_image_container_costs_the_project_nothing(store, tmp_path, how)
 
 def test_a_container_that_vanishes_meanwhile_does_not_empty_the_pool(store, tmp_path):
     totag = "\n".join(f"{number}.jpg NULL" for number in range(12))
-    project = Project(store, tmp_path, totag)
+    project = BatchProject(store, tmp_path, totag)
     project.run("download", 2)
     for blob in [blob.name for blob in project.images.list()]:
         project.images.delete(blob)
@@ -191,7 +191,7 @@ def test_single_images_that_are_gone_are_left_out_given_back_and_named(project):
 
 
 def test_an_image_that_this_machine_may_not_read_is_left_out_and_given_back(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     (tmp_path / "store" / "images" / "north" / "1.jpg").chmod(0)
     with ordinary_rights():
         said = project.run("download", 3)
@@ -201,7 +201,7 @@ def test_an_image_that_this_machine_may_not_read_is_left_out_and_given_back(fold
 
 
 def test_only_the_training_machine_says_that_an_image_is_broken(store, tmp_path):
-    project = Project(store, tmp_path, THREE)
+    project = BatchProject(store, tmp_path, THREE)
     project.images.write("north/1.jpg", picture()[:-300])
     assert run("train/initialize.py", project.config).returncode == 0
     assert project.names("failed") == []  # its header is whole
@@ -220,7 +220,7 @@ def test_only_the_training_machine_says_that_an_image_is_broken(store, tmp_path)
 
 
 def test_a_doubt_that_the_training_machine_does_not_share_is_forgotten(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     assert run("train/initialize.py", project.config).returncode == 0
     etag = project.images.info("north/1.jpg").etag
     project.labels.commit(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 from helpers_programs import ROOT, done, run
-from helpers_state import Project
+from helpers_state import StateProject
 
 from utils.batch.place import LOCK, at_work
 from utils.errors import OutsideError
@@ -20,7 +20,7 @@ REFUSED = "another download or upload works there"
 
 @pytest.fixture
 def project(folder_store, tmp_path):
-    return Project(folder_store, tmp_path)
+    return StateProject(folder_store, tmp_path)
 
 
 @contextmanager

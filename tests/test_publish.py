@@ -13,8 +13,8 @@ import publish_predictions
 import pytest
 import sync_images
 from helpers_colour_graph import write_frozen_graph
+from helpers_cycle import GREEN, RED, CycleProject
 from helpers_programs import done, run
-from helpers_project import GREEN, RED, Project
 
 from train.cycle import publishing
 from train.cycle.files import read_cycle
@@ -28,7 +28,7 @@ from utils.times import utc_text
 
 @pytest.fixture
 def project(tmp_path):
-    made = Project(tmp_path)
+    made = CycleProject(tmp_path)
     made.fill()
     return made
 
@@ -42,13 +42,13 @@ def lines(frame):
 
 
 def test_nothing_predicted_yet_is_one_line_that_names_the_step(tmp_path):
-    made = Project(tmp_path)
+    made = CycleProject(tmp_path)
     for program, step in (
         ("create_predictions", "sync_images.py"),
         ("evaluate_model", "repartition_test_set.py"),
         ("publish_cycle", "export_model.py"),
     ):
-        finished = run(f"train/{program}.py", made.path)
+        finished = run(f"train/{program}.py", made.config)
         assert (finished.returncode, finished.stdout) == (2, "")
         last = finished.stderr.strip().splitlines()[-1]
         assert last.startswith(f"{program}.py: ") and f"not there; {step}" in last
@@ -56,11 +56,11 @@ def test_nothing_predicted_yet_is_one_line_that_names_the_step(tmp_path):
 
 def test_the_last_steps_run_as_programs_and_publish_one_commit(project):
     said = [
-        done(f"train/{program}.py", project.path).splitlines()
+        done(f"train/{program}.py", project.config).splitlines()
         for program in ("create_predictions", "evaluate_model", "publish_cycle")
     ]
     assert said[0][-1].startswith("9 images, 4 boxes from 0.5 up, ") and said[0][-1].endswith(
-        f"→ {project.config.untagged_output}"
+        f"→ {project.settings.untagged_output}"
     )
     assert said[1][0].split() == [
         "class",
@@ -91,10 +91,10 @@ def test_the_last_steps_run_as_programs_and_publish_one_commit(project):
         "b/3.png NULL 0.00 0.00 0.00 0.00 0.00 0.00",
         "b/9.png NULL 0.00 0.00 0.00 0.00 0.00 0.00",
     ]
-    reviewed = tables.parse("totag", project.config.tagged_predictions)
+    reviewed = tables.parse("totag", project.settings.tagged_predictions)
     assert image_set(reviewed) == {"a/0.png", "a/1.png", "b/0.png", "b/1.png"}
     assert image_set(project.table("test")) == image_set(
-        tables.parse("totag", project.config.data_dir / "test_predictions.csv")
+        tables.parse("totag", project.settings.data_dir / "test_predictions.csv")
     )
     assert state.live == {
         kind: entry[kind] for kind in ("model", "label_map", "config", "embeddings")
@@ -110,7 +110,7 @@ def test_the_last_steps_run_as_programs_and_publish_one_commit(project):
     assert entry["tagged"] == state.blob("tagged") and entry["test"] == state.blob("test")
     labels = project.folder / "store" / "labels"
     assert (labels / entry["model"]).read_bytes() == (
-        project.config.inference_output_dir / "frozen_inference_graph.pb"
+        project.settings.inference_output_dir / "frozen_inference_graph.pb"
     ).read_bytes()
     assert "classes" in (labels / entry["config"]).read_text()
     assert (labels / entry["performance"]).read_text().splitlines()[1].startswith("Average,1,")
@@ -122,9 +122,9 @@ def test_test_images_are_predicted_from_a_hundredth_up_whatever_min_confidence_i
     project.tag(("a/0.png", "green thing"), ("a/1.png", "green thing"))
     project.train()
     project.predict()
-    tested = tables.parse("totag", project.config.data_dir / "test_predictions.csv")
+    tested = tables.parse("totag", project.settings.data_dir / "test_predictions.csv")
     assert set(tested["class"]) == {"green thing", "NULL"}
-    assert set(tables.parse("totag", project.config.tagged_predictions)["class"]) == {"NULL"}
+    assert set(tables.parse("totag", project.settings.tagged_predictions)["class"]) == {"NULL"}
 
 
 def test_publishing_twice_publishes_nothing_twice(project, capsys):
@@ -141,7 +141,7 @@ def test_publishing_twice_publishes_nothing_twice(project, capsys):
 def test_a_publication_that_was_cut_off_before_the_commit_goes_on_with_the_blobs_it_wrote(project):
     project.predict()
     before = project.state()
-    publishing.publish_files(project.config, project.store, CycleOutputs.read(project.config))
+    publishing.publish_files(project.settings, project.labels, CycleOutputs.read(project.settings))
     assert project.state() == before
     project.publish()
     assert len(project.state().cycles) == 1
@@ -152,7 +152,7 @@ def test_a_publication_that_was_cut_off_before_the_commit_goes_on_with_the_blobs
 
 def test_a_publication_whose_end_was_not_seen_is_recognised(project):
     project.predict()
-    saved = project.config.data_dir / "cycle.json"
+    saved = project.settings.data_dir / "cycle.json"
     before = saved.read_bytes()
     project.publish()
     saved.write_bytes(before)  # as if the power had failed before anything was written here
@@ -164,7 +164,7 @@ def test_predicting_anew_with_another_model_is_a_new_cycle(project):
     project.predict()
     project.publish()
     write_frozen_graph(
-        project.config.inference_output_dir / "frozen_inference_graph.pb", canvas=(128, 128)
+        project.settings.inference_output_dir / "frozen_inference_graph.pb", canvas=(128, 128)
     )
     project.predict()
     project.publish()
@@ -184,7 +184,7 @@ def test_images_handed_out_or_reviewed_meanwhile_do_not_come_back(project):
 def test_images_that_others_took_in_meanwhile_are_kept_unseen(project):
     project.predict()
     project.photo("c/new.png", RED)
-    initialize.main([str(project.path)])
+    initialize.main([str(project.config)])
     project.publish()
     assert "c/new.png" in image_set(project.table("images"))
     new = tables.only(project.table("totag"), {"c/new.png"})
@@ -199,7 +199,7 @@ def test_an_image_that_was_replaced_meanwhile_gets_no_predictions_of_the_picture
     project.predict()
     old = etags()
     project.photo("a/2.png", GREEN)
-    initialize.main([str(project.path)])
+    initialize.main([str(project.config)])
     new = etags()
     assert {image for image in new if new[image] != old[image]} == {"a/2.png"}
     project.publish()
@@ -212,7 +212,7 @@ def test_an_image_found_broken_meanwhile_stays_failed(project):
     project.predict()
 
     def broken(state):
-        gone = tables.only(project.store.table(state, "images"), {"a/2.png"})
+        gone = tables.only(project.labels.table(state, "images"), {"a/2.png"})
         failed = tables.make(
             "failed",
             filename=gone["filename"],
@@ -223,12 +223,12 @@ def test_an_image_found_broken_meanwhile_stays_failed(project):
         return Change(
             {
                 "failed": failed,
-                "totag": without(project.store.table(state, "totag"), {"a/2.png"}),
-                "images": without(project.store.table(state, "images"), {"a/2.png"}),
+                "totag": without(project.labels.table(state, "totag"), {"a/2.png"}),
+                "images": without(project.labels.table(state, "images"), {"a/2.png"}),
             }
         )
 
-    project.store.commit(broken, what="test")
+    project.labels.commit(broken, what="test")
     project.publish()
     assert image_set(project.table("failed")) == {"a/2.png"}
     assert "a/2.png" not in image_set(project.table("images")) | image_set(project.table("totag"))
@@ -274,23 +274,23 @@ def test_a_test_set_drawn_anew_meanwhile_stands_and_the_next_cycle_starts_from_p
     project,
 ):
     project.predict()
-    drawn = image_set(tables.parse("test", project.config.test_output))
+    drawn = image_set(tables.parse("test", project.settings.test_output))
 
     def redraw(state):
-        tagged = project.store.table(state, "tagged")
+        tagged = project.labels.table(state, "tagged")
         return Change({"test": without(tagged, drawn)}, {"pretrained_next": True})
 
-    project.store.commit(redraw, what="test")
+    project.labels.commit(redraw, what="test")
     project.publish()
     state = project.state()
     assert image_set(project.table("test")) == image_set(project.table("tagged")) - drawn
     assert state.document["pretrained_next"] is True
-    own = project.store.table(type(state)({"tables": {"test": state.cycles[0]["test"]}}), "test")
+    own = project.labels.table(type(state)({"tables": {"test": state.cycles[0]["test"]}}), "test")
     assert image_set(own) == drawn
 
 
 def test_an_ordinary_cycle_clears_the_wish_for_pretrained_weights(project):
-    project.store.commit(lambda state: Change(members={"pretrained_next": True}), what="test")
+    project.labels.commit(lambda state: Change(members={"pretrained_next": True}), what="test")
     project.train()
     project.predict()
     project.publish()
@@ -301,7 +301,7 @@ def test_an_ordinary_cycle_clears_the_wish_for_pretrained_weights(project):
 
 def test_test_rows_follow_corrections_made_meanwhile(project):
     project.predict()
-    blob = next(iter(sorted(image_set(tables.parse("test", project.config.test_output)))))
+    blob = next(iter(sorted(image_set(tables.parse("test", project.settings.test_output)))))
     project.tag((blob, "green thing"))
     project.publish()
     assert tables.only(project.table("test"), {blob})["class"].tolist() == ["green thing"]
@@ -311,12 +311,12 @@ def test_images_outside_pred_dir_stay_as_they_are(project):
     project.predict()
     project.publish()
     before = project.table("totag")
-    project.path.write_text(project.path.read_text() + "pred_dir=b\n")
+    project.config.write_text(project.config.read_text() + "pred_dir=b\n")
     project.reserve("b/3.png")
-    sync_images.main([str(project.path), "--pred-dir"])
-    fetch_model.main([str(project.path)])
-    create_predictions.main([str(project.path)])
-    publish_predictions.main([str(project.path)])
+    sync_images.main([str(project.config), "--pred-dir"])
+    fetch_model.main([str(project.config)])
+    create_predictions.main([str(project.config)])
+    publish_predictions.main([str(project.config)])
     assert len(project.state().cycles) == 1
     assert image_set(project.table("totag")) == image_set(before) - {"b/3.png"}
     before = without(before, {"b/3.png"})
@@ -325,10 +325,10 @@ def test_images_outside_pred_dir_stay_as_they_are(project):
 
 
 def test_without_any_test_image_performance_is_empty_and_that_is_said(tmp_path, capsys):
-    made = Project(tmp_path, test_percentage=0)
+    made = CycleProject(tmp_path, test_percentage=0)
     made.photo("a/0.png", RED)
     made.photo("a/1.png", RED)
-    initialize.main([str(made.path)])
+    initialize.main([str(made.config)])
     made.tag(("a/0.png", "red thing"))
     made.train()
     made.predict()
@@ -342,19 +342,19 @@ def test_without_any_test_image_performance_is_empty_and_that_is_said(tmp_path, 
 
 
 def test_when_no_image_at_all_can_be_predicted_that_is_an_error_and_old_files_stay(project):
-    project.config.untagged_output.write_text("from before")
+    project.settings.untagged_output.write_text("from before")
     shutil.rmtree(project.folder / "store" / "images")
     (project.folder / "store" / "images").mkdir()
     with pytest.raises(
         InputError, match=r"none of 9 images could be predicted; the first: a/0.png \(gone\)"
     ):
         project.predict()
-    assert project.config.untagged_output.read_text() == "from before"
+    assert project.settings.untagged_output.read_text() == "from before"
 
 
 def test_what_a_cycle_leaves_behind_says_how_long_it_took(project):
     project.predict()
-    cycle = read_cycle(project.config)
+    cycle = read_cycle(project.settings)
     assert {"images": 9, "boxes": 4, "failed": 0}.items() <= cycle["predicted"].items()
     assert cycle["started_at"] <= utc_text(datetime.now(UTC))
 
@@ -363,8 +363,8 @@ def test_nothing_is_published_when_a_class_name_means_another_class_than_when_th
     project,
 ):
     project.predict()
-    done("tag/change_classes.py", project.path, "--rename", "red thing=rose")
-    done("tag/change_classes.py", project.path, "--rename", "green thing=red thing")
+    done("tag/change_classes.py", project.config, "--rename", "red thing=rose")
+    done("tag/change_classes.py", project.config, "--rename", "green thing=red thing")
     before = project.state()
     with pytest.raises(InputError, match="and red thing means another class now; begin it again"):
         project.publish()
@@ -376,8 +376,13 @@ def test_predictions_of_a_model_that_knows_old_class_names_are_published_under_t
 ):
     project.predict()
     done(
-        "tag/change_classes.py", project.path, "--rename", "red thing=rose", "--drop", "green thing"
+        "tag/change_classes.py",
+        project.config,
+        "--rename",
+        "red thing=rose",
+        "--drop",
+        "green thing",
     )
     project.publish()
     assert sorted(set(project.table("totag")["class"])) == ["NULL", "rose"]
-    done("tag/status.py", project.path, "--check")
+    done("tag/status.py", project.config, "--check")

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 import sync_images
 from filelock import FileLock
+from helpers_cycle import GREEN, RED, CycleProject
 from helpers_programs import ROOT, done
-from helpers_project import GREEN, RED, Project
 
 from utils.selection.embeddings import HASH, MODEL, read_parquet
 from utils.selection.picture_hashes import LOCK
@@ -22,7 +22,7 @@ from utils.selection.picture_hashes import LOCK
 @pytest.fixture
 def project(tmp_path):
     """Nine photos, four of them reviewed, and one published cycle of a model with embeddings."""
-    made = Project(tmp_path)
+    made = CycleProject(tmp_path)
     made.embedding = True
     made.fill()
     made.predict()
@@ -36,9 +36,9 @@ def embeddings(project):
 
 def predict_without_training(project):
     """The steps of active_learning_predict_no_train.sh."""
-    sync_images.main(["--pred-dir", str(project.path)])
+    sync_images.main(["--pred-dir", str(project.config)])
     for step in (fetch_model, create_predictions, publish_predictions):
-        step.main([str(project.path)])
+        step.main([str(project.config)])
 
 
 def distance(embedded, one, other):
@@ -56,7 +56,7 @@ def test_a_cycle_publishes_embeddings_of_all_images_also_of_labelled_ones(projec
 
 def test_images_that_are_not_predicted_again_keep_their_embeddings_even_on_a_new_machine(project):
     before = embeddings(project)
-    shutil.rmtree(project.config.data_dir)
+    shutil.rmtree(project.settings.data_dir)
     project.photo("b/2.png", GREEN)
     project.photo("c/new.png", GREEN)
     predict_without_training(project)
@@ -73,7 +73,7 @@ def test_images_that_are_not_predicted_again_keep_their_embeddings_even_on_a_new
 
 
 def test_a_model_without_embeddings_leaves_perceptual_hashes(tmp_path):
-    made = Project(tmp_path)
+    made = CycleProject(tmp_path)
     made.fill()
     made.predict()
     made.publish()
@@ -86,7 +86,7 @@ def test_a_model_without_embeddings_leaves_perceptual_hashes(tmp_path):
 def test_the_mirror_image_is_looked_at_only_when_the_strategy_asks_for_it(project, capsys):
     everything = embeddings(project).names
     assert embeddings(project).disagreement_of(everything) is None
-    project.path.write_text(project.path.read_text() + "selection_strategy=disagreement\n")
+    project.config.write_text(project.config.read_text() + "selection_strategy=disagreement\n")
     predict_without_training(project)
     assert "9 predicted now" in capsys.readouterr().out
     known = embeddings(project).disagreement_of(everything)
@@ -96,26 +96,26 @@ def test_the_mirror_image_is_looked_at_only_when_the_strategy_asks_for_it(projec
 
 
 def test_without_pretrained_weights_the_first_batch_differs_by_perceptual_hashes(tmp_path):
-    made = Project(tmp_path, selection_strategy="hybrid", fine_tune_checkpoint="scratch")
+    made = CycleProject(tmp_path, selection_strategy="hybrid", fine_tune_checkpoint="scratch")
     for number in range(5):
         made.photo(f"a/{number}.png")
     made.photo("a/5.png", RED)
     assert "perceptual hashes until there is a model, because training starts from scratch" in done(
-        "train/initialize.py", made.path
+        "train/initialize.py", made.config
     )
     assert embeddings(made).basis.kind == HASH
     made.photo("a/6.png", RED)
-    done("train/initialize.py", made.path)
+    done("train/initialize.py", made.config)
     assert len(embeddings(made).names) == 7
-    said = done("tag/download_vott_json.py", 2, made.path)
+    said = done("tag/download_vott_json.py", 2, made.config)
     assert "spread over folders and time and to look different" in said
     assert made.table("tagging")["filename"].tolist() in (["0.png", "5.png"], ["0.png", "6.png"])
 
 
 def test_weights_that_cannot_be_fetched_leave_perceptual_hashes_and_one_line(tmp_path):
-    made = Project(tmp_path, selection_strategy="hybrid", tf_url="http://127.0.0.1:9/ckpt-1")
+    made = CycleProject(tmp_path, selection_strategy="hybrid", tf_url="http://127.0.0.1:9/ckpt-1")
     made.photo("a/0.png")
-    said = done("train/initialize.py", made.path).splitlines()
+    said = done("train/initialize.py", made.config).splitlines()
     assert len(said) == 2 and said[0].startswith(
         "images are compared by perceptual hashes until there is a model"
     )
@@ -125,7 +125,7 @@ def test_weights_that_cannot_be_fetched_leave_perceptual_hashes_and_one_line(tmp
 def test_a_pretrained_backbone_describes_new_images_until_there_is_a_model_and_goes_on_after_a_kill(
     tmp_path, shared
 ):
-    made = Project(
+    made = CycleProject(
         tmp_path,
         selection_strategy="hybrid",
         model_name="faster_rcnn_mobilenet_v2_fpn",
@@ -133,9 +133,9 @@ def test_a_pretrained_backbone_describes_new_images_until_there_is_a_model_and_g
     )
     for number in range(60):
         made.photo(f"a/{number}.png", (None, RED, GREEN)[number % 3])
-    journal = made.config.data_dir / "pretrained.journal"
+    journal = made.settings.data_dir / "pretrained.journal"
     running = subprocess.Popen(
-        [sys.executable, ROOT / "train" / "initialize.py", made.path],
+        [sys.executable, ROOT / "train" / "initialize.py", made.config],
         stdout=subprocess.PIPE,
         encoding="utf-8",
     )
@@ -151,7 +151,7 @@ def test_a_pretrained_backbone_describes_new_images_until_there_is_a_model_and_g
     assert embeddings(made).basis.kind == HASH and 16 <= known < 60
     assert (
         f"what 60 images look like to that backbone is published ({60 - known} looked at now)"
-        in done("train/initialize.py", made.path)
+        in done("train/initialize.py", made.config)
     )
     before = embeddings(made)
     assert before.basis.kind == MODEL and not journal.exists()
@@ -159,7 +159,7 @@ def test_a_pretrained_backbone_describes_new_images_until_there_is_a_model_and_g
 
     made.photo("a/60.png", RED)
     assert "what 61 images look like to that backbone is published (1 looked at now)" in done(
-        "train/initialize.py", made.path
+        "train/initialize.py", made.config
     )
     assert distance(embeddings(made), "a/60.png", "a/1.png") < 0.1
     made.photo("a/60.png", GREEN)  # replaced
@@ -167,15 +167,15 @@ def test_a_pretrained_backbone_describes_new_images_until_there_is_a_model_and_g
     # its header can be read
     cut.write_bytes((tmp_path / "store" / "images" / "a" / "1.png").read_bytes()[:120])
     assert "what 61 images look like to that backbone is published (2 looked at now)" in done(
-        "train/initialize.py", made.path
+        "train/initialize.py", made.config
     )
     assert distance(embeddings(made), "a/60.png", "a/2.png") < 0.1
-    assert "backbone" not in done("train/initialize.py", made.path), (
+    assert "backbone" not in done("train/initialize.py", made.config), (
         "what cannot be decoded is not looked at again"
     )
-    with FileLock(made.config.data_dir / LOCK):
-        assert "is left to the other program" in done("train/initialize.py", made.path)
-    said = done("tag/download_vott_json.py", 3, made.path)
+    with FileLock(made.settings.data_dir / LOCK):
+        assert "is left to the other program" in done("train/initialize.py", made.config)
+    said = done("tag/download_vott_json.py", 3, made.config)
     assert "to look different" in said
     assert {int(name[:-4]) % 3 for name in made.table("tagging")["filename"]} == {0, 1, 2}
 
@@ -184,6 +184,6 @@ def test_a_pretrained_backbone_describes_new_images_until_there_is_a_model_and_g
     made.publish()
     live = made.state().live["embeddings"]
     assert (
-        "backbone" not in done("train/initialize.py", made.path)
+        "backbone" not in done("train/initialize.py", made.config)
         and made.state().live["embeddings"] == live
     )

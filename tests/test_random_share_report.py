@@ -7,8 +7,8 @@ import publish_predictions
 import pytest
 import sync_images
 from helpers_colour_graph import write_frozen_graph
+from helpers_cycle import GREEN, CycleProject
 from helpers_programs import done
-from helpers_project import GREEN, Project
 
 from train.cycle.files import read_cycle
 from utils.labels.assignments import release
@@ -19,7 +19,7 @@ from utils.labels.tables import blob_names
 @pytest.fixture
 def project(tmp_path):
     """Nine photos of which four are reviewed, and one published cycle."""
-    made = Project(tmp_path)
+    made = CycleProject(tmp_path)
     made.fill()
     made.predict()
     made.publish()
@@ -28,7 +28,7 @@ def project(tmp_path):
 
 def draw(project, number=9) -> dict[str, str]:
     """Hand out at random; {image: the model that its kept predictions are by} of what was drawn."""
-    download_vott_json.main([str(number), str(project.path), "--strategy", "random"])
+    download_vott_json.main([str(number), str(project.config), "--strategy", "random"])
     drawn = project.table("drawn")
     return dict(zip(blob_names(drawn), drawn["model"], strict=True))
 
@@ -53,7 +53,7 @@ def test_the_report_measures_the_live_model_on_what_was_drawn_at_random_and_labe
     assert "labels made on top of pre-labels flatter the model" in said
     project.publish()
     share = project.state().cycles[-1]["random_share"]
-    assert share == read_cycle(project.config)["random_share"]
+    assert share == read_cycle(project.settings)["random_share"]
     assert (share["model"], share["images"], share["AP"]) == (model, 2, 0.5)
 
 
@@ -61,7 +61,7 @@ def test_without_a_random_share_the_report_is_silent_about_it(project, capsys):
     project.predict()
     assert (
         "random share" not in capsys.readouterr().out
-        and read_cycle(project.config)["random_share"] is None
+        and read_cycle(project.settings)["random_share"] is None
     )
 
 
@@ -70,14 +70,14 @@ def test_an_image_that_was_out_while_a_model_was_published_is_no_sample_of_what_
 ):
     project.reserve("a/2.png")
     write_frozen_graph(
-        project.config.inference_output_dir / "frozen_inference_graph.pb", canvas=(128, 128)
+        project.settings.inference_output_dir / "frozen_inference_graph.pb", canvas=(128, 128)
     )  # the next model
     project.predict()
     project.publish()
-    project.store.commit(
+    project.labels.commit(
         lambda state: Change(
             release(
-                *(project.store.table(state, name) for name in ("totag", "tagging")), ["a/2.png"]
+                *(project.labels.table(state, name) for name in ("totag", "tagging")), ["a/2.png"]
             )
         ),
         what="test",
@@ -90,7 +90,7 @@ def test_an_image_that_was_out_while_a_model_was_published_is_no_sample_of_what_
 
 def test_an_image_that_was_replaced_since_is_no_sample_of_what_that_model_finds(project):
     project.photo("a/2.png", GREEN)
-    done("train/initialize.py", project.path)
+    done("train/initialize.py", project.config)
     assert (
         set(draw(project)) == {"a/3.png", "b/2.png", "b/3.png", "b/9.png"}
         and len(project.table("selection")) == 5
@@ -98,13 +98,13 @@ def test_an_image_that_was_replaced_since_is_no_sample_of_what_that_model_finds(
 
 
 def test_predictions_of_another_model_are_never_taken_for_the_live_one_s(project):
-    first, path = project.state().live["model"], [str(project.path)]
+    first, path = project.state().live["model"], [str(project.config)]
     write_frozen_graph(
-        project.config.inference_output_dir / "frozen_inference_graph.pb", canvas=(128, 128)
+        project.settings.inference_output_dir / "frozen_inference_graph.pb", canvas=(128, 128)
     )
     project.predict()
     project.publish()
-    project.path.write_text(project.path.read_text() + f"pred_dir=b\npred_model_name={first}\n")
+    project.config.write_text(project.config.read_text() + f"pred_dir=b\npred_model_name={first}\n")
     sync_images.main([*path, "--pred-dir"])
     for step in (fetch_model, create_predictions, publish_predictions):
         step.main(path)

@@ -10,15 +10,15 @@ import create_tf_records
 import numpy as np
 import pytest
 import update_label_map
+from helpers_project import Project
 from helpers_tables import labels
 from PIL import Image, ImageOps
 
 from train.network import labelled_images
-from utils.config import load_config
 from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.label_map import label_map_text, read_label_map, read_retired
-from utils.labels.store import Change, open_labels
+from utils.labels.store import Change
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,12 +40,10 @@ def saved(image: Image.Image, form: str = "JPEG", **options) -> bytes:
     return buffer.getvalue()
 
 
-class Project:
-    """A folder store with images and labels, and a cycle's files as sync_images leaves them."""
+class RecordsProject(Project):
+    """Images and labels, and a cycle's files as sync_images leaves them."""
 
     def __init__(self, store, folder: Path, **settings):
-        self.store, self.folder = store, folder
-        self.path = folder / "config.ini"
         chosen = {
             "classes": "bird,seal",
             "filetype": "*",
@@ -53,8 +51,7 @@ class Project:
             "max_tile_size": "192",
             "validation_percentage": "0",
         }
-        self.path.write_text(store.config_text(**{**chosen, **settings}), encoding="utf-8")
-        self.config = load_config(self.path)
+        super().__init__(store, folder, **{**chosen, **settings})
         self.files: dict[str, bytes] = {}
 
     def labelled(
@@ -86,18 +83,18 @@ class Project:
             etag=etag,
         )
         bad = tables.make("failed", filename=list(failed), reason="broken", etag="1")
-        self.config.data_dir.mkdir(exist_ok=True)
+        self.settings.data_dir.mkdir(exist_ok=True)
         for name, frame, path in (
-            ("tagged", tagged, self.config.tagged_output),
-            ("images", table, self.config.data_dir / "images.csv"),
-            ("failed", bad, self.config.data_dir / "failed.csv"),
-            ("test", tables.only(tagged, test.split()), self.config.test_output),
+            ("tagged", tagged, self.settings.tagged_output),
+            ("images", table, self.settings.data_dir / "images.csv"),
+            ("failed", bad, self.settings.data_dir / "failed.csv"),
+            ("test", tables.only(tagged, test.split()), self.settings.test_output),
         ):
             path.write_bytes(tables.to_csv(name, frame, True))
 
-    def run(self) -> dict:
-        create_tf_records.main([str(self.path)])
-        return json.loads((self.config.data_dir / "records.json").read_text())
+    def records(self) -> dict:
+        create_tf_records.main([str(self.config)])
+        return json.loads((self.settings.data_dir / "records.json").read_text())
 
     def examples(self, part: str = "train") -> dict[str, dict]:
         """What tf-models-official's decoder reads, and the fields that it ignores, by image."""
@@ -107,7 +104,7 @@ class Project:
         from train.network import records
 
         found = {}
-        shards = getattr(records.read_records(self.config.tf_record_location), part).shards
+        shards = getattr(records.read_records(self.settings.tf_record_location), part).shards
         for raw in tf.data.TFRecordDataset([str(path) for path in shards]):
             values = {key: value.numpy() for key, value in TfExampleDecoder().decode(raw).items()}
             feature = tf.train.Example.FromString(raw.numpy()).features.feature
@@ -129,13 +126,13 @@ def picture_size(data: bytes) -> tuple[int, int]:
 
 @pytest.fixture
 def project(folder_store, tmp_path):
-    return lambda **settings: Project(folder_store, tmp_path, **settings)
+    return lambda **settings: RecordsProject(folder_store, tmp_path, **settings)
 
 
-def refused(project: Project) -> str:
+def refused(project: RecordsProject) -> str:
     with pytest.raises(InputError) as error:
-        project.run()
-    assert not (project.config.data_dir / "records.json").exists()
+        project.records()
+    assert not (project.settings.data_dir / "records.json").exists()
     return str(error.value)
 
 
@@ -176,7 +173,7 @@ def test_classes_that_the_config_does_not_know_are_named_with_where_they_are(pro
 def test_the_decoder_of_tf_models_reads_what_people_drew(project):
     it = project()
     it.labelled("a/x.jpg bird .1 .3 .2 .6\na/x.jpg seal .5 1 .5 1\nb/x.jpg seal 0 .5 0 .5")
-    it.run()
+    it.records()
     found = it.examples()
     assert set(found) == {"a/x.jpg", "b/x.jpg"}
     example = found["a/x.jpg"]
@@ -200,7 +197,7 @@ def test_plain_jpeg_and_png_go_in_as_their_own_bytes(project):
     it = project()
     grey, png = saved(picture().convert("L")), saved(picture(), "PNG")
     it.labelled(f"a.jpg {BOXES}\nb.png {BOXES}", a_jpg=grey, b_png=png)
-    it.run()
+    it.records()
     assert it.examples()["a.jpg"]["bytes"] == grey and it.examples()["a.jpg"]["format"] == "jpeg"
     assert it.examples()["b.png"]["bytes"] == png and it.examples()["b.png"]["format"] == "png"
 
@@ -210,7 +207,7 @@ def test_a_turned_photograph_goes_in_upright(project):
     exif[0x0112] = 6  # the camera was held upright: what it stored must be turned clockwise
     it = project()
     it.labelled(f"a.jpg {BOXES}", a_jpg=saved(picture(mark=(0, 50, 100, 100)), exif=exif))
-    it.run()
+    it.records()
     image = it.examples()["a.jpg"]["image"]
     assert image.shape == (200, 100, 3)
     assert (
@@ -239,7 +236,7 @@ def test_other_formats_are_encoded_again_without_loss(project, name, data):
 
     it = project()
     it.labelled(f"{name} {BOXES}", **{name.replace(".", "_"): data})
-    it.run()
+    it.records()
     example = it.examples()[name]
     assert example["format"] == "png"
     np.testing.assert_array_equal(example["image"], decode(data))
@@ -252,7 +249,7 @@ def test_an_image_far_larger_than_the_canvas_is_stored_at_twice_its_fitted_size(
         a_jpg=saved(picture(1600, 800, mark=(0, 0, 800, 400))),
         b_jpg=saved(picture(400, 200)),
     )
-    it.run()
+    it.records()
     found = it.examples()
     assert found["a.jpg"]["image"].shape == (192, 384, 3) and (
         found["a.jpg"]["height"],
@@ -271,7 +268,7 @@ def test_images_with_more_boxes_than_the_model_finds_are_counted_and_the_number_
     it = project()
     full = "\n".join(f"a.jpg bird .{n:03d} .{n + 2:03d} .1 .3" for n in range(100, 230))
     it.labelled(f"{full}\nb.jpg {BOXES}")
-    document = it.run()
+    document = it.records()
     assert document["most_boxes"] == 130
     assert (
         "warning: 1 images have more than max_detections=100 boxes, up to 130 (in a.jpg); the model"
@@ -279,7 +276,7 @@ def test_images_with_more_boxes_than_the_model_finds_are_counted_and_the_number_
     ) in capsys.readouterr().err
     assert it.examples()["a.jpg"]["groundtruth_boxes"].shape == (130, 4)
     it.labelled(f"b.jpg {BOXES}")
-    it.run()
+    it.records()
     assert "max_detections" not in capsys.readouterr().err
 
 
@@ -288,7 +285,7 @@ def test_empty_images_are_written_as_negatives(project):
     it.labelled(
         f"a.jpg {BOXES}\nb.jpg NULL",
     )
-    document = it.run()
+    document = it.records()
     assert (
         document["train"]["images"] == 2
         and document["train"]["empty"] == 1
@@ -303,7 +300,7 @@ def test_boxes_are_put_in_order_and_inside_the_image_and_those_without_area_left
         "a.jpg bird .3 .1 -.2 .6\na.jpg bird .5 .5 .1 .2\na.jpg bird 1.1 1.4 .1 .2\nb.jpg seal .2"
         " .2 .1 .1"
     )
-    document = it.run()
+    document = it.records()
     np.testing.assert_allclose(
         it.examples()["a.jpg"]["groundtruth_boxes"], [[0, 0.1, 0.6, 0.3]], atol=1e-6
     )
@@ -317,7 +314,7 @@ def test_a_file_that_pillow_reads_and_tensorflow_does_not_goes_in_encoded_again(
     it = project()
     without_end = saved(picture())[:-2] + bytes(200)  # a camera whose battery died
     it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}", b_jpg=without_end)
-    document = it.run()
+    document = it.records()
     assert document["train"]["images"] == 2 and document["skipped"]["undecodable"] == {}
     found = it.examples()
     assert found["a.jpg"]["bytes"] == it.files["a.jpg"]
@@ -339,7 +336,7 @@ def test_an_image_that_the_disk_does_not_give_is_skipped_and_said(project, monke
 
     monkeypatch.setattr(Path, "read_bytes", read_bytes)
     reason = "this machine cannot read it now (Input/output error)"
-    assert it.run()["skipped"]["undecodable"] == {"b.jpg": reason}
+    assert it.records()["skipped"]["undecodable"] == {"b.jpg": reason}
     assert "b.jpg" in capsys.readouterr().err and list(it.examples()) == ["a.jpg"]
 
 
@@ -352,7 +349,7 @@ def test_images_that_are_gone_or_broken_are_skipped_and_said(project, capsys):
         gone=("c.jpg",),
         d_jpg=truncated,
     )
-    document = it.run()
+    document = it.records()
     assert list(it.examples()) == ["a.jpg"] and document["train"]["images"] == 1
     assert (
         document["skipped"]["gone"],
@@ -375,7 +372,7 @@ def test_images_that_were_turned_after_they_were_labelled_are_named(project, cap
         c_jpg=saved(picture(300, 200)),
         d_jpg=saved(picture(400, 200)),
     )
-    it.run()
+    it.records()
     assert (
         "warning: 2 images have another shape now than when they were labelled (b.jpg, c.jpg)"
         in capsys.readouterr().err
@@ -392,7 +389,7 @@ def test_test_images_are_never_in_the_records_and_parts_do_not_overlap(project):
     it = project(validation_percentage="0.2")
     names = [f"{number}.jpg" for number in range(40)]
     it.labelled("\n".join(f"{name} {BOXES}" for name in names), test="3.jpg 7.jpg")
-    document = it.run()
+    document = it.records()
     train, validation = set(it.examples()), set(it.examples("validation"))
     assert (
         train | validation == set(names) - {"3.jpg", "7.jpg"}
@@ -400,14 +397,14 @@ def test_test_images_are_never_in_the_records_and_parts_do_not_overlap(project):
         and validation
     )
     assert document["test"]["images"] == 2 and document["test"]["shards"] == {}
-    assert tables.image_set(tables.parse("tagged", it.config.validation_output)) == validation
+    assert tables.image_set(tables.parse("tagged", it.settings.validation_output)) == validation
 
 
 def test_images_and_boxes_per_class_are_printed_and_scarce_classes_warned_of(project, capsys):
     it = project(classes="bird,seal,whale", validation_percentage="0.2")
     birds = "\n".join(f"{number}.jpg {BOXES}\n{number}.jpg {BOXES}" for number in range(30))
     it.labelled(f"{birds}\na.jpg seal .1 .2 .1 .2\nb.jpg NULL", test="0.jpg")
-    document = it.run()
+    document = it.records()
     printed = capsys.readouterr()
     row = next(line.split() for line in printed.out.splitlines() if line.startswith("bird"))
     assert [int(cell) for cell in row[1:]] == [
@@ -438,14 +435,14 @@ def test_unchanged_labels_keep_their_records_and_changed_ones_change_the_digest(
     it = project()
     text = f"a.jpg {BOXES}\nb.jpg {BOXES}"
     it.labelled(text)
-    first = it.run()
-    shard = it.config.data_dir / next(iter(first["train"]["shards"]))
+    first = it.records()
+    shard = it.settings.data_dir / next(iter(first["train"]["shards"]))
     written = shard.stat().st_mtime_ns
-    assert it.run() == first and shard.stat().st_mtime_ns == written
+    assert it.records() == first and shard.stat().st_mtime_ns == written
     it.labelled(text.replace("a.jpg bird .1", "a.jpg bird .11"))
-    assert it.run()["digest"] != first["digest"]
+    assert it.records()["digest"] != first["digest"]
     it.labelled(text, a_jpg=saved(picture(mark=(0, 0, 30, 30))))
-    assert it.run()["digest"] != first["digest"]
+    assert it.records()["digest"] != first["digest"]
 
 
 def test_a_lost_shard_is_noticed_and_written_again(project):
@@ -453,11 +450,11 @@ def test_a_lost_shard_is_noticed_and_written_again(project):
 
     it = project()
     it.labelled(f"a.jpg {BOXES}")
-    first = it.run()
-    (it.config.data_dir / next(iter(first["train"]["shards"]))).unlink()
+    first = it.records()
+    (it.settings.data_dir / next(iter(first["train"]["shards"]))).unlink()
     with pytest.raises(InputError, match="is not the file"):
-        records.read_records(it.config.tf_record_location)
-    assert it.run() == first and list(it.examples()) == ["a.jpg"]
+        records.read_records(it.settings.tf_record_location)
+    assert it.records() == first and list(it.examples()) == ["a.jpg"]
 
 
 def test_many_images_are_spread_over_shards_in_a_seeded_order(project, monkeypatch):
@@ -467,28 +464,27 @@ def test_many_images_are_spread_over_shards_in_a_seeded_order(project, monkeypat
     names = [f"{number:02}.jpg" for number in range(20)]
     it = project()
     it.labelled("\n".join(f"{name} {BOXES}" for name in names))
-    document = it.run()
+    document = it.records()
     assert list(document["train"]["shards"]) == [
         f"stamps_train-{number:05}-of-00007.record" for number in range(7)
     ]
     order = list(it.examples())
     assert sorted(order) == names and order != names
-    assert document["validation"]["shards"] == {} and not list(it.config.data_dir.glob("*.part"))
+    assert document["validation"]["shards"] == {} and not list(it.settings.data_dir.glob("*.part"))
     monkeypatch.setattr(records, "_SHARD_BYTES", 2**20)
     it.labelled("\n".join(f"{name} {BOXES}" for name in names[:10]))
-    it.run()
-    assert [file.name for file in it.config.data_dir.glob("*.record")] == [
+    it.records()
+    assert [file.name for file in it.settings.data_dir.glob("*.record")] == [
         "stamps_train-00000-of-00001.record"
     ]
 
 
 def test_ids_follow_the_live_label_map_and_the_state_says_what_is_renamed_or_dropped(project):
     it = project(classes="bird,crow")
-    _, store = open_labels(it.config)
-    blob = store.publish_file(
+    blob = it.labels.publish_file(
         "label_map", ".pbtxt", label_map_text({"seal": 1, "Bird": 2}).encode()
     )
-    store.commit(
+    it.labels.commit(
         lambda state: Change(
             members={
                 "live": {"label_map": blob},
@@ -501,7 +497,7 @@ def test_ids_follow_the_live_label_map_and_the_state_says_what_is_renamed_or_dro
         "a.jpg Bird .1 .2 .1 .2\nb.jpg bird .1 .2 .1 .2\nc.jpg seal .1 .2 .1 .2\nd.jpg crow .1 .2"
         " .1 .2"
     )
-    document = it.run()
+    document = it.records()
     assert document["classes"] == {"bird": 2, "crow": 3}
     assert {name: list(value["groundtruth_classes"]) for name, value in it.examples().items()} == {
         "a.jpg": [2],
@@ -509,19 +505,18 @@ def test_ids_follow_the_live_label_map_and_the_state_says_what_is_renamed_or_dro
         "c.jpg": [],
         "d.jpg": [3],
     }
-    assert read_label_map(it.config.label_map_path) == {"bird": 2, "crow": 3}
-    assert read_retired(it.config.label_map_path) == {"seal": 1}
+    assert read_label_map(it.settings.label_map_path) == {"bird": 2, "crow": 3}
+    assert read_retired(it.settings.label_map_path) == {"seal": 1}
 
 
 def test_a_class_taken_out_of_the_config_is_dropped_and_taken_up_again_by_the_commands_named(
     project, capsys
 ):
     it = project(classes="bird")
-    _, store = open_labels(it.config)
-    blob = store.publish_file(
+    blob = it.labels.publish_file(
         "label_map", ".pbtxt", label_map_text({"bird": 1, "seal": 2}).encode()
     )
-    store.commit(
+    it.labels.commit(
         lambda state: Change(
             members={
                 "live": {"label_map": blob},
@@ -531,11 +526,11 @@ def test_a_class_taken_out_of_the_config_is_dropped_and_taken_up_again_by_the_co
         what="test",
     )
     it.labelled(f"a.jpg {BOXES}\na.jpg seal .1 .2 .1 .2\nb.jpg Seal .1 .2 .1 .2\nb.jpg NULL")
-    said = f"bash train/active_learning_update_label_map.sh {it.path}"
+    said = f"bash train/active_learning_update_label_map.sh {it.config}"
     assert refused(it).endswith(f"if you have taken them out of classes=, record that: {said}")
-    update_label_map.main([str(it.path)])
+    update_label_map.main([str(it.config)])
     capsys.readouterr()
-    assert it.run()["skipped"]["boxes_of_dropped_classes"] == {"seal": 2}
+    assert it.records()["skipped"]["boxes_of_dropped_classes"] == {"seal": 2}
     printed = capsys.readouterr()
     assert (
         "2 boxes of the dropped class 'seal': left out" in printed.out
@@ -543,13 +538,13 @@ def test_a_class_taken_out_of_the_config_is_dropped_and_taken_up_again_by_the_co
     )
 
     it = project(classes="bird,Seal")
-    assert it.run()["classes"] == {"bird": 1}
+    assert it.records()["classes"] == {"bird": 1}
     (line,) = (
         line for line in capsys.readouterr().err.splitlines() if "recorded as dropped" in line
     )
     assert line.startswith("warning: class 'Seal' stands in classes= ") and line.endswith(said)
-    update_label_map.main([str(it.path)])
-    document = it.run()
+    update_label_map.main([str(it.config)])
+    document = it.records()
     assert (document["classes"], document["skipped"]["boxes_of_dropped_classes"]) == (
         {"bird": 1, "seal": 2},
         {},
@@ -562,17 +557,17 @@ def test_tiles_in_which_objects_look_much_larger_than_in_training_are_warned_of(
     it = project(tile="True")
     text = f"a.jpg {BOXES}\nb.jpg {BOXES}\nc.jpg {BOXES}"
     it.labelled(text, a_jpg=large, b_jpg=large, c_jpg=small)
-    it.run()
+    it.records()
     assert (
         "tile=True: objects are 2.8 times as large in the tiles that are predicted as in the whole"
         " images" in capsys.readouterr().err
     )
     it.labelled(text, a_jpg=large, b_jpg=small, c_jpg=small)
-    it.run()
+    it.records()
     assert "tile" not in capsys.readouterr().err
     it = project()
     it.labelled(text, a_jpg=large, b_jpg=large, c_jpg=large)
-    it.run()
+    it.records()
     assert "tile" not in capsys.readouterr().err
 
 
@@ -581,8 +576,8 @@ def test_the_records_can_be_read_back_by_training(project):
 
     it = project()
     it.labelled(f"a.jpg {BOXES}\na.jpg seal .1 .2 .1 .2\nb.jpg {BOXES}")
-    it.run()
-    read = records.read_records(it.config.tf_record_location)
+    it.records()
+    read = records.read_records(it.settings.tf_record_location)
     assert read.canvas == (128, 192) and read.classes == {"bird": 1, "seal": 2}
     assert read.train.images_of_class == {1: 2, 2: 1} and read.train.boxes_of_class == {1: 2, 2: 1}
     assert len(read.train.shards) == 1 and read.train.shards[0].is_file() and read.test.shards == ()
@@ -600,7 +595,7 @@ def test_real_turned_photographs_are_stored_upright(project, shared):
     it = project(classes="pigeon")
     files = {name.replace(".", "_"): data for name, data in photos.items()}
     it.labelled("\n".join(f"{name} pigeon .1 .5 .1 .5" for name in photos), **files)
-    it.run()
+    it.records()
     found = it.examples()
     assert set(found) == set(photos)
     for name, data in photos.items():
@@ -626,11 +621,11 @@ def test_a_run_that_broke_off_leaves_nothing_that_training_would_take_for_whole(
 
     it = project()
     it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}")
-    first = it.run()
+    first = it.records()
     it.labelled(f"a.jpg {BOXES}\nb.jpg {BOXES}\nc.jpg {BOXES}")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(records, "_serialized", lambda *_: interrupted())
-        it.run()
+        it.records()
     with pytest.raises(InputError, match="there are no records yet"):
-        records.read_records(it.config.tf_record_location)
-    assert it.run()["digest"] != first["digest"] and len(it.examples()) == 3
+        records.read_records(it.settings.tf_record_location)
+    assert it.records()["digest"] != first["digest"] and len(it.examples()) == 3

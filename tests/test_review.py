@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from helpers_programs import ROOT, done
-from helpers_state import Project
+from helpers_state import StateProject
 from helpers_tables import labels
 
 from utils.errors import InputError
@@ -38,7 +38,7 @@ DOWNLOAD, UPLOAD = "tag/download_vott_json.py", "tag/upload_vott_json.py"
 
 @pytest.fixture
 def project(folder_store, tmp_path):
-    return Project(folder_store, tmp_path)
+    return StateProject(folder_store, tmp_path)
 
 
 def review(*rows) -> object:
@@ -124,7 +124,7 @@ def clean(project):
 
 
 def test_queued_images_go_out_with_their_boxes_stay_labelled_and_come_back(store, tmp_path):
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     done("tag/change_classes.py", project.config, "--rename", "bird=tern", "--review")
     assert held(project) == ["d/1.jpg"]
     output = done(DOWNLOAD, 5, project.config, "--review")
@@ -158,7 +158,7 @@ def test_queued_images_go_out_with_their_boxes_stay_labelled_and_come_back(store
 def test_a_class_change_and_a_normal_upload_at_the_same_moment_as_a_review_upload_lose_nothing(
     store, tmp_path
 ):
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     other = colleague(project)
     done("tag/abandon.py", project.config, "--tagger", "bob")
     done(DOWNLOAD, 10, other)
@@ -199,7 +199,7 @@ def test_a_class_change_and_a_normal_upload_at_the_same_moment_as_a_review_uploa
 def test_annotators_who_ask_for_review_at_the_same_moment_get_different_images(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path)
+    project = StateProject(folder_store, tmp_path)
     queue(project, *LABELLED)
     commands = [
         [sys.executable, str(ROOT / DOWNLOAD), "1", str(colleague(project, name)), "--review"]
@@ -540,7 +540,7 @@ def test_an_interrupted_review_download_goes_on_as_one(project):
 
 
 def test_a_labelled_image_that_is_gone_stays_queued_and_another_takes_its_place(store, tmp_path):
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     queue(project, *LABELLED)
     store.images.delete("d/1.jpg")
     store.images.write("d/2.jpg", b"no picture")

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from helpers_batch import THREE, Project, picture
+from helpers_batch import THREE, BatchProject, picture
 from helpers_page import Here, Program, Window
 from helpers_tables import labels
 
@@ -21,9 +21,9 @@ SIX = {
 }
 
 
-def project_of(store, folder, images: dict[str, str], **settings) -> Project:
+def project_of(store, folder, images: dict[str, str], **settings) -> BatchProject:
     """A project with these images, whatever characters are in their names."""
-    project = Project(store, folder, "", annotation_tool="page", **settings)
+    project = BatchProject(store, folder, "", annotation_tool="page", **settings)
     rows = []
     for blob, row in images.items():
         one, (parent, name) = labels(f"x.jpg {row}", "totag"), split_name(blob)
@@ -87,7 +87,7 @@ def test_the_whole_way_from_the_choice_to_the_rows_in_tagged(store, tmp_path, br
 
 
 def test_everything_can_be_done_without_a_pointer(folder_store, tmp_path, browser):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="page")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
     with Program(project.config, 3) as program, Window(browser, program.url) as window:
         window.press("Tab", "2")  # the box
         window.press(*["Control+ArrowRight"] * 3, *["Control+Shift+ArrowDown"] * 2)
@@ -114,7 +114,7 @@ def test_everything_can_be_done_without_a_pointer(folder_store, tmp_path, browse
 def test_a_program_killed_in_mid_drag_loses_nothing_and_the_window_goes_on_when_it_is_back(
     folder_store, tmp_path, browser
 ):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="page")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
     with Program(project.config, 3) as program, Window(browser, program.url) as window:
         window.press("Space")
         window.saved()
@@ -149,7 +149,7 @@ def saved_boxes(project, place: int) -> str:
 
 
 def test_two_windows_on_one_batch_do_not_overwrite_each_other(folder_store, tmp_path, browser):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="page")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
     with (
         Here(project.config, 3) as program,
         Window(browser, program.url) as one,
@@ -171,7 +171,7 @@ def test_two_windows_on_one_batch_do_not_overwrite_each_other(folder_store, tmp_
 
 
 def test_a_reload_goes_on_at_the_same_photo_with_all_that_was_done(folder_store, tmp_path, browser):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="page")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
     with Here(project.config, 3) as program, Window(browser, program.url) as window:
         window.press("Space", "n")
         window.saved()
@@ -186,7 +186,7 @@ def test_a_reload_goes_on_at_the_same_photo_with_all_that_was_done(folder_store,
 
 
 def test_undo_brings_back_what_was_done_in_whatever_photo(folder_store, tmp_path, browser):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="page")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
     with Here(project.config, 3) as program, Window(browser, program.url) as window:
         window.press("e", "Control+z")
         assert window.place == "1 / 3" and window.boxes() == ["bird 90 %"]
@@ -202,7 +202,7 @@ def test_undo_brings_back_what_was_done_in_whatever_photo(folder_store, tmp_path
 
 
 def test_one_zooms_to_the_pointer_and_draws_there_to_the_pixel(folder_store, tmp_path, browser):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="page")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
     with Here(project.config, 3) as program, Window(browser, program.url) as window:
         point = (775, 388)
         before = window.on_photo(*point)
@@ -229,7 +229,7 @@ def test_one_zooms_to_the_pointer_and_draws_there_to_the_pixel(folder_store, tmp
 def test_a_box_is_drawn_over_others_resized_past_its_corner_and_kept_inside(
     folder_store, tmp_path, browser
 ):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="page")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
     with Here(project.config, 3) as program, Window(browser, program.url) as window:
         window.drag((30, 30), (60, 60))  # inside the model's box
         window.drag((30, 30), (80, 90))  # its corner, past the opposite one
@@ -281,7 +281,7 @@ def test_more_than_ten_classes_are_found_by_typing_and_names_are_never_alive(
 def test_the_next_batch_is_offered_and_what_was_left_is_given_back_if_wanted(
     folder_store, tmp_path, browser
 ):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="page")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
     with Here(project.config, 2) as program, Window(browser, program.url) as window:
         window.press("Space", "u")
         window.page.get_by_role("button", name="Upload", exact=True).click()
@@ -300,7 +300,7 @@ def test_the_next_batch_is_offered_and_what_was_left_is_given_back_if_wanted(
 def test_the_overview_shows_what_became_of_each_photo_and_leads_there(
     folder_store, tmp_path, browser
 ):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="page")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
     with Here(project.config, 3) as program, Window(browser, program.url) as window:
         window.press("Space", "e", "o")
         chips = window.page.locator("#overview .cards .chip").all_text_contents()
@@ -317,7 +317,7 @@ def test_the_overview_shows_what_became_of_each_photo_and_leads_there(
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_it_can_be_read_at_200_percent(folder_store, tmp_path, browser, theme):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="page")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
     small = {"viewport": {"width": 640, "height": 360}, "device_scale_factor": 2}
     with (
         Here(project.config, 3) as program,
@@ -338,7 +338,7 @@ def test_it_can_be_read_at_200_percent(folder_store, tmp_path, browser, theme):
 
 
 def test_seconds_are_counted_while_something_happens(folder_store, tmp_path, browser):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="page")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
     with Here(project.config, 3) as program, Window(browser, program.url) as window:
         for _ in range(24):
             window.page.mouse.move(300, 300)
@@ -351,7 +351,7 @@ def test_seconds_are_counted_while_something_happens(folder_store, tmp_path, bro
 
 
 def test_a_batch_begun_in_vott_goes_on_in_the_page(folder_store, tmp_path, browser):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="vott")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="vott")
     project.run("download", 3)
     project.save(visited=["north/1.jpg"])
     with Here(project.config) as program, Window(browser, program.url) as window:

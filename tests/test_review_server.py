@@ -8,7 +8,7 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from helpers_batch import THREE, Project
+from helpers_batch import THREE, BatchProject
 from helpers_page import Here
 from helpers_programs import ROOT
 
@@ -23,7 +23,7 @@ def here(tmp_path_factory):
     for name in ("images", "labels"):
         (folder / "store" / name).mkdir(parents=True)
     store = _Store(f"storage_url={folder / 'store'}\nimage_container_name=images\n")
-    project = Project(store, folder, THREE, annotation_tool="page")
+    project = BatchProject(store, folder, THREE, annotation_tool="page")
     with Here(project.config, 3) as here:
         yield here
 
@@ -181,7 +181,7 @@ def test_what_a_browser_is_started_with_leads_to_the_page_once(here):
 def test_the_program_opens_a_browser_with_an_address_that_is_no_secret(folder_store, tmp_path):
     import subprocess
 
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="page")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
     note = tmp_path / "opened"
     fake = tmp_path / "browser"
     fake.write_text(f'#!/bin/sh\necho "$1" > "{note}.part" && mv "{note}.part" "{note}"\n')

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from helpers_batch import THREE, Project
+from helpers_batch import THREE, BatchProject
 from helpers_page import Here, Program
 from helpers_programs import run
 from helpers_tables import labels
@@ -23,7 +23,7 @@ FIRST, SECOND = "Images/north__1.jpg", "Images/south__1.jpg"
 
 @pytest.fixture
 def project(folder_store, tmp_path):
-    made = Project(folder_store, tmp_path, THREE, annotation_tool="page")
+    made = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
     made.run("download", 3)
     return made
 
@@ -106,7 +106,7 @@ def test_the_page_is_open_once_and_no_other_batch_comes_under_it_while_uploads_m
 
 
 def test_it_says_what_is_missing_before_it_shows_anything(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     done = run("tag/review.py", project.config)
     assert done.returncode == 2 and "no batch is there" in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -124,7 +124,7 @@ def test_with_a_number_an_unfinished_batch_is_gone_on_with(project):
 
 
 def test_skipped_images_are_given_back_set_aside_or_kept(store, tmp_path):
-    project = Project(store, tmp_path, THREE, annotation_tool="page")
+    project = BatchProject(store, tmp_path, THREE, annotation_tool="page")
     project.run("download", 3)
     session = opened(project)
     session.save(FIRST, 0, Saved(page.SKIPPED))
@@ -147,7 +147,7 @@ def test_skipped_images_are_given_back_set_aside_or_kept(store, tmp_path):
 def test_labelled_images_that_are_looked_at_again_may_be_skipped_and_stay_labelled(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="page")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
     tagged = labels("north/1.jpg bird 0.1 0.5 0.2 0.8\nsouth/1.jpg NULL")
     project.labels.commit(lambda state: Change({"tagged": tagged}), what="seeding")
     project.run("download", 2, "--review-random")
@@ -161,7 +161,7 @@ def test_labelled_images_that_are_looked_at_again_may_be_skipped_and_stay_labell
 
 
 def test_what_another_tool_saved_later_contradicts_openly(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="vott")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="vott")
     project.run("download", 3)
     project.save(visited=["north/1.jpg"])
     session = opened(project)
@@ -175,7 +175,7 @@ def test_what_another_tool_saved_later_contradicts_openly(folder_store, tmp_path
 def test_a_batch_of_an_unreadable_tool_file_opens_and_the_upload_still_says_so(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path, THREE, annotation_tool="vott")
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="vott")
     project.run("download", 3)
     (project.place / "Images.json").write_text("{", encoding="utf-8")
     session = opened(project)

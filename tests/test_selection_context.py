@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from helpers_state import ALL, Project
+from helpers_state import ALL, StateProject
 from helpers_tables import images, labels
 
 from utils.config import load_config
@@ -186,7 +186,7 @@ def publish_embeddings(project):
 def test_an_image_whose_reservation_is_over_is_no_centre_and_not_one_of_its_burst_that_somebody_has(
     folder_store, tmp_path
 ):
-    project = Project(folder_store, tmp_path)
+    project = StateProject(folder_store, tmp_path)
     publish_embeddings(project)
     project.commit(images=images(*ALL).assign(taken_at="2026-05-01T10:00:00Z"))
     context = of_state(project)
@@ -199,7 +199,7 @@ def test_an_image_whose_reservation_is_over_is_no_centre_and_not_one_of_its_burs
 
 
 def test_images_that_are_out_count_before_anything_is_labelled(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path)
+    project = StateProject(folder_store, tmp_path)
     publish_embeddings(project)
     project.commit(images=images(*ALL).assign(taken_at="2026-05-01T10:00:00Z"), tagged=labels(""))
     context = of_state(project)
@@ -211,7 +211,7 @@ def test_images_that_are_out_count_before_anything_is_labelled(folder_store, tmp
 
 
 def test_embeddings_are_fetched_only_for_strategies_that_use_them(folder_store, tmp_path, capsys):
-    project = Project(folder_store, tmp_path, max_per_burst=2)
+    project = StateProject(folder_store, tmp_path, max_per_burst=2)
     project.commit({"live": {"embeddings": "embeddings_1.parquet"}})  # which is not there
     for strategy in STRATEGIES:
         assert of_state(project, strategy).vectors is None
@@ -220,7 +220,7 @@ def test_embeddings_are_fetched_only_for_strategies_that_use_them(folder_store, 
 
 
 def test_the_figures_of_the_last_cycle_reach_the_choice(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path)
+    project = StateProject(folder_store, tmp_path)
     project.commit(
         {
             "cycles": [

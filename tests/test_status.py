@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from helpers_programs import done, run
-from helpers_state import Project
+from helpers_state import StateProject
 from helpers_tables import images, labels
 from labelling_project import check_step
 
@@ -34,7 +34,7 @@ def shown(project, capsys, *arguments) -> dict:
 
 @pytest.fixture
 def project(folder_store, tmp_path):
-    return Project(folder_store, tmp_path)
+    return StateProject(folder_store, tmp_path)
 
 
 # The rules, as functions of tables
@@ -236,7 +236,7 @@ def test_a_container_without_a_project_is_one_line(folder_store, tmp_path):
 
 
 def test_one_screen_says_how_the_project_stands(store, tmp_path):
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     project.labels.commit(
         lambda state: Change(
             cycle={
@@ -296,7 +296,7 @@ def test_json_says_the_same_to_programs(project, capsys):
 
 
 def test_check_lists_what_is_broken_and_repair_mends_it(store, tmp_path):
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     assert "0 rules broken" in done("tag/status.py", project.config, "--check")
     project.commit(totag=labels("a/1.jpg NULL", "totag"))
     finished = run("tag/status.py", project.config, "--check")
@@ -330,7 +330,7 @@ def test_a_snapshot_that_is_gone_or_damaged_is_named_and_nothing_is_mended_over_
 
 
 def test_a_file_of_a_cycle_that_does_not_hold_what_was_made_is_named(store, tmp_path, capsys):
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     suffixes = {"model": ".pb", "label_map": ".pbtxt", "embeddings": ".parquet", "config": ".ini"}
     live = {
         kind: project.labels.publish_file(kind, suffix, b"as it was made")

@@ -18,6 +18,7 @@ from utils.config import load_config
 from utils.errors import InputError, OutsideError
 from utils.files import local_path, refused, write_beside
 from utils.storage.container import Conflict, Missing
+from utils.storage.folder import FolderContainer
 from utils.storage.opening import open_containers
 
 
@@ -235,18 +236,51 @@ def test_images_in_azure_are_no_local_files(azurite_store):
     assert azurite_store.images.path_of("a/b.jpg") is None
 
 
-def test_a_folder_store_lists_neither_lock_nor_metadata_and_follows_links_once(
-    folder_store, tmp_path
-):
-    folder = folder_store.images.path_of("a.jpg").parent
+def test_a_folder_store_lists_neither_lock_nor_metadata(folder_store):
     folder_store.images.write("a.jpg", b"x", metadata={"k": "v"})
+
+    assert [blob.name for blob in folder_store.images.list()] == ["a.jpg"]
+
+
+def test_a_folder_store_follows_no_link(folder_store, tmp_path, capsys):
+    folder = folder_store.images.path_of("a.jpg").parent
+    folder_store.images.write("a.jpg", b"x")
+    folder_store.images.write("own/c.jpg", b"x")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "b.jpg").write_bytes(b"x")
     os.symlink(tmp_path / "elsewhere", folder / "linked")
     os.symlink(folder, folder / "round")
+    os.symlink(folder / "own", folder / "own" / "again")
+    os.symlink("own", folder / "twice")
+    os.symlink(tmp_path / "elsewhere" / "b.jpg", folder / "out.jpg")
+    os.symlink("a.jpg", folder / "same.jpg")
     os.symlink(tmp_path / "nothing", folder / "broken.jpg")
 
-    assert [blob.name for blob in folder_store.images.list()] == ["a.jpg", "linked/b.jpg"]
+    assert [blob.name for blob in folder_store.images.list()] == ["a.jpg", "own/c.jpg"]
+    assert "7 links in it are not followed, e.g. broken.jpg; put the" in capsys.readouterr().err
+    for prefix in ("linked/", "twice/", "own/again/", "round/own/"):
+        assert list(folder_store.images.list(prefix)) == []
+        assert "links in it are not followed" in capsys.readouterr().err
+    assert [blob.name for blob in folder_store.images.list("own/")] == ["own/c.jpg"]
+
+
+def test_folders_that_are_linked_to_each_other_list_every_image_once(folder_store):
+    folder = folder_store.images.path_of("a.jpg").parent
+    for number in range(8):
+        folder_store.images.write(f"{number}/a.jpg", b"x")
+    for number in range(8):
+        for other in set(range(8)) - {number}:
+            os.symlink(folder / str(other), folder / str(number) / f"to_{other}")
+
+    assert len(list(folder_store.images.list())) == 8
+
+
+def test_a_container_may_be_a_link_itself(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"x")
+    os.symlink(tmp_path / "photos", tmp_path / "images")
+
+    assert [blob.name for blob in FolderContainer(tmp_path / "images").list()] == ["a.jpg"]
 
 
 def test_a_file_replaced_by_hand_has_another_etag(folder_store):

@@ -9,8 +9,8 @@ import initialize
 import numpy as np
 import publish_cycle
 import tensorflow as tf
+from helpers_cycle import GREEN, RED, CycleProject
 from helpers_programs import done
-from helpers_project import GREEN, RED, Project
 from official.vision.dataloaders.tf_example_decoder import TfExampleDecoder
 from PIL import Image
 
@@ -20,14 +20,14 @@ from utils.labels.tables import blob_names, image_set
 
 
 def test_tiff_images_are_trained_on_predicted_and_handed_out_as_jpegs_of_the_same_size(tmp_path):
-    project = Project(tmp_path, filetype="*.tif", min_confidence=0.2)
+    project = CycleProject(tmp_path, filetype="*.tif", min_confidence=0.2)
     for number in range(6):
         project.photo(f"a/{number}.tif", RED)
     project.photo("b/new.TIF", GREEN)
     (tmp_path / "store" / "images" / "b" / "cut.tif").write_bytes(
         (tmp_path / "store" / "images" / "b" / "new.TIF").read_bytes()[:900]
     )
-    initialize.main([str(project.path)])
+    initialize.main([str(project.config)])
     images = project.table("images")
     assert set(zip(images["width"], images["height"], strict=True)) == {
         (64, 48)
@@ -35,8 +35,8 @@ def test_tiff_images_are_trained_on_predicted_and_handed_out_as_jpegs_of_the_sam
     project.tag(*((f"a/{number}.tif", "red thing") for number in range(5)))
     project.train()
 
-    create_tf_records.main([str(project.path)])
-    kept = read_records(project.config.tf_record_location)
+    create_tf_records.main([str(project.config)])
+    kept = read_records(project.settings.tf_record_location)
     pictures = [
         TfExampleDecoder().decode(raw)
         for raw in tf.data.TFRecordDataset([str(path) for path in kept.train.shards])
@@ -49,7 +49,7 @@ def test_tiff_images_are_trained_on_predicted_and_handed_out_as_jpegs_of_the_sam
         np.testing.assert_allclose(picture["groundtruth_boxes"], [[0.25, 0.5, 0.75, 1]])
 
     for program in (create_predictions, evaluate_model, publish_cycle):
-        program.main([str(project.path)])
+        program.main([str(project.config)])
     totag = project.table("totag")
     assert dict(zip(blob_names(totag), totag["class"], strict=True)) == {
         "a/5.tif": "red thing",
@@ -57,7 +57,7 @@ def test_tiff_images_are_trained_on_predicted_and_handed_out_as_jpegs_of_the_sam
     }
     assert image_set(project.table("failed")) == {"b/cut.tif"}
 
-    done("tag/download_vott_json.py", 2, project.path)
+    done("tag/download_vott_json.py", 2, project.config)
     batch = read_batch(tmp_path / "tag")
     assert {item.blob: local for local, item in batch.images.items()} == {
         "a/5.tif": "Images/a__5.tif.jpg",

@@ -6,7 +6,7 @@ import os
 
 import pytest
 import truncation
-from helpers_state import Project
+from helpers_state import StateProject
 
 from utils.batch.batch import Batch, Item
 from utils.errors import InputError
@@ -29,7 +29,7 @@ def test_a_snapshot_that_is_cut_short_is_never_read_as_a_shorter_table(
     """Cut at the end of a row it is a CSV like any other, and whoever commits next would lose the
     rows behind.
     """
-    project = Project(folder_store, tmp_path)
+    project = StateProject(folder_store, tmp_path)
     path = project.labels.container.path_of(project.labels.read().blob("tagged"))
     rows = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(rows[: round(len(rows) * left)]))

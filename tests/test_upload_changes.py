@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from helpers_batch import THREE, Project, region
+from helpers_batch import THREE, BatchProject, region
 from helpers_programs import done
 from helpers_tables import labels
 
@@ -18,7 +18,7 @@ STANDS = "north/1.jpg: uploaded before, and changed by somebody else since; that
 @pytest.fixture
 def project(store, tmp_path):
     """Anna has uploaded an image with the box A, and then with A and B."""
-    project = Project(store, tmp_path, THREE)
+    project = BatchProject(store, tmp_path, THREE)
     project.run("download", 2)
     project.save(visited=["north/1.jpg"])
     project.run("upload")
@@ -33,7 +33,7 @@ def takes_b_away(project, how, folder):
         done("tag/import_labels.py", folder / "first.csv", project.config, "--replace")
         return
     (folder / "ben").mkdir()
-    ben = Project(project.store, folder / "ben", "far/9.jpg NULL", tagger_name="ben")
+    ben = BatchProject(project.store, folder / "ben", "far/9.jpg NULL", tagger_name="ben")
     ben.run("download", 1, "--review-class", "seal")
     ben.save({"north/1.jpg": [BIRD]}, ["north/1.jpg"])
     ben.run("upload")
@@ -119,7 +119,7 @@ def test_a_batch_json_of_before_with_every_version_in_it_sends_only_what_changed
 
 
 def test_who_found_nothing_to_change_undoes_nothing(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.seed(labels(THREE, "totag"), tagged=labels(A))
     project.run("download", 1, "--review-class", "bird")
     project.labels.commit(lambda state: Change({"tagged": labels(B)}), what="correcting")

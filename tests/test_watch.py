@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 import watcher_trial
+from helpers_cycle import CycleProject
 from helpers_programs import done, run
-from helpers_project import Project as PhotoProject
 from helpers_proxy import Fault, through
-from helpers_state import Project
+from helpers_state import StateProject
 from helpers_tables import labels
 
 from train.cycle.files import update_cycle
@@ -78,7 +78,7 @@ def test_a_cycle_is_due_after_so_many_images_or_so_many_hours_with_at_least_one(
 @pytest.fixture
 def project(folder_store, tmp_path):
     """Three images are tagged; no model has been trained."""
-    return Project(
+    return StateProject(
         folder_store,
         tmp_path,
         data_dir=tmp_path / "data",
@@ -356,25 +356,25 @@ def test_once_ends_with_1_after_a_failed_cycle_and_with_0_after_a_good_one(tmp_p
     compared: so it is compared again.
     """
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    made = PhotoProject(tmp_path, auto_poll_seconds=0.1)
+    made = CycleProject(tmp_path, auto_poll_seconds=0.1)
     made.fill()
     made.predict()
     update_cycle(
-        made.config, verdict={"publish": True, "why": "it is better", "live": "model_1.pb"}
+        made.settings, verdict={"publish": True, "why": "it is better", "live": "model_1.pb"}
     )
-    note_next(made.config, "publish_guarded")
-    failed = run("train/watch.py", made.path, "--once")
+    note_next(made.settings, "publish_guarded")
+    failed = run("train/watch.py", made.config, "--once")
     assert (failed.returncode, made.state().cycles) == (1, [])
     assert (
         "step publish_guarded failed (exit 1): " in failed.stderr
         and "compare it again" in failed.stderr
     )
-    retry_at = moment(read_watcher(made.store.container)["retry_at"])
+    retry_at = moment(read_watcher(made.labels.container)["retry_at"])
     until(lambda: datetime.now(UTC) >= retry_at, "the end of the pause")
-    good = run("train/watch.py", made.path, "--once")
+    good = run("train/watch.py", made.config, "--once")
     assert (good.returncode, len(made.state().cycles)) == (0, 1), good.stderr
     assert "an interrupted cycle goes on at compare_models: a cycle begins" in good.stdout
-    assert read_watcher(made.store.container)["failures"] == 0
+    assert read_watcher(made.labels.container)["failures"] == 0
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ def test_a_storage_that_is_away_is_waited_for(project, tmp_path):
 
 
 def test_a_service_that_cuts_connections_is_waited_for(azurite_store, azurite_url, tmp_path):
-    made = Project(azurite_store, tmp_path, data_dir=tmp_path / "data", auto_poll_seconds=0.2)
+    made = StateProject(azurite_store, tmp_path, data_dir=tmp_path / "data", auto_poll_seconds=0.2)
     with through(azurite_url) as between:
         between.faults.append(Fault("lost request", times=10**6))
         config = tmp_path / "proxied.ini"
@@ -457,7 +457,7 @@ def test_a_service_that_cuts_connections_is_waited_for(azurite_store, azurite_ur
 def test_idle_watching_is_one_small_request_for_the_state_each_time(
     azurite_store, azurite_url, tmp_path
 ):
-    made = Project(azurite_store, tmp_path, data_dir=tmp_path / "data", auto_poll_seconds=0.05)
+    made = StateProject(azurite_store, tmp_path, data_dir=tmp_path / "data", auto_poll_seconds=0.05)
     look = (
         "HEAD",
         f"{azurite_url[azurite_url.rindex('/') :]}/{azurite_store.labels.name}/label_state.json",

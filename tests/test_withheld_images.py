@@ -5,7 +5,7 @@ import gzip
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContentSettings
-from helpers_batch import THREE, Project, picture
+from helpers_batch import THREE, BatchProject, picture
 from helpers_programs import run
 
 from utils.config import load_config
@@ -19,7 +19,7 @@ def blob_client(container, name):
 
 @pytest.fixture
 def project(azurite_store, tmp_path):
-    return Project(azurite_store, tmp_path, THREE, image_dir=tmp_path / "here")
+    return BatchProject(azurite_store, tmp_path, THREE, image_dir=tmp_path / "here")
 
 
 def test_an_image_in_the_archive_tier_is_left_out_by_the_listing_and_named(project, capsys):

@@ -15,6 +15,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -38,7 +39,7 @@ def main(argv: list[str]) -> None:
     verdict = judge(config, container, store, test_images, test, found)
     update_cycle(config, verdict=verdict)
     keep_predictions(config, exported_model(config), test_images, store.read().greys)
-    print(
+    say(
         f"{verdict['why']} →"
         f" {'it goes live' if verdict['publish'] else 'it is kept as a candidate'}"
     )

@@ -15,6 +15,7 @@ from train.prediction.batches import BATCH_SIZE
 from utils.arguments import Parser, whole_number
 from utils.config import load_config
 from utils.errors import InputError, run_program
+from utils.terminal import say
 
 _ALL_IDS = {number: str(number) for number in range(1, 10_000)}
 _IDS = {text: number for number, text in _ALL_IDS.items()}
@@ -155,16 +156,16 @@ def main(argv: list[str]) -> None:
     boxes = predictions[predictions["class"] != NULL]
     images_of = boxes.drop_duplicates(["folder", "filename", "class"])["class"].value_counts()
     for identity, count in boxes["class"].value_counts().items():
-        print(
+        say(
             f"{identity:>5}  {names.get(int(identity), '(not in init_label_map)'):20} {count} boxes"
             f" in {images_of[identity]} images"
         )
     if bad:
-        print(
+        say(
             f"{len(bad)} images cannot be decoded and are listed as failed, for example"
             f" {next(iter(bad))} ({next(iter(bad.values()))})"
         )
-    print(
+    say(
         f"{len(seen)} images ({run.predicted} predicted now), {len(boxes)} boxes →"
         f" {state.blob('init_totag')}"
     )

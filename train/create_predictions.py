@@ -20,6 +20,7 @@ from utils.arguments import Parser, whole_number
 from utils.config import load_config
 from utils.errors import InputError, run_program
 from utils.strategies import STRATEGIES
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -167,25 +168,25 @@ def main(argv: list[str]) -> None:
         },
     )
     if outputs.bad:
-        print(
+        say(
             f"{len(outputs.bad)} images cannot be decoded, they are listed in"
             f" {working_path(config, 'failed')}: {', '.join(outputs.examples())}"
         )
     if run.gone:
-        print(f"{len(run.gone)} images are gone since the sync, or cannot be read now: left out")
+        say(f"{len(run.gone)} images are gone since the sync, or cannot be read now: left out")
     if outputs.foreign:
-        print(
+        say(
             f"{outputs.foreign} boxes of classes that are not in classes of {config.path}: left out"
         )
     new = f"{run.predicted} predicted now" + (
         f" ({run.predicted / run.seconds:.1f} images/s)" if run.predicted else ""
     )
     if done_with:
-        print(
+        say(
             f"{len(done_with)} labelled images were predicted on another machine: left out (--force"
             " predicts them)"
         )
-    print(
+    say(
         f"{outputs.predicted} images, {outputs.boxes} boxes from {config.min_confidence:g} up,"
         f" {new} → {config.untagged_output}"
     )

@@ -8,12 +8,12 @@ import _repo_root  # noqa: F401
 
 # isort: split
 
-import sys
 from pathlib import Path
 
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> None:
         config.tf_record_location,
         lambda image: image_path(container, config.image_dir, image),
     )
-    print("\n".join(record_lines(document)))
+    say(*record_lines(document))
     warn(record_warnings(document))
     if (config.data_dir / "cycle.json").exists():
         update_cycle(
@@ -87,7 +87,7 @@ def main(argv: list[str]) -> None:
         sum(document[part][what] for part in ("train", "validation"))
         for what in ("boxes", "images")
     )
-    print(
+    say(
         f"{images} images, {boxes} boxes {'unchanged in' if unchanged else '→'}"
         f" {records.records_file(config.tf_record_location)}"
         f" ({len(document['train']['shards']) + len(document['validation']['shards'])} files)"
@@ -97,7 +97,7 @@ def main(argv: list[str]) -> None:
 def warn(lines: list[str]) -> None:
     """Print warnings."""
     for line in lines:
-        print(f"warning: {line}", file=sys.stderr)
+        say(f"warning: {line}", error=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -31,7 +32,7 @@ def main(argv: list[str]) -> None:
     from train.cycle.test_set import trained_images
     from train.evaluation.average_precision import measure
     from train.evaluation.random_share import random_share
-    from train.evaluation.words import cell, missing_text, performance_text
+    from train.evaluation.words import cell, missing_text, performance_lines
     from utils.labels import tables
     from utils.labels.class_changes import current_classes, with_present_names
     from utils.labels.label_map import with_current_classes
@@ -53,19 +54,19 @@ def main(argv: list[str]) -> None:
     )
     path = write_working(config, "performance", performance)
 
-    print(performance_text(performance))
+    say(*performance_lines(performance))
     if missing := missing_text(test, truth, config):
-        print(missing)
+        say(missing)
     unknown = boxes[~boxes["class"].isin([*classes, NULL])]["class"].value_counts()
     if len(unknown):
-        print(
+        say(
             "not measured, as the model does not know them: "
             + ", ".join(f"{name} ({count} boxes)" for name, count in unknown.items())
         )
     if "model" in (cycle := read_cycle(config)) and (
         seen := image_set(truth) & trained_images(labels, state)
     ):
-        print(
+        say(
             f"{len(seen)} of {len(image_set(truth))} test images are such that a published model"
             " was trained on them, as the test set was drawn anew; where that is"
             f" {cycle['model_blob']} or one it began from, these figures flatter it"
@@ -79,9 +80,9 @@ def main(argv: list[str]) -> None:
     )
     update_cycle(config, random_share=share.as_json() if share else None)
     if share:
-        print(share)
+        say(share)
     average = performance.iloc[0]
-    print(
+    say(
         f"{average['images']:.0f} test images, {average['boxes']:.0f} boxes, average AP"
         f" {cell(average['AP'])} → {path}"
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 FORMATS = ("coco", "yolo", "voc", "megadetector", "labelme")
 
@@ -36,7 +37,7 @@ def main(argv: list[str]) -> None:
     from train.cycle.exporting import export_labels
 
     output = arguments.output or config.data_dir / f"labels_{arguments.format}"
-    print(*export_labels(config, arguments.format, output), sep="\n")
+    say(*export_labels(config, arguments.format, output))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import InputError, run_program
+from utils.terminal import say
 
 _CHECKED_IMAGES = 4
 _TOLERANCE = 1e-3
@@ -99,7 +100,7 @@ def main(argv: list[str]) -> None:
     with write_beside(exported_label_map(config)) as piece:
         shutil.copyfile(config.label_map_path, piece)
     update_cycle(config, export={"difference": difference, "images": len(images), **exported})
-    print(
+    say(
         f"{len(content) / 1e6:.1f} MB, {len(settings.classes)} classes, equal to the checkpoint on"
         f" {len(images)} images (within {difference:.1g}) → {target}"
     )

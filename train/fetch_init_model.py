@@ -11,6 +11,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -20,7 +21,7 @@ def main(argv: list[str]) -> None:
 
     from train.prediction.init_model import init_model
 
-    print(f"pretrained model → {init_model(config)}")
+    say(f"pretrained model → {init_model(config)}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import InputError, run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -22,6 +23,7 @@ def main(argv: list[str]) -> None:
 
     from train.cycle.files import update_cycle
     from train.cycle.model import names_of_model
+    from utils.files import local_path
     from utils.labels.class_changes import current_classes
     from utils.labels.store import open_labels
     from utils.storage.container import Missing
@@ -36,7 +38,7 @@ def main(argv: list[str]) -> None:
             f" pred_model_name of {config.path}"
         )
     try:
-        model = store.fetch_file(blob, config.download_location / blob)
+        model = store.fetch_file(blob, local_path(config.download_location, blob))
     except Missing:
         raise InputError(
             f"{config.path}: pred_model_name={blob}: there is no such model in"
@@ -46,12 +48,12 @@ def main(argv: list[str]) -> None:
     update_cycle(config, model=str(model), model_blob=blob, names=names)
     known, _ = current_classes(config.need("classes"), state.classes)
     if foreign := [name for name in dict.fromkeys(names.values()) if name not in known]:
-        print(
+        say(
             f"the model's classes are {', '.join(dict.fromkeys(names.values()))};"
             f" {', '.join(foreign)} stand not in classes of {config.path}: its boxes of these are"
             " left out"
         )
-    print(f"{blob}, {len(names)} classes ({origin}) → {model}")
+    say(f"{blob}, {len(names)} classes ({origin}) → {model}")
 
 
 if __name__ == "__main__":

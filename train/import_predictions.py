@@ -13,6 +13,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import InputError, run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -52,7 +53,7 @@ def main(argv: list[str]) -> None:
     lines = import_predictions(
         config, arguments.file, arguments.as_model, arguments.images, arguments.base
     )
-    print(*lines, sep="\n")
+    say(*lines)
 
 
 def _model_name(text: str) -> str:

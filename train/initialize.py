@@ -9,12 +9,12 @@ import _repo_root  # noqa: F401
 
 # isort: split
 
-import sys
 from pathlib import Path
 
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -50,14 +50,14 @@ def main(argv: list[str]) -> int:
     headers = {}
     state, counts = take_in(config, container, labels, listing, headers)
     for line in unreadable_in_words(headers):
-        print(line, file=sys.stderr)
+        say(line, error=True)
     if state.greys.ranges:
-        print(state.greys.in_words())
+        say(state.greys.in_words())
     if STRATEGIES[config.selection_strategy].differs and (
         described := describe_images(config, container, labels)
     ):
-        print(described)
-    print(
+        say(described)
+    say(
         f"{counts.all} images ({counts.new} new, {counts.failed} failed) →"
         f" {state.blob('totag') or state.blob('failed')}"
     )

@@ -16,6 +16,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -38,7 +39,7 @@ def main(argv: list[str]) -> None:
         publish(config, store, made, lambda now: verdict_of_cycle(made, now))
     else:
         keep(config, store, made, verdict)
-        print(
+        say(
             f"kept as a candidate, not published: {verdict['why']}; train/active_learning_auto.sh"
             " CONFIG --accept publishes it"
         )

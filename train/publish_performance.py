@@ -12,6 +12,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> None:
         return Change(members={"evaluations": [*now.document.get("evaluations", []), entry]})
 
     store.commit(change, what="publishing the performance")
-    print(f"{entry['model']}: average AP {cell(performance['AP'].iloc[0])} → {blob}")
+    say(f"{entry['model']}: average AP {cell(performance['AP'].iloc[0])} → {blob}")
 
 
 if __name__ == "__main__":

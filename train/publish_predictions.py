@@ -16,6 +16,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -96,7 +97,7 @@ def main(argv: list[str]) -> None:
 
     state, _ = store.commit(change, what="publishing predictions")
     boxes = int((predictions["class"] != NULL).sum())
-    print(
+    say(
         f"{len(image_set(predictions))} images, {boxes} boxes by"
         f" {cycle.get('model_blob', 'the model')} → {state.blob('totag')}"
     )

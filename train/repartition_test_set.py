@@ -14,6 +14,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> None:
     draw = (
         top_up(config, store) if arguments.top_up else commit_draw(config, store, arguments.redraw)
     )
-    print(draw.summary())
+    say(draw.summary())
 
 
 if __name__ == "__main__":

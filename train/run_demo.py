@@ -10,6 +10,7 @@ from pathlib import Path
 
 from utils.arguments import Parser, whole_number
 from utils.errors import InputError, run_program
+from utils.terminal import say
 
 CYCLES = 3
 
@@ -45,7 +46,7 @@ def main(argv: list[str]) -> None:
             " delete this one"
         )
     if demo.finished:
-        print(f"Going on with the demo in {folder}")
+        say(f"Going on with the demo in {folder}")
     demo.run()
 
 

@@ -26,6 +26,14 @@ fail() {
     exit 2
 }
 
+# A word as a person may paste it: nothing in it runs.
+quoted() {
+    case $1 in
+        *[!A-Za-z0-9\ ./+:@,=~_-]*) printf '%q' "$1" ;;
+        *) printf '"%s"' "$1" ;;
+    esac
+}
+
 step_name() {
     local program=${1%% *}
     printf '%s' "${program%.py}"
@@ -90,8 +98,8 @@ for index in "${!steps[@]}"; do
     "$python" "$here/${words[0]}" "${arguments[@]}" || status=$?
     if [ "$status" -ne 0 ]; then
         [ "${#steps[@]}" -eq 1 ] ||
-            printf '%s: step %s failed (exit %d); to go on from it: bash "%s" --from %s "%s"%s\n' \
-                "$name" "${names[index]}" "$status" "$entry" "${names[index]}" "$config" \
+            printf '%s: step %s failed (exit %d); to go on from it: bash %s --from %s %s%s\n' \
+                "$name" "${names[index]}" "$status" "$(quoted "$entry")" "${names[index]}" "$(quoted "$config")" \
                 "$([ "${#options[@]}" -eq 0 ] || printf ' %q' "${options[@]}")" >&2
         exit "$status"
     fi

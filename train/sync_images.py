@@ -6,13 +6,13 @@ import _repo_root  # noqa: F401
 
 # isort: split
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> int:
@@ -54,11 +54,11 @@ def main(argv: list[str]) -> int:
         headers=headers,
     )
     for line in unreadable_in_words(headers):
-        print(line, file=sys.stderr)
+        say(line, error=True)
     greys = project_greys(state, container, config.image_dir, images, headers)
     if greys != state.greys:
         keep_greys(labels, greys)
-        print(greys.in_words())
+        say(greys.in_words())
 
     outputs = {
         "images": config.data_dir / "images.csv",
@@ -84,7 +84,7 @@ def main(argv: list[str]) -> int:
         pred_dir=pred_dir,
     )
     labelled = len(tables.image_set(written["tagged"]))
-    print(
+    say(
         f"{len(listing.blobs)} images ({result.downloaded} fetched, {len(failed)} failed),"
         f" {labelled} labelled → {outputs['images']}"
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from utils.arguments import Parser, whole_number
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -45,7 +46,7 @@ def main(argv: list[str]) -> None:
 
     records = read_records(config.tf_record_location)
     device = training.choose_device()
-    print(device.said, flush=True)
+    say(device.said)
     start = (
         warm_start(config, training.finished_runs(config.train_dir)) if config.warm_start else None
     )
@@ -56,9 +57,7 @@ def main(argv: list[str]) -> None:
         config, records, device, start.said, arguments.iterations or config.train_iterations
     )
     if not records.validation_usable:
-        print(
-            f"{records.validation_note}: the last checkpoint is exported, not the best", flush=True
-        )
+        say(f"{records.validation_note}: the last checkpoint is exported, not the best")
     record = training.train(
         run, device, config.train_dir, lambda model: pretrained_weights.load(model, start), _say
     )
@@ -88,14 +87,14 @@ def main(argv: list[str]) -> None:
     )
     best = record["best"]
     measured = "" if best["ap50"] is None else f", AP50 {best['ap50']:.3f} on the validation part"
-    print(
+    say(
         f"{record['steps']} steps; checkpoint of step {best['step']}{measured} →"
         f" {record['checkpoint']}"
     )
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    say(text)
 
 
 if __name__ == "__main__":

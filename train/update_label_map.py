@@ -14,6 +14,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> None:
@@ -62,16 +63,16 @@ def main(argv: list[str]) -> None:
     _, found = store.commit(change, what="recording the classes")
     write_label_map(config.label_map_path, found["label_map"], found["retired"])
     for name in found["added"]:
-        print(
+        say(
             f"added: {name} (id {found['label_map'][name]}), {found['boxes'].get(name, 0)} boxes in"
             " the labels"
         )
     for name in found["dropped"]:
-        print(
+        say(
             f"dropped: {name}, {found['boxes'].get(name, 0)} boxes in the labels; they stay there"
             " and are left out of training"
         )
-    print(
+    say(
         f"{len(found['label_map'])} classes, {len(found['added'])} added, {len(found['dropped'])}"
         f" dropped → {config.label_map_path}"
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import Config, load_config
 from utils.errors import InputError, OutsideError, run_program
+from utils.terminal import say
 
 
 def main(argv: list[str]) -> int | None:
@@ -43,7 +44,7 @@ def main(argv: list[str]) -> int | None:
     from utils.labels.store import open_labels
 
     if arguments.accept:
-        print(accept(open_labels(config)[1]))
+        say(accept(open_labels(config)[1]))
         return 0
     config.data_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(config.data_dir / "watcher.lock")

@@ -8,20 +8,30 @@ network or disk failed), Ctrl-C 130. A bug keeps its traceback.
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import NoReturn
 
 from utils import python_check
+from utils.masking import masked
+from utils.terminal import block, filtered, say, shown
 
 
-class InputError(Exception):
+class _Said(Exception):
+    """An error whose message people read, here or where it is written down: without secrets."""
+
+    def __init__(self, message: str = ""):
+        super().__init__(masked(message))
+
+
+class InputError(_Said):
     """What a person gave us is wrong; the message says what, where, what was expected and what to
     do. Exit code 2.
     """
 
 
-class OutsideError(Exception):
+class OutsideError(_Said):
     """Storage, network or disk failed; the message says what was being done. Exit code 1."""
 
 
@@ -39,28 +49,41 @@ def run_program(main: Callable[[list[str]], int | None], argv: list[str] | None 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
+    sys.excepthook = _show_fault
+    with filtered():
+        sys.exit(_exit_code(main, sys.argv[1:] if argv is None else argv))
+
+
+def _exit_code(main: Callable[[list[str]], int | None], argv: list[str]) -> int:
     program = os.path.basename(sys.argv[0])
     if signal.getsignal(signal.SIGINT) is python_check.leave:
         signal.signal(signal.SIGINT, _interrupt)
     try:
-        code = main(sys.argv[1:] if argv is None else argv) or 0
+        code = main(argv) or 0
         sys.stdout.flush()
     except InputError as error:
-        print(f"{program}: {one_line(error)}", file=sys.stderr)
+        say(f"{program}: {one_line(error)}", error=True)
         code = 2
     except OutsideError as error:
-        print(f"{program}: {one_line(error)}", file=sys.stderr)
+        say(f"{program}: {one_line(error)}", error=True)
         code = 1
     except KeyboardInterrupt:
-        print(f"{program}: interrupted; run the same command again to go on", file=sys.stderr)
+        say(f"{program}: interrupted; run the same command again to go on", error=True)
         code = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:
-        print(f"{program}: {one_line(error)}", file=sys.stderr)
+        say(f"{program}: {one_line(error)}", error=True)
         code = 1
-    sys.exit(code)
+    return code
+
+
+def _show_fault(
+    kind: type[BaseException], fault: BaseException, trace: TracebackType | None
+) -> None:
+    """Print the traceback of a bug."""
+    sys.stderr.write(block("".join(traceback.format_exception(kind, fault, trace))))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
@@ -77,5 +100,5 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def one_line(error: BaseException) -> str:
-    """The error's message on a single line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """The error's message as it may be seen, on a single line."""
+    return shown(str(error).strip()) or type(error).__name__

@@ -5,6 +5,7 @@ Runs before anything else is imported, so every Python from 2.7 on must be able 
 """
 
 import os
+import re
 import signal
 import sys
 
@@ -29,21 +30,39 @@ def check(root, requirements):
     if sys.version_info[:2] < OLDEST:
         found = ".".join(str(number) for number in sys.version_info[:3])
         problem = "Python %d.%d or newer is needed, this is %s" % (OLDEST + (found,))
-        mend = 'python%d.%d -m pip install -r "%s"' % (OLDEST + (file,))
+        mend = "python%d.%d -m pip install -r %s" % (OLDEST + (quoted(file, True),))
     else:
         missing = _missing(file)
         if not missing:
             return
         problem = "missing packages: %s" % ", ".join(missing)
-        mend = '"%s" -m pip install -r "%s"' % (sys.executable, file)
+        mend = "%s -m pip install -r %s" % (quoted(sys.executable, True), quoted(file, True))
     environment = _environment(root)
     if environment and environment != os.path.abspath(sys.executable):
-        mend = '"%s" %s' % (
-            environment,
-            " ".join('"%s"' % word if " " in word else word for word in sys.argv),
-        )
+        mend = "%s %s" % (quoted(environment, True), " ".join(map(quoted, sys.argv)))
     sys.stderr.write("%s: %s; run: %s\n" % (os.path.basename(sys.argv[0]), problem, mend))
     sys.exit(1)
+
+
+def quoted(word, always=False, windows=os.name == "nt"):
+    """A word of a command as a person may paste it: it arrives as it is, and nothing in it runs.
+
+    `always`: in quotes also where none are needed. On Windows, where each shell has signs of its
+    own, PLACEHOLDER stands for a word with any.
+    """
+    if re.match(r"[\w./+:@,\\-]+\Z" if windows else r"[\w./+:@,-]+\Z", word, re.UNICODE):
+        return '"%s"' % word if always else word
+    if re.match(r"[\w ./+:@,=~()\\-]+\Z" if windows else r"[\w ./+:@,=~-]+\Z", word, re.UNICODE):
+        return '"%s"' % word
+    if windows:
+        return "PLACEHOLDER"
+    if re.search(r"[^\w -~]", word, re.UNICODE):  # spelled out as bash and zsh read it
+        return "$'%s'" % "".join(map(_spelled, bytearray(os.fsencode(word))))
+    return "'%s'" % word.replace("'", "'\"'\"'")
+
+
+def _spelled(byte):
+    return chr(byte) if byte < 128 and chr(byte).isalnum() else "\\x%02x" % byte
 
 
 def _environment(root):

@@ -17,6 +17,7 @@ from train.prediction.outputs import EVALUATED_FROM
 from train.prediction.run import model_key, predict_images, version
 from utils.boxes.detections import Detections, totag_rows
 from utils.config import Config
+from utils.files import local_path
 from utils.images.greys import Greys
 from utils.labels import tables
 from utils.labels.class_changes import current_classes, with_present_names
@@ -117,7 +118,7 @@ def live_predictions(
     """What the live model finds in these images, rows of totag under the present class names."""
     folder = config.data_dir / "compared"
     blob = state.live["model"]
-    model = store.container.path_of(blob) or store.fetch_file(blob, folder / blob)
+    model = store.container.path_of(blob) or store.fetch_file(blob, local_path(folder, blob))
     key = model_key(model, config, state.greys)
     journal_file = folder / f"{key}.journal"
     for old in [*folder.glob("model_*"), *folder.glob("*.journal")]:

@@ -12,7 +12,7 @@ from train.cycle.imported_predictions import (
     publish_as_pretrained,
     publish_evaluation,
 )
-from train.evaluation.words import cell, performance_text
+from train.evaluation.words import cell, performance_lines
 from train.prediction.imported import Boxes, Imported, class_counts, put_to_images
 from utils.config import Config
 from utils.errors import InputError
@@ -107,7 +107,7 @@ def _as_model(
     evaluation = evaluate(config, store, published.state, found, model, images)
     if evaluation.performance is not None:
         blob = publish_evaluation(config, store, published.state, model, evaluation)
-        yield performance_text(evaluation.performance)
+        yield from performance_lines(evaluation.performance)
         yield f"average AP {cell(evaluation.performance['AP'].iloc[0])} → {blob}"
     if evaluation.missing:
         yield f"{evaluation.missing} test images are not in the file: not measured"

@@ -22,7 +22,7 @@ from train.cycle.merging import (
     models_of,
 )
 from train.cycle.outputs import CycleOutputs
-from train.evaluation.words import cell, performance_text
+from train.evaluation.words import cell, performance_lines
 from train.prediction.embedding_file import FILE
 from utils.config import Config
 from utils.labels import tables
@@ -31,6 +31,7 @@ from utils.labels.class_changes import with_present_names
 from utils.labels.store import Change, LabelStore, PublishedFile, State
 from utils.labels.tables import image_set, without
 from utils.reserved import NULL
+from utils.terminal import say
 from utils.times import utc_text
 
 PACKAGES = ("tensorflow", "tf-models-official", "tf_keras", "numpy", "pandas")
@@ -58,9 +59,9 @@ def publish(
         entry = entry_of(made, publish_files(config, store, made), config)
         state, _ = store.commit(checked, what="publishing the cycle")
     else:
-        print("this cycle was published already")
-    print(performance_text(made.performance))
-    print(published_text(state, made.number))
+        say("this cycle was published already")
+    say(*performance_lines(made.performance))
+    say(published_text(state, made.number))
 
 
 def position_of(state: State, number: str) -> int | None:

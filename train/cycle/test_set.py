@@ -1,6 +1,5 @@
 """The test set of a project: how it is drawn, and which images models were trained on."""
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from utils.labels.store import Change, LabelStore, State
 from utils.labels.tables import image_set, only
 from utils.reserved import NULL
 from utils.storage.container import Missing
+from utils.terminal import say
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,10 @@ def trained_images(
         try:
             tagged, test = (store.table_at(cycle.get(name), name) for name in ("tagged", "test"))
         except Missing as error:
-            print(
+            say(
                 f"warning: {error}; what that cycle was trained on is known from the other cycles"
                 " only",
-                file=sys.stderr,
+                error=True,
             )
             continue
         trained |= image_set(tagged) - image_set(test)
@@ -171,10 +171,10 @@ def commit_draw(config: Config, store: LabelStore, redraw: bool) -> Draw:
     _, drawn = store.commit(change, what="drawing the test set")
     _say(drawn)
     if redraw:
-        print("the next training cycle starts from pretrained weights")
+        say("the next training cycle starts from pretrained weights")
     return drawn
 
 
 def _say(drawn: Draw) -> None:
     for line in drawn.notes():
-        print(line, file=sys.stderr if line.startswith("warning") else sys.stdout)
+        say(line, error=line.startswith("warning"))

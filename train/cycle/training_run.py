@@ -12,6 +12,7 @@ from train.network.training import remove
 from utils.config import Config
 from utils.errors import InputError
 from utils.labels.store import open_labels
+from utils.terminal import say
 
 
 def make_run(config: Config, records, device, start: str, iterations: int):
@@ -65,17 +66,13 @@ def warm_start(config: Config, runs: list[dict]) -> Start | None:
     state = store.read()
     live = state.live.get("model")
     if state.document.get("pretrained_next"):
-        print(
+        say(
             "warm_start: the test set was drawn anew, so this cycle starts from the pretrained"
-            " weights",
-            flush=True,
+            " weights"
         )
         return None
     if not live:
-        print(
-            "warm_start: no model has been published yet; starting from the pretrained weights",
-            flush=True,
-        )
+        say("warm_start: no model has been published yet; starting from the pretrained weights")
         return None
     blob = store.container.info(live)
     for record in runs:
@@ -86,10 +83,9 @@ def warm_start(config: Config, runs: list[dict]) -> Start | None:
             and blob.md5 in (None, bytes.fromhex(exported["md5"]))
         ):
             return Start(record["checkpoint"], f"warm start from {live}")
-    print(
+    say(
         f"warm_start: the checkpoint of {live} is not on this machine (below {config.train_dir});"
-        " starting from the pretrained weights",
-        flush=True,
+        " starting from the pretrained weights"
     )
     return None
 

@@ -5,7 +5,6 @@
 import getpass
 import signal
 import socket
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +17,9 @@ from utils.config import Config
 from utils.errors import InputError, OutsideError, one_line
 from utils.labels.lease import IDLE, RELEASED, Lease, LeaseLost
 from utils.labels.store import STATE, LabelStore, open_labels
+from utils.masking import masked
 from utils.storage.container import Missing
+from utils.terminal import say
 from utils.times import moment, utc_text
 
 _SHOWN = 300  # characters of an error
@@ -62,7 +63,7 @@ class Watcher:
             f"{self.backlog.images} images were reviewed since the last cycle →"
             f" {self.config.label_container_name}"
         )
-        print("the watcher has ended" if self.stopping else f"looked once: {said}", flush=True)
+        say("the watcher has ended" if self.stopping else f"looked once: {said}")
         return 1 if failed and self.once else 0
 
     def open(self) -> None:
@@ -73,11 +74,10 @@ class Watcher:
                 self.lease = Lease(self.store.container, _user_at_host(), self.config.data_dir)
                 self.lease.take()
                 self._answers()
-                print(
+                say(
                     f"watching {self.store.container.address}: a cycle after"
                     f" {self.config.auto_retrain_images} reviewed images, or after"
-                    f" {self.config.auto_retrain_hours:g} hours with at least one",
-                    flush=True,
+                    f" {self.config.auto_retrain_hours:g} hours with at least one"
                 )
                 return
             except (OutsideError, OSError) as error:
@@ -101,7 +101,7 @@ class Watcher:
             return False
         if not why:
             return None
-        print(f"\n{why}: a cycle begins", flush=True)
+        say("", f"{why}: a cycle begins")
         return self._cycle()
 
     def due(self) -> str | None:
@@ -131,7 +131,7 @@ class Watcher:
         first = NAMES.index(interrupted_at(self.config) or NAMES[0])
         for place in range(first, len(GUARDED)):
             (program, *options), name = GUARDED[place], NAMES[place]
-            print(f"\n[{place + 1}/{len(GUARDED)}] {name}", flush=True)
+            say("", f"[{place + 1}/{len(GUARDED)}] {name}")
             try:
                 self._beat(phase=name)
                 code, said = run_step(program, tuple(options), self.config.path, self.while_running)
@@ -141,10 +141,9 @@ class Watcher:
             if code == 0:
                 note_next(self.config, None if last else NAMES[place + 1])
             if self.stopping and (code or not last):
-                print(
+                say(
                     f"{name} was {'stopped' if code else 'finished'}; the cycle goes on when the"
-                    " watcher is started again",
-                    flush=True,
+                    " watcher is started again"
                 )
                 return True
             if code:
@@ -171,11 +170,10 @@ class Watcher:
             retry_at=utc_text(now + timedelta(seconds=pause)),
             error={"at": utc_text(now), "phase": name, "text": said},
         )
-        print(
+        say(
             f"watch.py: step {name} failed (exit {code}): {said}; the live model stays, next try in"
             f" {pause:.0f} s",
-            file=sys.stderr,
-            flush=True,
+            error=True,
         )
 
     def _report(self, **members) -> None:
@@ -201,15 +199,11 @@ class Watcher:
         self.outages += 1
         self.next_try = time.monotonic() + self.policy.pause(self.outages)
         if self.outages == 1 or self.once:
-            print(
-                f"watch.py: {self._public(one_line(error))}; trying again",
-                file=sys.stderr,
-                flush=True,
-            )
+            say(f"watch.py: {self._public(one_line(error))}; trying again", error=True)
 
     def _answers(self) -> None:
         if self.outages:
-            print("storage answers again", flush=True)
+            say("storage answers again")
         self.outages, self.next_try = 0, 0.0
 
     def _sleep(self, seconds: float) -> None:
@@ -221,9 +215,7 @@ class Watcher:
                 self._report()
 
     def _public(self, text: str) -> str:
-        for secret in self.config.secrets:
-            text = text.replace(secret, "***")
-        return text[:_SHOWN]
+        return masked(text)[:_SHOWN]
 
     def _stop(self, *_) -> None:
         if self.stopping:

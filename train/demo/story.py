@@ -13,7 +13,9 @@ from utils.config import load_config
 from utils.errors import InputError, OutsideError
 from utils.files import write_text
 from utils.labels import tables
+from utils.python_check import quoted
 from utils.reserved import NULL
+from utils.terminal import say
 
 PHOTOS = 240
 BATCH = 60
@@ -110,7 +112,7 @@ class Demo:
         (self.folder / "store" / "labels").mkdir(exist_ok=True)
         write_text(self.config_path, CONFIG)
         empty = sum(not photo.objects for photo in self.photos)
-        print(
+        say(
             f"Drew {PHOTOS} photos of boards in {self.folder / 'store' / 'images'}: {empty} without"
             " a fault, the others with knots and a few cracks"
         )
@@ -126,9 +128,10 @@ class Demo:
 
     def review(self) -> None:
         work = self.annotator.review(self.to_review)
-        print(
-            f"\nThe annotator looked at {work.images} images in {self.to_review / 'Images'}:"
-            f" {work.kept} boxes were right, {work.drawn} were drawn, {work.removed} removed"
+        say(
+            "",
+            f"The annotator looked at {work.images} images in {self.to_review / 'Images'}:"
+            f" {work.kept} boxes were right, {work.drawn} were drawn, {work.removed} removed",
         )
 
     def report(self, cycle: int) -> None:
@@ -137,12 +140,13 @@ class Demo:
         tagged = tables.parse("tagged", config.tagged_output)
         performance = tables.parse("performance", config.data_dir / "performance.csv")
         boxes = tagged[tagged["class"] != NULL]
-        print(
-            f"\nCycle {cycle} of {self.cycles}: {len(tables.image_set(tagged))} images and"
-            f" {len(boxes)} boxes labelled"
+        say(
+            "",
+            f"Cycle {cycle} of {self.cycles}: {len(tables.image_set(tagged))} images and"
+            f" {len(boxes)} boxes labelled",
         )
         for name, precision in zip(performance["Class Name"], performance["AP"], strict=True):
-            print(f"    AP {name:8} {precision:.3f}")
+            say(f"    AP {name:8} {precision:.3f}")
 
     def picture(self) -> None:
         """Draw what the last model found in a few photos that it was never trained on, beside what
@@ -163,7 +167,7 @@ class Demo:
 
     def last_words(self) -> None:
         folder = _shown(self.folder)
-        print(f"""
+        text = f"""
 That was the whole loop. To look at:
     {folder}/{PICTURE}        what the model finds in photos that it was never trained on,
                                     beside what is there
@@ -178,7 +182,8 @@ With your own images:
     3. python {ROOT / "tag" / "review.py"} your_config.ini 40
     4. bash {ROOT / "train" / "active_learning_train.sh"} your_config.ini, and again from 3
 Be the annotator yourself, in your browser:
-    python {_shown(ROOT / "tag" / "review.py")} {folder}/config.ini 10""")
+    python {_shown(ROOT / "tag" / "review.py")} {folder}/config.ini 10"""
+        say(*text.split("\n"))
 
     def script(self, script: str, *options: str) -> None:
         self.command(["bash", str(ROOT / script), str(self.config_path), *options])
@@ -188,8 +193,8 @@ Be the annotator yourself, in your browser:
 
     def command(self, words: list[str]) -> None:
         """Run one of the toolkit's commands as a person would; OutsideError when it fails."""
-        shown = " ".join(f'"{_shown(word)}"' if " " in word else _shown(word) for word in words)
-        print(f"\n$ {shown}", flush=True)
+        shown = " ".join(quoted(_shown(word)) for word in words)
+        say("", f"$ {shown}")
         code = subprocess.run(words).returncode
         if code:
             raise OutsideError(

@@ -6,7 +6,7 @@ from utils.config import Config
 from utils.labels.tables import image_set
 
 
-def performance_text(performance: pd.DataFrame) -> str:
+def performance_lines(performance: pd.DataFrame) -> list[str]:
     """The table as lines for people: each class, then the average; - where there is nothing to
     measure.
     """
@@ -19,7 +19,7 @@ def performance_text(performance: pd.DataFrame) -> str:
             f"{row['Class Name']:{width}}  {row['images']:>6.0f}  {row['boxes']:>5.0f}"
             + "".join(f"{cell(row[column]):>11}" for column in columns)
         )
-    return "\n".join(lines)
+    return lines
 
 
 def cell(value: float) -> str:

@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 
 import requests
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-from tqdm import tqdm
 
+from utils.destination import in_clear
 from utils.errors import InputError, OutsideError
 from utils.files import replace_file, sha256_of, write_text
+from utils.masking import looks_secret
+from utils.progress import progress_bar
 
 _TIMEOUT = (10, 60)  # seconds: to connect, between two pieces
 _PIECE = 1 << 20
@@ -36,6 +38,11 @@ def fetch_url(url: str, target: Path, sha256: str | None = None) -> Path:
     """
     url, given = split_checksum(url)
     sha256 = sha256 or given
+    if in_clear(url) and looks_secret(url):
+        raise InputError(
+            f"{shown(url)}: the secret in this address would go there without encryption; expected"
+            " an https address"
+        )
     if target.is_file():
         if what := stand_in(target):
             raise OutsideError(f"{target}: {what}; delete it and run again")
@@ -215,13 +222,12 @@ def _fetch(url: str, part: Path) -> None:
         total = start + int(length) if length else None
         with (
             part.open("ab" if resumed else "wb") as file,
-            tqdm(
-                desc=part.name.removesuffix(".part"),
+            progress_bar(
+                what=part.name.removesuffix(".part"),
                 total=total,
                 initial=start,
                 unit="B",
                 unit_scale=True,
-                disable=None,
             ) as bar,
         ):
             for piece in answer.iter_content(_PIECE):

@@ -215,7 +215,7 @@ def count(frame: pd.DataFrame, classes: dict[str, int]) -> dict:
     }
 
 
-def counts_table(counts: dict[str, dict]) -> str:
+def counts_table(counts: dict[str, dict]) -> list[str]:
     """Images and boxes of each class in train, validation and test, as lines for people."""
     names = list(counts["train"]["images_of_class"])
     rows = [
@@ -232,19 +232,14 @@ def counts_table(counts: dict[str, dict]) -> str:
     rows.append(["(empty)", *(value for part in PARTS for value in (counts[part]["empty"], 0))])
     rows.append(["all", *(counts[part][what] for part in PARTS for what in ("images", "boxes"))])
     width = max(len("class"), *(len(row[0]) for row in rows))
-    head = (
-        f"{'':{width}}{'train':>16}{'validation':>16}{'test':>16}\n{'class':{width}}"
-        + f"{'images':>9}{'boxes':>7}" * 3
-    )
-    return "\n".join(
-        [
-            head,
-            *(
-                f"{row[0]:{width}}" + "".join(f"{row[i]:>9}{row[i + 1]:>7}" for i in (1, 3, 5))
-                for row in rows
-            ),
-        ]
-    )
+    return [
+        f"{'':{width}}{'train':>16}{'validation':>16}{'test':>16}",
+        f"{'class':{width}}" + f"{'images':>9}{'boxes':>7}" * 3,
+        *(
+            f"{row[0]:{width}}" + "".join(f"{row[i]:>9}{row[i + 1]:>7}" for i in (1, 3, 5))
+            for row in rows
+        ),
+    ]
 
 
 def boxes_per_image(frame: pd.DataFrame) -> pd.Series:

@@ -8,7 +8,7 @@ def record_lines(document: dict) -> list[str]:
     """Images and boxes per class of each part, and what was left out."""
     height, width = document["canvas"]
     lines = [
-        counts_table(_counts(document)),
+        *counts_table(_counts(document)),
         f"the model sees images fitted into {width} x {height} pixels",
     ]
 

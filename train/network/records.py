@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 from PIL import Image
-from tqdm import tqdm
 
 from train.network.labelled_images import PARTS, Plan, boxes_per_image, count, unusable_validation
 from utils.errors import InputError, Unreadable
@@ -42,6 +41,7 @@ from utils.images.decoding import (
 from utils.images.greys import Greys
 from utils.labels.tables import blob_names, without
 from utils.parallel import in_order
+from utils.progress import progress_bar
 from utils.reserved import NULL
 
 _SHARD_BYTES = 128 * 2**20
@@ -317,7 +317,7 @@ def _write_shards(
     after the other.
     """
     shards = max(1, min(number, -(-size // _SHARD_BYTES)))
-    progress = tqdm(total=number, desc=f"records for {what}", unit="image", disable=None)
+    progress = progress_bar(what=f"records for {what}", total=number, unit="image")
     files = []
     for shard in range(shards if number else 0):
         file = Path(f"{stem}-{shard:05}-of-{shards:05}.record")

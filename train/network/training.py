@@ -16,20 +16,20 @@ import math
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import tensorflow as tf
 import tf_keras
-from tqdm import tqdm
 
 from train.network.detector import Settings, build_model, make_task
 from train.network.input import Augmentation, training_dataset
 from train.network.validation import Validation
 from utils.errors import InputError
 from utils.files import write_text
+from utils.progress import progress_bar, say_beside
+from utils.terminal import say
 
 RUN_FILE = "run.json"
 _WARM_UP_STEPS = 200
@@ -145,7 +145,7 @@ def train(
     device: Device,
     train_dir: Path,
     load: Callable[[tf_keras.Model], str],
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = say,
 ) -> dict:
     """Train, or go on with this very run; returns the content of its run.json (fingerprint,
     checkpoint, step, ap50, steps, …).
@@ -293,7 +293,7 @@ class Progress:
 
     def __init__(self, first: int, total: int, say: Callable[[str], None]):
         self._first, self._total, self._say = first, total, say
-        self._bar = tqdm(initial=first, total=total, unit="step", desc="training", disable=None)
+        self._bar = progress_bar(what="training", total=total, initial=first, unit="step")
         self._began = self._line = None
 
     def __enter__(self):
@@ -329,7 +329,7 @@ class Progress:
         if self._bar.disable:
             self._say(text)
         else:
-            self._bar.write(text, file=sys.stdout)
+            say_beside(self._bar, text)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ import hashlib
 
 import pandas as pd
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from train.network.quiet import silence
 from train.network.weights_digest import weights_digest
@@ -21,6 +20,7 @@ from utils.images.decoding import BadImage
 from utils.images.greys import Greys
 from utils.labels import tables
 from utils.labels.store import LabelStore, State
+from utils.progress import progress_bar
 from utils.selection.embeddings import Embeddings, published_embeddings
 from utils.selection.picture_hashes import (
     HASHES,
@@ -31,6 +31,7 @@ from utils.selection.picture_hashes import (
 )
 from utils.storage.container import Container
 from utils.storage.sync import image_path
+from utils.terminal import say
 
 SIDES = (192, 256)  # shorter and longer side of what the backbone sees, in pixels
 _BATCH = 16  # images that the backbone sees at once
@@ -125,11 +126,10 @@ def _publish_pretrained(
     ):
         unseen = [blob for blob, etag in wanted.items() if journal.done.get(blob) != etag]
         if unseen:
-            print(
+            say(
                 f"{len(unseen)} images are shown to the backbone of {start.said}, so that the first"
                 " batches differ; they can be handed out already, and without this if you stop"
-                " here",
-                flush=True,
+                " here"
             )
             backbone = (config.model_name, canvas, start)
             _look_at(config, container, backbone, state.greys, unseen, etags, journal)
@@ -174,8 +174,6 @@ def _look_at(
         largest_side=max(SIDES),
         greys=greys,
     )
-    for blob, outcome in tqdm(
-        outcomes, total=len(blobs), desc="describe", unit=" images", disable=None
-    ):
+    for blob, outcome in progress_bar(outcomes, "describe", len(blobs), unit=" images"):
         if isinstance(outcome, (Detections, BadImage)):
             journal.add(blob, etags[blob], outcome)

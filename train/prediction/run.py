@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from train.prediction.batches import BATCH_SIZE
 from train.prediction.bfloat16 import use_bfloat16
@@ -21,9 +20,11 @@ from utils.config import Config
 from utils.errors import Unreadable
 from utils.images.greys import Greys
 from utils.labels import tables
+from utils.progress import progress_bar
 from utils.reserved import NULL
 from utils.storage.container import Container
 from utils.storage.sync import image_path
+from utils.terminal import say
 
 
 @dataclass
@@ -93,7 +94,7 @@ def predict_images(
 
         paths = ((blob, image_path(container, config.image_dir, blob)) for blob in missing)
         bfloat16, said = use_bfloat16(config.bfloat16)
-        print(said, flush=True)
+        say(said)
         detector = FrozenDetector(model, bfloat16)
         describe = None
         if not detector.embeds:
@@ -123,9 +124,7 @@ def predict_images(
                 mirror=mirror,
                 greys=greys,
             )
-        for blob, outcome in tqdm(
-            outcomes, total=len(missing), desc="predict", unit=" images", disable=None
-        ):
+        for blob, outcome in progress_bar(outcomes, "predict", len(missing), unit=" images"):
             if isinstance(outcome, Unreadable):
                 run.gone.add(blob)
                 continue

@@ -17,7 +17,6 @@ import pandas as pd
 import tensorflow as tf
 import tf_keras
 from official.vision.ops import anchor
-from tqdm import tqdm
 
 from train.network import pretrained_weights
 from train.network.detector import (
@@ -39,6 +38,7 @@ from utils.errors import OutsideError
 from utils.files import write_text
 from utils.images.canvas import fit
 from utils.labels.tables import blob_names
+from utils.progress import progress_bar
 from utils.reserved import NULL
 
 _BATCH = 8
@@ -324,7 +324,7 @@ def _calculate(
         greys=data.greys,
     )
     for place, (name, outcome) in enumerate(
-        tqdm(found, total=len(names), desc="features of the backbone", unit="image", disable=None)
+        progress_bar(found, "features of the backbone", len(names), unit="image")
     ):
         if isinstance(outcome, Exception):
             raise OutsideError(

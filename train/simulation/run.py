@@ -9,7 +9,6 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
 from train.network.quiet import silence
 from train.network.weights_digest import weights_digest
@@ -23,6 +22,8 @@ from utils.files import write_text
 from utils.formats.annotated_sets import read_annotated
 from utils.images.canvas import canvas_for
 from utils.labels.tables import blob_names, image_set
+from utils.progress import progress_bar, say_beside
+from utils.terminal import say
 
 _SHOWN_BAD = 5
 
@@ -40,9 +41,9 @@ def simulate(arguments: argparse.Namespace, strategies: tuple[str, ...]) -> None
     )
     annotated = read_annotated(arguments.labels, arguments.images)
     for line in annotated.bad[:_SHOWN_BAD]:
-        print(f"left out: {line}", flush=True)
+        say(f"left out: {line}")
     if len(annotated.bad) > _SHOWN_BAD:
-        print(f"left out: {len(annotated.bad) - _SHOWN_BAD} more", flush=True)
+        say(f"left out: {len(annotated.bad) - _SHOWN_BAD} more")
     test = (
         image_set(read_annotated(arguments.test, arguments.images).boxes)
         if arguments.test
@@ -74,12 +75,11 @@ def simulate(arguments: argparse.Namespace, strategies: tuple[str, ...]) -> None
     }
     earlier = _earlier_results(out, said["same for all"])
     write_text(out / "simulation.json", json.dumps(said, indent=1, ensure_ascii=False) + "\n")
-    print(
+    say(
         f"{said['to choose from']} images to choose from, {said['set aside']} set aside;"
         f" {', '.join(data.classes)}; {schedule.steps} models of {recipe.steps} steps at"
         f" {recipe.canvas[1]}x{recipe.canvas[0]} pixels"
-        + (", on features of the frozen backbone" if recipe.on_features else ""),
-        flush=True,
+        + (", on features of the frozen backbone" if recipe.on_features else "")
     )
 
     trained = TrainedSets(
@@ -92,11 +92,11 @@ def simulate(arguments: argparse.Namespace, strategies: tuple[str, ...]) -> None
         burst_seconds=arguments.burst_seconds,
     )
     rows: list[pd.DataFrame] = []
-    with tqdm(total=schedule.steps, desc="simulation", unit="model", disable=None) as progress:
+    with progress_bar(what="simulation", total=schedule.steps, unit="model") as progress:
         for looked_at, part in play(data, schedule, trained, rules):
             rows.append(part)
             progress.update()
-            progress.write(looked_at) if not progress.disable else print(looked_at, flush=True)
+            say_beside(progress, looked_at)
             results = learning_curves.continued(earlier, pd.concat(rows))
             learning_curves.write(results, out / "results.csv")
     shown = list(dict.fromkeys([*schedule.strategies, *results["strategy"]]))
@@ -114,8 +114,8 @@ def simulate(arguments: argparse.Namespace, strategies: tuple[str, ...]) -> None
         f" {results['seed'].nunique()} seeds",
     )
     for line in learning_curves.in_words(results, shown):
-        print(line)
-    print(
+        say(line)
+    say(
         f"{len(rows)} models, {trained.trained} of them trained now → {out}/results.csv,"
         " learning_curves.png"
     )
@@ -172,6 +172,6 @@ def _earlier_results(out: Path, same_for_all: dict) -> pd.DataFrame:
     )
     if json.dumps(before) == json.dumps(same_for_all):
         return learning_curves.read(written)
-    print(f"{written}: of other labels, images or settings; begun anew", flush=True)
+    say(f"{written}: of other labels, images or settings; begun anew")
     written.unlink()
     return pd.DataFrame(columns=learning_curves.COLUMNS)

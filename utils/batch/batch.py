@@ -16,7 +16,7 @@ from pathlib import Path
 
 from utils.batch.local_names import LONGEST, SHORTEST_LIMIT, folder_names, local_names
 from utils.errors import InputError
-from utils.files import refused, write_text
+from utils.files import local_path, refused, write_text
 from utils.formats.sheets import Box, HandedOut, Sheet
 from utils.formats.tools import TOOLS
 from utils.formats.vott import drawable
@@ -133,7 +133,7 @@ class Batch:
         }
 
     def path(self, local: str) -> Path:
-        return self.place.joinpath(*local.split("/"))
+        return local_path(self.place, local)
 
     def whole(self, local: str) -> bool:
         """Is the image on this disk, all of it? A power failure may leave a file of the right name

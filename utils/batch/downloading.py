@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 from utils.batch.batch import Batch
 from utils.batch.hand_out import HandOut
-from utils.batch.place import at_page, at_work, check_place
+from utils.batch.place import at_page, at_work, check_outside, check_place
 from utils.batch.request import Request
 from utils.config import Config
 from utils.errors import InputError
 from utils.formats.tools import TOOLS
 from utils.formats.vott import drawable
 from utils.labels import review_queue, tables
-from utils.labels.store import open_labels
+from utils.labels.store import LabelStore, open_labels
 from utils.selection.context import summary
+from utils.storage.container import Container
 
 
 def download(config: Config, request: Request) -> Iterator[str]:
@@ -26,12 +27,15 @@ def download(config: Config, request: Request) -> Iterator[str]:
     """
     place = config.need("tagging_location")
     check_place(place)
-    with at_work(place), at_page(place):
-        yield from _make_or_finish(config, request)
-
-
-def _make_or_finish(config: Config, request: Request) -> Iterator[str]:
     container, store = open_labels(config)
+    check_outside(place, container, store.container)
+    with at_work(place), at_page(place):
+        yield from _make_or_finish(config, request, container, store)
+
+
+def _make_or_finish(
+    config: Config, request: Request, container: Container, store: LabelStore
+) -> Iterator[str]:
     state = store.read(report_foreign=True)
     if state.blob("totag") is None and not request.review:
         raise InputError(

@@ -6,14 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tqdm import tqdm
-
 from utils.batch.batch import Batch, Item
 from utils.errors import Unreadable
 from utils.files import write_bytes
 from utils.images import decoding
 from utils.images.greys import Greys
 from utils.parallel import as_they_come
+from utils.progress import progress_bar
 from utils.storage.container import Container, Missing
 
 _WORKERS = 8
@@ -53,7 +52,7 @@ def fetch_images(container: Container, batch: Batch, greys: Greys) -> Fetched:
             wanted,
             2 * _WORKERS,
         )
-        for local, future in tqdm(jobs, "images", len(wanted), unit="", disable=None):
+        for local, future in progress_bar(jobs, "images", len(wanted), unit=""):
             item = wanted[local]
             try:
                 fetched: Item = future.result()

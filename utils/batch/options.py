@@ -9,6 +9,7 @@ from pathlib import Path
 from utils.arguments import number
 from utils.batch.request import Request
 from utils.errors import InputError
+from utils.python_check import quoted
 from utils.strategies import STRATEGIES
 
 COUNT = number("number of images", "a whole number from 1", 1, whole=True)
@@ -101,7 +102,7 @@ def request_of(options: argparse.Namespace, tool: str | None) -> Request:
     from utils.labels import review_queue
 
     return Request(
-        options.config,
+        quoted(options.config),
         options.count,
         class_map=options.class_map,
         strategy=options.strategy,

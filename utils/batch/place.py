@@ -8,6 +8,7 @@ from filelock import FileLock, Timeout
 
 from utils.batch.batch import MARKER, PIECE
 from utils.errors import InputError, OutsideError
+from utils.storage.container import Container
 from utils.wording import few
 
 LOCK = ".batch.lock"  # there while a program works in the folder, or was killed
@@ -19,6 +20,26 @@ _LITTER = {
     "thumbs.db",
     "desktop.ini",
 }  # of killed programs and of file managers
+
+
+def check_outside(place: Path, *containers: Container) -> None:
+    """Raises InputError when this folder lies in a container: what is handed out there would be
+    listed as new images.
+    """
+    for container in containers:
+        inside = container.path_of(MARKER)
+        if inside and any(_same(folder, inside.parent) for folder in (place, *place.parents)):
+            raise InputError(
+                f"tagging_location={place}: it lies in the container {container.address}, and the"
+                " copies there would become new images; name a folder elsewhere"
+            )
+
+
+def _same(folder: Path, other: Path) -> bool:
+    try:
+        return folder.samefile(other)
+    except OSError:  # it is not there yet
+        return False
 
 
 def check_place(place: Path) -> None:

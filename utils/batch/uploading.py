@@ -61,7 +61,7 @@ def upload(
     # a folder without our marker is only read
     with at_work(place) if ours else nullcontext():
         container, store = open_labels(config)
-        state = store.read(report_foreign=True)
+        state = store.read_project()
         batch, faults = _batch_there(config, store, state, as_given)
 
         reviews = read_reviews(batch, everything, files)

@@ -3,10 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from utils.config.keys import is_address
-from utils.config.shown import holds_a_key
+from utils.config.shown import holds_a_key, split_query
+from utils.destination import (
+    CONNECTION,
+    account_of,
+    check_destination,
+    connection_parts,
+    endpoint_of,
+    in_clear,
+)
 from utils.errors import InputError
 
 ENVIRONMENT = (  # what counts in the environment only
@@ -20,10 +27,13 @@ ENVIRONMENT = (  # what counts in the environment only
 def credentials(
     path: Path, values: Mapping[str, Any], environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """The account and each secret, from the environment and the values of the file.
+    """The account and each secret, from the environment and the values of the file, and
+    `storage_url` without a secret in it.
 
-    Raises InputError for a connection string of another account, or one that cannot be read.
+    Raises InputError for a connection string of another account, or one that cannot be read, and
+    for a storage_url to which a secret must not go.
     """
+    address, in_address = split_query(values["storage_url"])
     common = environ.get("AZURE_STORAGE_SAS_TOKEN", "")
     account = environ.get("AZURE_STORAGE_ACCOUNT", "")
     if holds_a_key("azure_storage_account", account):
@@ -43,38 +53,73 @@ def credentials(
             )
         account = named
 
+    tokens = {
+        of: (environ.get(f"AZURE_STORAGE_SAS_TOKEN_{of}") or common).lstrip("?")
+        for of in ("IMAGES", "LABELS")
+    }
+    if is_address(address):
+        sources = {_source(tokens[of] and of, in_address, values, environ) for of in tokens}
+        for source in sorted(sources):
+            own = environ.get("AZURE_STORAGE_ACCOUNT", "")
+            check_destination(path, address, own, source, environ)
     return {
         "azure_storage_account": account,
         "azure_storage_key": environ.get("AZURE_STORAGE_KEY") or values["azure_storage_key"],
         "connection_string": connection_string,
-        "sas_token_images": (environ.get("AZURE_STORAGE_SAS_TOKEN_IMAGES") or common).lstrip("?"),
-        "sas_token_labels": (environ.get("AZURE_STORAGE_SAS_TOKEN_LABELS") or common).lstrip("?"),
+        "sas_token_images": tokens["IMAGES"] or in_address,
+        "sas_token_labels": tokens["LABELS"] or in_address,
+        "storage_url": address,
     }
+
+
+def secrets_of(environ: Mapping[str, str]) -> list[str]:
+    """Every secret of the environment."""
+    return [environ[name] for name in ("AZURE_STORAGE_KEY", *ENVIRONMENT) if environ.get(name)]
+
+
+def _source(
+    token: str, in_address: str, values: Mapping[str, Any], environ: Mapping[str, str]
+) -> str:
+    """Where the secret that is used comes from, as check_destination takes it. token: the container
+    that has a SAS token of the environment, or "".
+    """
+    parts = connection_parts(environ.get(CONNECTION, ""))
+    if "AccountKey" in parts or "SharedAccessSignature" in parts:
+        return CONNECTION
+    if token:
+        own = f"AZURE_STORAGE_SAS_TOKEN_{token}"
+        return own if environ.get(own) else "AZURE_STORAGE_SAS_TOKEN"
+    if in_address:
+        return ""
+    if environ.get("AZURE_STORAGE_KEY"):
+        return "AZURE_STORAGE_KEY"
+    return "" if values["azure_storage_key"] else "login"
 
 
 def _account_named(connection_string: str) -> str:
     """The account that a connection string is of. Raises InputError if it says none."""
-    pieces = connection_string.strip().split(";")
-    parts = dict(piece.split("=", 1) for piece in pieces if "=" in piece)
+    parts = connection_parts(connection_string)
     if not is_address(parts.get("BlobEndpoint", "https://x")):
         raise InputError(
             "AZURE_STORAGE_CONNECTION_STRING: its BlobEndpoint is no http(s) address; copy it whole"
             " from the portal (Access keys)"
         )
+    if in_clear(parts.get("BlobEndpoint", "https://x")):
+        raise InputError(
+            "AZURE_STORAGE_CONNECTION_STRING: its BlobEndpoint is no https address, so the key"
+            " would go there without encryption (http is for this machine alone: 127.0.0.1,"
+            " localhost or [::1])"
+        )
 
-    named = parts.get("AccountName") or _account_of(parts.get("BlobEndpoint", ""))
+    named = parts.get("AccountName") or account_of(endpoint_of(connection_string))
+    if any(sign.isspace() for sign in named):
+        raise InputError(
+            "AZURE_STORAGE_CONNECTION_STRING: its members are not separated by `;`; copy it whole"
+            " from the portal (Access keys)"
+        )
     if not named:
         raise InputError(
             "AZURE_STORAGE_CONNECTION_STRING: no AccountName in it; copy it whole from the portal"
             " (Access keys)"
         )
     return named
-
-
-def _account_of(endpoint: str) -> str:
-    """The account in an address: of Azure the first part of the host, else that of the path."""
-    parts = urlsplit(endpoint)
-    host = parts.hostname or ""
-    if host.endswith((".net", ".com")):
-        return host.split(".")[0]
-    return parts.path.strip("/").split("/")[0]

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from utils.reserved import AVERAGE, NULL
+from utils.terminal import visible
 
 ANNOTATION_TOOLS = ("page", "vott", "labelme", "label_studio", "cvat")
 MODEL_NAMES = (
@@ -69,6 +70,13 @@ class Reason(ValueError):
 
 def any_text(text: str, _: Path) -> str:
     """The text as it is."""
+    return text
+
+
+def visible_text(text: str, _: Path) -> str:
+    """A text that other people see as it is."""
+    if visible(text) != text:
+        raise ValueError
     return text
 
 
@@ -166,8 +174,14 @@ def store_address(text: str, config: Path) -> str:
         return _folder_of_file_address(text, config)
     if "://" not in text:
         return str(local_path(text, config))
-    if not is_address(text):
+    if not is_address(text) or re.search(r"[\\\s\x00-\x20\x7f]", text):
         raise ValueError
+    if urlsplit(text).username is not None:
+        raise Reason("a user and a password in an address are used nowhere")
+    if "#" in text:
+        raise Reason("a # in an address")
+    scheme, _, rest = text.partition("://")
+    text = f"{scheme.lower()}://{rest}"
     return text if "?" in text else text.rstrip("/")
 
 

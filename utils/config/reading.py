@@ -5,17 +5,18 @@ what must fit together checked.
 import math
 import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from utils.config import legacy, syntax
-from utils.config.credentials import ENVIRONMENT, credentials
+from utils.config.credentials import ENVIRONMENT, credentials, secrets_of
 from utils.config.keys import Key, Reason, is_address
 from utils.config.settings import KEYS, Config
-from utils.config.shown import as_text, holds_a_key, split_query, without_query
+from utils.config.shown import as_text, holds_a_key, without_query
 from utils.errors import InputError
+from utils.masking import remember
+from utils.terminal import say
 
 QUIET = (  # set by the runner after the first step, so that a run prints its notices once
     "ACTIVE_LEARNING_NOTICES_SHOWN"
@@ -31,7 +32,7 @@ def load_config(path: str | Path, environ: Mapping[str, str] = os.environ) -> Co
     config, notices = read_config(path, environ)
     if not environ.get(QUIET):
         for notice in notices:
-            print(notice, file=sys.stderr)
+            say(notice, error=True)
     return config
 
 
@@ -46,13 +47,18 @@ def read_config(
     notices += warnings + _unknown_keys(path, entries)
 
     reader = _Reader(path, entries, environ)
+    of_environment = secrets_of(environ)
+    of_file = [reader.value(name, spec) for name, spec in KEYS.items() if spec.secret]
+    remember([*of_environment, *of_file])
     values = {name: reader.value(name, spec) for name, spec in KEYS.items()}
     values |= credentials(path, values, environ)
     _complete(path, values)
     _check_images(path, values, reader.lack("image_container_name", KEYS["image_container_name"]))
     _check_together(path, values)
     legacy.take_over_model(path, values, reader.written, notices)
-    return Config(path=path, written=reader.written, **values), notices
+    read = Config(path=path, written=reader.written, **values)
+    remember([*of_environment, *read.secrets])
+    return read, notices
 
 
 class _Reader:
@@ -164,10 +170,6 @@ def _check_images(path: Path, values: Mapping[str, Any], lack: str) -> None:
 
 def _complete(path: Path, values: dict[str, Any]) -> None:
     """Fill in what depends on other values."""
-    values["storage_url"], query = split_query(values["storage_url"])
-    for name in ("sas_token_images", "sas_token_labels"):
-        values[name] = values[name] or query
-
     if values["prelabel_confidence"] is None:
         values["prelabel_confidence"] = values["min_confidence"]
     values["tagger_name"] = values["tagger_name"] or _user_at_host()

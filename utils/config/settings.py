@@ -29,10 +29,12 @@ from utils.config.keys import (
     shares,
     store_address,
     true_or_false,
+    visible_text,
 )
 from utils.config.shown import as_text, without_query
 from utils.config.syntax import quote
 from utils.errors import InputError
+from utils.masking import masked
 from utils.strategies import STRATEGIES
 
 _TRUE_FALSE = "allowed are True and False"
@@ -101,7 +103,7 @@ class Config:
     tagging_location: Path | None = key(
         own_path, "expected a folder of this machine for the images that you review"
     )
-    tagger_name: str = key(any_text, "expected a name", "")
+    tagger_name: str = key(visible_text, "expected a name without control characters", "")
     annotation_tool: str = key(
         one_of(*ANNOTATION_TOOLS), f"allowed are {', '.join(ANNOTATION_TOOLS)}", "vott"
     )
@@ -232,13 +234,9 @@ class Config:
         lines = ["# settings in force, without secrets"]
         for name, spec in KEYS.items():
             if not spec.secret:
-                value = without_query(as_text(getattr(self, name)))
+                value = masked(without_query(as_text(getattr(self, name))))
                 lines.append(f"{spec.name}={quote(value)}")
-
-        text = "\n".join(lines) + "\n"
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
+        return "\n".join(lines) + "\n"
 
 
 KEYS = keys_of(Config)

@@ -3,7 +3,9 @@
 import re
 from typing import Any
 
-_NAMES = ("azure_storage_account", "image_container_name", "label_container_name")
+from utils.masking import looks_secret
+
+_ADDRESSES = ("storage_url", "tf_url", "init_pred_tf_url")
 
 
 def as_text(value: Any) -> str:
@@ -40,6 +42,4 @@ def holds_a_key(name: str, text: str) -> bool:
     """Is a secret in a value that is shown in messages? The query of an address is not shown, so it
     may stand where addresses may.
     """
-    if re.search(r"AccountKey=|SharedAccessSignature=", text, re.IGNORECASE):
-        return True
-    return name in _NAMES and bool(re.search(r"\bsig=", text, re.IGNORECASE))
+    return looks_secret(without_query(text) if name in _ADDRESSES else text)

@@ -27,6 +27,7 @@ from utils.labels.assignments import add_new_images
 from utils.labels.store import LabelStore, State
 from utils.labels.tables import blob_names, image_set, only, without
 from utils.labels.takeover import clean
+from utils.python_check import quoted
 from utils.reserved import NULL
 from utils.storage.container import Blob, Container, Damaged, Missing
 
@@ -321,7 +322,7 @@ def _lost_labels(store: LabelStore, state: State, tagged: pd.DataFrame) -> list[
             Finding(
                 4,
                 f"{len(images)} images were tagged when the last cycle began, and are not any more;"
-                f" their rows are in {blob}, which import_labels.py {blob} CONFIG takes in",
+                f" their rows are in {blob}, which import_labels.py {quoted(blob)} CONFIG takes in",
                 images,
             )
         ]

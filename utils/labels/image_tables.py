@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
 from utils.errors import Unreadable
 from utils.images.decoding import BadImage, Header, decode, read_file, read_header
@@ -14,6 +13,7 @@ from utils.images.measured_greys import measured
 from utils.labels import tables
 from utils.labels.store import Change, LabelStore, State
 from utils.parallel import in_order
+from utils.progress import progress_bar
 from utils.storage.container import Blob, Container
 from utils.storage.sync import Listing, image_path
 
@@ -159,9 +159,7 @@ def read_headers(
             return error
 
     with (
-        tqdm(
-            total=len(blobs), desc="sizes", unit=" images", disable=quiet or not blobs or None
-        ) as bar,
+        progress_bar(None, "sizes", len(blobs), quiet=quiet or not blobs, unit=" images") as bar,
         ThreadPoolExecutor(_READERS) as pool,
     ):
         for found in in_order(pool, read, blobs, ahead=_AHEAD):

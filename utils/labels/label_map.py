@@ -7,7 +7,6 @@ when it returns, and no other class gets it.
 """
 
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from utils.files import write_text
 from utils.labels.store import LabelStore, State
 from utils.labels.tables import without_boxes
 from utils.storage.container import Missing
+from utils.terminal import say
 
 _STRING = r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
 _TOKEN = re.compile(
@@ -59,10 +59,10 @@ def previous_label_map(store: LabelStore, state: State) -> dict[str, int]:
     try:
         text = store.container.read(blob)[0].decode("utf-8-sig", "replace")
     except Missing:
-        print(
+        say(
             f"warning: {blob} is gone from {store.container.address}; the classes are numbered"
             " anew",
-            file=sys.stderr,
+            error=True,
         )
         return {}
     return {**read_retired(text), **read_label_map(text, blob)}

@@ -2,10 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tqdm import tqdm
-
 from utils.errors import Unreadable
 from utils.images.decoding import BadImage, read_header
+from utils.progress import progress_bar
 from utils.storage.container import Container, Missing
 
 _HEAD = 128 * 1024  # bytes, in which cameras have their EXIF
@@ -25,7 +24,7 @@ def orientations_of(container: Container, blobs: list[str]) -> dict[str, int]:
             return 1
 
     with (
-        tqdm(total=len(blobs), desc="orientation", unit=" images", disable=None) as bar,
+        progress_bar(total=len(blobs), what="orientation", unit=" images") as bar,
         ThreadPoolExecutor(_WORKERS) as pool,
     ):
         found = {}

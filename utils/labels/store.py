@@ -10,7 +10,6 @@ effects of its own.
 
 import hashlib
 import json
-import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -30,26 +29,24 @@ from tenacity import (
 )
 
 from utils.errors import InputError, OutsideError
-from utils.files import write_bytes, write_text
+from utils.files import local_path, sha256_of, write_bytes, write_text
 from utils.images.greys import Greys
 from utils.labels import assignments, tables
-from utils.labels.takeover import foreign_blobs, refuse_folders, taken_over
+from utils.labels.document import FORMAT, STATE, read_document
+from utils.labels.takeover import (
+    FOUNDING,
+    foreign_blobs,
+    refuse_folders,
+    refuse_lost_state,
+    taken_over,
+)
+from utils.masking import masked, masked_in
+from utils.python_check import quoted
 from utils.storage.container import Conflict, Container, Missing
 from utils.storage.opening import open_containers
+from utils.terminal import say
 
-STATE = "label_state.json"
-FORMAT = 1
 HISTORY = 100
-_REQUIRED = {"format": int, "commit": str, "history": list, "tables": dict}
-_OPTIONAL = {
-    "live": dict,
-    "cycles": list,
-    "classes": dict,
-    "foreign": dict,
-    "predicted_by": dict,
-    "project": str,
-}
-_RESTORE = "restore it from the blob's history or a copy"
 
 
 @dataclass(frozen=True)
@@ -163,10 +160,12 @@ class LabelStore:
             cache or Path(platformdirs.user_cache_dir("active-learning-detect", appauthor=False))
         ) / place
         self._foreign: dict | None = None
+        self._whole: dict[str, tuple[int, int]] = {}  # what was compared: size and mtime in ns
 
     def read(self, report_foreign: bool = False) -> State:
         """The present state; a container of the earlier generation is taken over (and committed) at
-        first contact.
+        first contact. Raises InputError, and writes nothing, when it is gone and snapshots of ours
+        are there.
 
         `report_foreign` warns on stderr about labels that another tool has written beside the
         state. Raises InputError when label_state.json is damaged or of a newer format.
@@ -175,19 +174,33 @@ class LabelStore:
         if report_foreign:
             self._foreign = foreign_blobs(self.container, state.document)
             for blob in self._foreign["blobs"]:
-                print(
+                say(
                     f"warning: {blob} in {self.container.address} was written by another tool and"
-                    f" is not part of the labels; python tag/import_labels.py {blob} CONFIG takes"
-                    " it in",
-                    file=sys.stderr,
+                    f" is not part of the labels; python tag/import_labels.py {quoted(blob)} CONFIG"
+                    " takes it in",
+                    error=True,
                 )
+        return state
+
+    def read_project(self) -> State:
+        """As `read` with its warnings, where a project must be there already. Raises InputError
+        when there is none: on a share that is not mounted nothing is to begin anew.
+        """
+        state = self.read(report_foreign=True)
+        if state.etag is None:
+            raise InputError(
+                f"{self.container.address}: no project there yet; it begins with"
+                " train/active_learning_initialize.sh CONFIG on the training machine. If yours has"
+                " begun: is that its label container, and is it mounted? Correct"
+                " label_container_name or storage_url"
+            )
         return state
 
     def table(self, state: State, name: str) -> pd.DataFrame:
         """A table of that state, typed; empty when there is none.
 
-        Raises InputError when its snapshot is cut short, as rows would be lost, and when it has
-        folders and user_folders is False.
+        Raises InputError when its snapshot does not hold what was written there, as the next change
+        would make that the truth, and when it has folders and user_folders is False.
         """
         return self.table_at(state.blob(name), name)
 
@@ -195,9 +208,7 @@ class LabelStore:
         """The snapshot `blob` of a table, as `table`, of whatever state; None: an empty one."""
         if not blob:
             return tables.empty(name)
-        path = self._local(blob)
-        self._check_whole(blob, path)
-        frame = tables.parse(name, path, blob)
+        frame = tables.parse(name, self._checked(blob), blob)
         if not self.user_folders:
             refuse_folders(frame, f"{blob} in {self.container.address}")
         return frame
@@ -234,15 +245,20 @@ class LabelStore:
             ) from None
 
     def publish_file(
-        self, kind: str, suffix: str, source: Path | bytes, commit_id: str = ""
+        self,
+        kind: str,
+        suffix: str,
+        source: Path | bytes,
+        commit_id: str = "",
+        marks: dict[str, str] | None = None,
     ) -> str:
         """Write an immutable blob `<kind>_<ms><suffix>` and return its name; a taken name gets the
         next millisecond.
 
         Its metadata say which commit made it, and its length and hash, by which status.py --check
-        knows it to be whole.
+        knows it to be whole; `marks` are further ones.
         """
-        metadata = {"commit": commit_id or "none", **_written(source)}
+        metadata = {"commit": commit_id or "none", **_written(source), **(marks or {})}
         stamp = time.time_ns() // 1_000_000
         while True:
             blob = f"{kind}_{stamp}{suffix}"
@@ -275,9 +291,10 @@ class LabelStore:
             data, blob = self.container.read(STATE)
         except Missing:
             return None
-        return State(_document(data, f"{STATE} in {self.container.address}"), blob.etag)
+        return State(read_document(data, self._where), blob.etag)
 
     def _take_over(self) -> State:
+        refuse_lost_state(self.container)
         found = taken_over(self.container, self.user_folders, datetime.now(UTC))
         first = State(
             {
@@ -304,14 +321,15 @@ class LabelStore:
             return state
         if change.before_write is not None:
             change.before_write()
+        marks = {FOUNDING: "yes"} if state.etag is None else {}
         new = {}
         for name, frame in change.tables.items():
             data = tables.to_csv(name, frame, self.user_folders)
             if not self._same(state.blob(name), data):
                 table = PublishedFile(name, ".csv", data)
-                new[name] = self._publish_once(table, commit_id, written)
+                new[name] = self._publish_once(table, commit_id, written, marks)
         files = {
-            word: self._publish_once(file, commit_id, written)
+            word: self._publish_once(file, commit_id, written, marks)
             for word, file in change.files.items()
         }
         names = {**state.document["tables"], **new, **files}
@@ -327,16 +345,17 @@ class LabelStore:
             **members,
             "project": state.project or commit_id,
             "commit": commit_id,
-            "by": self.by,
+            "by": masked(self.by),
             "at": assignments.utc_text(datetime.now(UTC)),
             "history": [*state.document["history"], commit_id][-HISTORY:],
             "tables": {**state.document["tables"], **new},
         }
         if change.cycle is not None:
-            document["cycles"] = [*state.cycles, _of(change.cycle, names)]
+            document["cycles"] = [*state.cycles, masked_in(_of(change.cycle, names))]
         if self._foreign and "foreign" not in members:
             document["foreign"] = self._foreign
         data = json.dumps(document, indent=1, ensure_ascii=False).encode()
+        read_document(data, f"what would be written as {self._where}")
         try:
             etag = self.container.write(STATE, data, if_etag=state.etag, new=state.etag is None)
         except OutsideError:  # not known whether it was written: the container says
@@ -346,17 +365,23 @@ class LabelStore:
             return present
         return State(document, etag)
 
-    def _publish_once(self, file: PublishedFile, commit_id: str, written: dict) -> str:
+    def _publish_once(
+        self, file: PublishedFile, commit_id: str, written: dict, marks: dict[str, str]
+    ) -> str:
         """The blob of a file of this commit; a commit that is tried again does not write it again.
 
         `written`: what the commit has published so far, {(kind, sha256): blob}.
         """
         key = (file.kind, hashlib.sha256(file.data).hexdigest())
         if key not in written:
-            written[key] = self.publish_file(file.kind, file.suffix, file.data, commit_id)
+            written[key] = self.publish_file(file.kind, file.suffix, file.data, commit_id, marks)
             if self.container.path_of(written[key]) is None:
                 self._write_cache(written[key], file.data)
         return written[key]
+
+    @property
+    def _where(self) -> str:
+        return f"{STATE} in {self.container.address}"
 
     @staticmethod
     def _holds(state: State, commit_id: str) -> bool:
@@ -376,25 +401,35 @@ class LabelStore:
         path = self.container.path_of(blob)
         if path is not None:
             return path
-        path = self.cache / blob
+        path = local_path(self.cache, blob)
         if not (path.is_file() and path.stat().st_size == self.container.info(blob).size):
             self.container.fetch(blob, path)
         return path
 
-    def _check_whole(self, blob: str, path: Path) -> None:
-        if self.container.path_of(blob) is None:
-            return  # `_local` has compared the sizes
-        length = self.container.info(blob).metadata.get("bytes")
-        if length is not None and path.stat().st_size != int(length):
+    def _checked(self, blob: str) -> Path:
+        """As `_local`, after its length and hash were compared with what was written there."""
+        path = self._local(blob)
+        status = path.stat()
+        if self._whole.get(blob) == (status.st_size, status.st_mtime_ns):
+            return path
+        written = self.container.info(blob).metadata
+        problem = _unlike(path, written)
+        if problem and self.container.path_of(blob) is None:  # perhaps only the copy here is
+            self.container.fetch(blob, path)
+            problem = _unlike(path, written)
+        if problem:
             raise InputError(
-                f"{blob} in {self.container.address} is damaged ({path.stat().st_size} of {length}"
-                " bytes); restore it from a copy. status.py CONFIG --check lists everything"
-                " that is"
+                f"{blob} in {self.container.address} is damaged ({problem}); restore it from a"
+                " copy, or let status.py CONFIG --repair bring back an older one. status.py CONFIG"
+                " --check lists everything that is"
             )
+        status = path.stat()
+        self._whole[blob] = (status.st_size, status.st_mtime_ns)
+        return path
 
     def _write_cache(self, blob: str, data: bytes) -> None:
         self.cache.mkdir(parents=True, exist_ok=True)
-        write_bytes(self.cache / blob, data)
+        write_bytes(local_path(self.cache, blob), data)
 
 
 def _of(value: dict | Callable[[dict[str, str]], dict], names: dict[str, str]) -> dict:
@@ -405,41 +440,19 @@ def _of(value: dict | Callable[[dict[str, str]], dict], names: dict[str, str]) -
 def _written(source: Path | bytes) -> dict[str, str]:
     if isinstance(source, bytes):
         return {"bytes": str(len(source)), "sha256": hashlib.sha256(source).hexdigest()}
-    with source.open("rb") as file:
-        return {
-            "bytes": str(source.stat().st_size),
-            "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
-        }
+    return {"bytes": str(source.stat().st_size), "sha256": sha256_of(source)}
 
 
-def _document(data: bytes, where: str) -> dict:
-    """label_state.json as a dict of which the members that we read have the right types. Raises
-    InputError.
+def _unlike(path: Path, written: dict[str, str]) -> str:
+    """How a file differs from what these metadata say was written; "" when it does not, or they do
+    not say.
     """
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where} is damaged (not JSON: {error}); {_RESTORE}") from None
-    if not isinstance(document, dict):
-        raise InputError(f"{where} is damaged (not an object); {_RESTORE}")
-    if isinstance(document.get("format"), int) and document["format"] > FORMAT:
-        raise InputError(
-            f"{where} has format {document['format']}, this program knows {FORMAT}; update your"
-            " copy of the repository"
-        )
-    wrong = [name for name, kind in _REQUIRED.items() if not isinstance(document.get(name), kind)]
-    wrong += [
-        name
-        for name, kind in _OPTIONAL.items()
-        if not isinstance(document.get(name) or kind(), kind)
-    ]
-    if "tables" not in wrong and not all(
-        blob is None or isinstance(blob, str) for blob in document["tables"].values()
-    ):
-        wrong.append("tables")
-    if wrong:
-        raise InputError(f"{where} is damaged (bad {', '.join(wrong)}); {_RESTORE}")
-    return document
+    size = path.stat().st_size
+    if size != int(written.get("bytes", size)):
+        return f"{size} of {written['bytes']} bytes"
+    if "sha256" in written and sha256_of(path) != written["sha256"]:
+        return "its length is right, its content is not what was written there"
+    return ""
 
 
 def open_labels(config) -> tuple[Container, LabelStore]:

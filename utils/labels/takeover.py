@@ -21,6 +21,8 @@ from utils.times import utc_text
 _OLD = re.compile(
     r"(totag|tagging|tagged|test|init_totag|performance|model|label_map)_(\d+)\.(csv|pb|pbtxt)"
 )
+_SNAPSHOT = re.compile(rf"({'|'.join(tables.COLUMNS)})_\d{{10,}}\.csv")
+FOUNDING = "founding"  # in the metadata of what the first commit of a project writes
 _TABLES = ("totag", "init_totag", "tagging", "tagged", "test")
 
 
@@ -71,6 +73,23 @@ def taken_over(
         "taken_over": {"at": utc_text(now), "from": before},
         "foreign": _settled(container),
     }
+
+
+def refuse_lost_state(container: Container) -> None:
+    """Raises InputError when snapshots are there that commits have made: then there was a state,
+    and a project that begins anew would forget who holds what, conflicts, cycles and renames.
+
+    What only a first commit wrote that was killed before it made a state is no such thing.
+    """
+    for blob in container.list():
+        if _SNAPSHOT.fullmatch(blob.name):
+            metadata = blob.metadata or container.info(blob.name).metadata
+            if metadata.get("commit", "none") != "none" and FOUNDING not in metadata:
+                raise InputError(
+                    f"{container.address}: label_state.json is gone, and {blob.name} is there,"
+                    " which it named or has named; restore label_state.json from the blob's"
+                    " history, the recycle bin or a copy. Nothing was written"
+                )
 
 
 def refuse_folders(frame: pd.DataFrame, where: str) -> None:

@@ -7,8 +7,8 @@ from utils.labels.lease import RELEASED
 SHOWN_CYCLES = 10
 
 
-def screen(shown: Mapping) -> str:
-    """The summary as one screen of text."""
+def screen(shown: Mapping) -> list[str]:
+    """The summary as one screen of lines."""
     head = f"{shown['labels']}: {shown['images']} images; last change {shown['at']} by"
     lines = [
         f"{head} {shown['by']}",
@@ -25,7 +25,7 @@ def screen(shown: Mapping) -> str:
             f"written by another tool: {', '.join(shown['foreign'])}; import_labels.py FILE CONFIG"
             " takes it in"
         )
-    return "\n".join([*lines, "", f"next: {shown['next']}"])
+    return [*lines, "", f"next: {shown['next']}"]
 
 
 def _count_lines(shown: Mapping) -> list[str]:

@@ -13,6 +13,7 @@ from utils.labels.adding_classes import add_classes
 from utils.labels.store import open_labels
 from utils.review.opening import open_session
 from utils.review.session import Session
+from utils.terminal import say
 
 
 class Busy(Exception):
@@ -39,7 +40,7 @@ class Desk:
             except (InputError, OutsideError) as error:
                 return {"error": str(error)}
             for line in uploaded.lines:
-                print(line, flush=True)
+                say(line)
             return {"lines": uploaded.lines, "useful": uploaded.useful}
 
     def add_class(self, name: str) -> dict:
@@ -57,7 +58,7 @@ class Desk:
             if store.container.path_of(self.config.path.name) is None:
                 known["said"] = f"{name} is in {self.config.path} now; the training machine's"
                 known["said"] += " config.ini needs it too"
-            print(f"new in classes of {self.config.path}: {name}", flush=True)
+            say(f"new in classes of {self.config.path}: {name}")
             return known
 
     def next_batch(self, count: int, discard: bool) -> dict:
@@ -69,7 +70,7 @@ class Desk:
             try:
                 for line in download(self.config, request):
                     lines.append(line)
-                    print(line, flush=True)
+                    say(line)
                 session, more = open_session(self.config, self.request.config)
             except (InputError, OutsideError) as error:
                 return {"lines": lines, "error": str(error)}

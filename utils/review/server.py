@@ -26,6 +26,7 @@ from utils.review.address import Address, keep, last_address
 from utils.review.desk import Busy, Desk
 from utils.review.pictures import thumbnail
 from utils.review.session import Gone, Stale, as_member
+from utils.terminal import say
 
 PAGE = Path(__file__).resolve().parent / "page"
 _TYPES = {
@@ -90,7 +91,7 @@ def serve(desk: Desk, browser: bool = True) -> None:
     """Show the page until the person ends it, there or with Ctrl-C."""
     with Server(desk) as server:
         try:
-            print(f"the page is at {server.url} (Ctrl-C ends it)", flush=True)
+            say(f"the page is at {server.url} (Ctrl-C ends it)")
             if browser:
                 threading.Thread(target=webbrowser.open, args=[server.way_in], daemon=True).start()
             server.serve_forever(poll_interval=0.2)

@@ -10,7 +10,6 @@ near-duplicates only.
 
 import io
 import json
-import sys
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import pyarrow.parquet
 from utils.errors import InputError
 from utils.labels import tables
 from utils.storage.container import Damaged, Missing
+from utils.terminal import say
 
 DIMENSIONS = 64  # of 2 bytes each
 MODEL, HASH = "model", "perceptual hash"
@@ -226,10 +226,10 @@ def published_embeddings(store, state) -> Embeddings | None:
     try:
         return read_parquet(store.cached_file(blob)) if blob else None
     except (InputError, Missing, Damaged):
-        print(
+        say(
             f"{blob}: gone or damaged; until it is made anew images that look alike are not told"
             " apart",
-            file=sys.stderr,
+            error=True,
         )
         return None
 

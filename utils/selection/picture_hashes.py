@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from tqdm import tqdm
 
 from utils.errors import Unreadable
 from utils.images.decoding import BadImage, decode, read_file
@@ -19,6 +18,7 @@ from utils.images.perceptual_hash import perceptual_hash
 from utils.labels import tables
 from utils.labels.store import Change, LabelStore, State
 from utils.parallel import in_order
+from utils.progress import progress_bar
 from utils.selection.embeddings import (
     HASH,
     Embeddings,
@@ -137,7 +137,7 @@ def _hashes(
 
     with (
         ThreadPoolExecutor(workers or max(2, os.cpu_count() or 2)) as pool,
-        tqdm(None, "compare", len(blobs), unit=" images", disable=quiet or None) as progress,
+        progress_bar(None, "compare", len(blobs), quiet=quiet, unit=" images") as progress,
     ):
         for found in in_order(pool, read, blobs, ahead=_AT_ONCE):
             progress.update()

@@ -13,6 +13,7 @@ from utils.selection.embeddings import published_embeddings
 from utils.selection.picture_hashes import HASHES, publish_hashes
 from utils.storage.container import Blob, Container
 from utils.storage.sync import Listing
+from utils.terminal import say
 
 _FIRST = 2000  # photos that are committed first; then twice as many each time
 _WORKERS = 1  # for hashes: the page must stay fluid
@@ -79,10 +80,9 @@ class Meanwhile(threading.Thread):
             if self._over.is_set():
                 return
         if self._blobs:
-            print(
+            say(
                 f"all photos are taken in now: {counts.usable}, and {counts.failed} that cannot be"
-                " read",
-                flush=True,
+                " read"
             )
 
     def _describe(self) -> None:

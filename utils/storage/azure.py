@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
 
 import requests
 from azure.core import MatchConditions
@@ -26,6 +25,12 @@ from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobProperties, ContainerClient, ContentSettings, ExponentialRetry
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
+from utils.destination import (
+    account_of,
+    connection_parts,
+    endpoint_of,
+    is_this_machine,
+)
 from utils.errors import InputError, OutsideError, Unreadable
 from utils.files import write_beside
 from utils.storage.container import Blob, Conflict, Damaged, Missing
@@ -56,13 +61,9 @@ def open_azure(config) -> tuple["AzureContainer", "AzureContainer"]:
     containers), account key, Azure login. Raises InputError for an account not filled in, a
     credential that is not accepted, no such container.
     """
-    connection = _connection_parts(config.connection_string)
-    url = (
-        config.storage_url
-        or connection.get("BlobEndpoint", "").rstrip("/")
-        or _public_url(config, connection)
-    )
-    account = _account(url) or config.azure_storage_account
+    connection = connection_parts(config.connection_string)
+    url = config.storage_url or endpoint_of(config.connection_string) or _public_url(config)
+    account = account_of(url) or config.azure_storage_account
     if connection.get("AccountName", account) != account:
         raise InputError(
             f"AZURE_STORAGE_CONNECTION_STRING is of the account {connection['AccountName']}, but"
@@ -88,6 +89,7 @@ def open_azure(config) -> tuple["AzureContainer", "AzureContainer"]:
                 connection_data_block_size=_READ_SIZE,
                 connection_verify=trusted,
             ),
+            permit_redirects=False,  # nothing that a service says decides where a secret goes
             retry_policy=ExponentialRetry(
                 initial_backoff=1, increment_base=2, retry_total=3, random_jitter_range=1
             ),
@@ -335,27 +337,14 @@ def _network_reason(error: Exception) -> str:
     return "timed out" if "timed out" in text.lower() else type(error).__name__
 
 
-def _connection_parts(text: str) -> dict[str, str]:
-    return dict(part.strip().split("=", 1) for part in text.split(";") if "=" in part)
-
-
-def _public_url(config, connection: dict[str, str]) -> str:
+def _public_url(config) -> str:
     account = config.need("azure_storage_account")
     if not re.fullmatch(r"[a-z0-9]{3,24}", account):
         raise InputError(
-            f"{config.path}: AZURE_STORAGE_ACCOUNT={account} is not a possible account name (3-24"
+            f"{config.path}: AZURE_STORAGE_ACCOUNT=(not shown) is not a possible account name (3-24"
             " lower-case letters, digits)"
         )
-    return f"https://{account}.blob.{connection.get('EndpointSuffix', 'core.windows.net')}"
-
-
-def _account(url: str) -> str:
-    """The account in an address: of https://<account>.blob.… the first label, of
-    http://host:port/<account> the path.
-    """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return host.split(".")[0] if ".blob." in host else parts.path.strip("/")
+    return f"https://{account}.blob.core.windows.net"
 
 
 def _credential(config, connection: dict[str, str], sas: str, account: str, url: str):
@@ -412,7 +401,11 @@ def _session(url: str) -> requests.Session:
     because requests would for every blob.
     """
     session = requests.Session()
-    session.trust_env, session.proxies = False, requests.utils.get_environ_proxies(url)
+    session.trust_env = False
+    proxies = requests.utils.get_environ_proxies(url)
+    if is_this_machine(url):  # perhaps without encryption: it stays on this machine
+        proxies = {of: proxy for of, proxy in proxies.items() if is_this_machine(proxy)}
+    session.proxies = proxies
     session.hooks["response"] += [_check_range, _as_stored]
     for scheme in ("https://", "http://"):
         session.mount(

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,13 +16,16 @@ from filelock import FileLock, Timeout
 from utils.errors import OutsideError, Unreadable
 from utils.files import local_path, refused, write_beside, write_text
 from utils.storage.container import Blob, Conflict, Damaged, Missing
+from utils.terminal import say
 
 _INTERNAL = ".store"  # below a container's folder: lock and metadata; not listed
 _LOCK_SECONDS = 120
+_JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT, which Python names on Windows only
 
 
 class FolderContainer:
-    """A folder as a container; a blob is a file below it, and images are used where they lie.
+    """A folder as a container; a blob is a file below it, and images are used where they lie. Links
+    in it are not followed: they lead out of it, or to what it has already.
 
     ETag = size and mtime in ns; for JSON documents, which programs replace under a condition, a
     hash of the content. Conditional writes hold a lock of the folder and rename a finished file
@@ -39,8 +41,18 @@ class FolderContainer:
         start = prefix.rpartition("/")[0]
         if start and refused(start):
             return
-        names = []
-        _collect(self._folder / start, start + "/" if start else "", prefix, frozenset(), names)
+        names, links = [], []
+        above = [Path(start), *Path(start).parents][:-1] if start else []
+        if any(_is_link(self._folder / folder) for folder in above):
+            links.append(start)
+        else:
+            _collect(self._folder / start, start + "/" if start else "", prefix, names, links)
+        if links:
+            say(
+                f"warning: {self.address}: {len(links)} links in it are not followed, e.g."
+                f" {min(links)}; put the files themselves there",
+                error=True,
+            )
         names.sort()
         shut: set[str] = set()
         for name in names:
@@ -178,12 +190,9 @@ class FolderContainer:
         return local_path(self._folder / _INTERNAL / "metadata", name + ".json")
 
 
-def _collect(folder: Path, above: str, prefix: str, ancestors: frozenset, names: list[str]) -> None:
-    """Append the names of all files below `folder` that begin with `prefix`; links are followed,
-    but not round in circles.
-    """
+def _collect(folder: Path, above: str, prefix: str, names: list[str], links: list[str]) -> None:
+    """Append the names of all files below `folder` that begin with `prefix`, and of all links."""
     try:
-        status = folder.stat()
         entries = list(os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return
@@ -192,40 +201,44 @@ def _collect(folder: Path, above: str, prefix: str, ancestors: frozenset, names:
             raise
         _warn(folder, error)
         return
-    if (status.st_dev, status.st_ino) in ancestors:
-        return
     for entry in entries:
         name = above + entry.name
         if name == _INTERNAL or not (name.startswith(prefix) or prefix.startswith(name + "/")):
             continue
         kind = _kind(entry)
         if kind == "folder":
-            _collect(
-                Path(entry.path),
-                name + "/",
-                prefix,
-                ancestors | {(status.st_dev, status.st_ino)},
-                names,
-            )
-        elif kind == "file":
-            names.append(name)
+            _collect(Path(entry.path), name + "/", prefix, names, links)
+        elif kind:
+            (names if kind == "file" else links).append(name)
 
 
 def _kind(entry: os.DirEntry) -> str:
-    """ "file", "folder", or "" for what is neither: pipes, devices, links that lead nowhere."""
+    """ "file", "folder", "link", or "" for what is none: pipes, devices."""
     try:
+        if _is_link(Path(entry.path)):
+            return "link"
         return "folder" if entry.is_dir() else "file" if entry.is_file() else ""
     except PermissionError:
         return "file"  # whoever looks at it says so
-    except OSError:  # a link to itself
+    except OSError:  # gone since
         return ""
 
 
+def _is_link(path: Path) -> bool:
+    """Whether it is a link, or a junction of Windows."""
+    try:
+        status = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    junction = getattr(status, "st_reparse_tag", 0) == _JUNCTION
+    return stat.S_ISLNK(status.st_mode) or junction
+
+
 def _warn(folder: Path, error: OSError) -> None:
-    print(
+    say(
         f"warning: {folder} cannot be read on this machine ({error.strerror or error}); what is in"
         " it is left out",
-        file=sys.stderr,
+        error=True,
     )
 
 

@@ -35,16 +35,13 @@ def _open_images(config) -> FolderContainer:
             f"{config.path}: image_location={folder}: there is no such folder; if the images were"
             " moved, say where they are now"
         )
-    for name in ("label_container_name", "tagging_location"):
-        ours = getattr(config, name)
-        if ours is None:
-            continue
-        ours = Path(config.storage_url) / ours
-        if within(ours, folder) or within(folder, ours):
-            raise InputError(
-                f"{config.path}: image_location={folder} and {name}={getattr(config, name)} lie in"
-                " one another; images need a folder of their own"
-            )
+    labels = Path(config.storage_url) / config.label_container_name
+    if within(labels, folder) or within(folder, labels):
+        raise InputError(
+            f"{config.path}: image_location={folder} and"
+            f" label_container_name={config.label_container_name} lie in one another; images need a"
+            " folder of their own"
+        )
     return FolderContainer(folder)
 
 

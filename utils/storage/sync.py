@@ -2,7 +2,6 @@
 
 import errno
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from tqdm import tqdm
-
 from utils.errors import InputError, OutsideError, Unreadable
 from utils.files import local_path, refused, write_bytes, write_text
 from utils.parallel import as_they_come
+from utils.progress import progress_bar
 from utils.reserved import FORMULA
 from utils.storage.container import Blob, Container, Damaged, Missing
+from utils.terminal import say
 
 WORKERS = 32  # requests at once: most of a request is waiting for its answer
 _JOURNAL = ".synced.jsonl"  # in image_dir: one line [name, etag] for each image that was fetched
@@ -139,7 +138,7 @@ def sync_images(
         if known.get(blob.name) != blob.etag or _size(local_path(image_dir, blob.name)) != blob.size
     ]
     done, failed = 0, []
-    bar = tqdm(total=len(todo), desc="sync", unit=" images", disable=None)
+    bar = progress_bar(total=len(todo), what="sync", unit=" images")
     try:
         with bar, journal.open("ab", buffering=0) as record, ThreadPoolExecutor(workers) as pool:
             # What a power cut leaves shorter is fetched again, because its size is wrong.
@@ -187,17 +186,17 @@ def bring_images(
     listing = listing or list_images(container, config.filetype, config.user_folders, pred_dir)
     result = sync_images(container, listing.blobs, config.image_dir)
     if listing.in_folders:
-        print(
+        say(
             f"warning: {listing.in_folders} images in folders are left out; user_folders=True takes"
             " them in",
-            file=sys.stderr,
+            error=True,
         )
     if others := listing.of_other_types:
         counts = ", ".join(f"{suffix} ({count})" for suffix, count in sorted(others.items()))
-        print(
+        say(
             f"{sum(others.values())} images of other types than filetype={config.filetype} are left"
             f" out: {counts}",
-            file=sys.stderr,
+            error=True,
         )
     left_out = listing.refused + result.failed
     listed_in = config.data_dir / "left_out.csv"
@@ -206,10 +205,10 @@ def bring_images(
         "name,reason\n" + "".join(f"{_cell(name)},{_cell(reason)}\n" for name, reason in left_out),
     )
     if left_out:
-        print(
+        say(
             f"warning: {len(left_out)} images are left out, e.g. {ascii(left_out[0][0])}:"
             f" {left_out[0][1]}; all of them: {listed_in}",
-            file=sys.stderr,
+            error=True,
         )
     gone = {name for name, _ in result.failed}
     here = [blob for blob in listing.blobs if blob.name not in gone]

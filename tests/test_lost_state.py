@@ -1,0 +1,158 @@
+"""A label container that is not there, or has lost its state or the content of a table: one line,
+and no write.
+"""
+
+import shutil
+
+import pytest
+from helpers_batch import THREE, Project, region
+from helpers_programs import run
+
+from utils.config import load_config
+from utils.errors import InputError
+from utils.labels.store import open_labels
+
+PROGRAMS = [
+    ("tag/status.py",),
+    ("tag/status.py", "--check"),
+    ("tag/status.py", "--repair"),
+    ("tag/status.py", "--prune"),
+    ("tag/download_vott_json.py", "2"),
+    ("tag/upload_vott_json.py",),
+    ("tag/abandon.py",),
+    ("tag/change_classes.py", "--rename", "bird=gull"),
+    ("train/initialize.py",),
+    ("train/sync_images.py",),
+]
+IDS = [" ".join(words) for words in PROGRAMS]
+
+
+@pytest.fixture
+def project(store, tmp_path):
+    project = Project(store, tmp_path, THREE)
+    project.run("download", 2)
+    project.save({"north/1.jpg": [region("bird", 10, 90, 10, 90)]})
+    return project
+
+
+def call(program, config):
+    name, *words = program
+    return run(name, *words[:1], config) if words[:1] == ["2"] else run(name, config, *words)
+
+
+def content(container):
+    return {blob.name: container.read(blob.name)[0] for blob in container.list()}
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=IDS)
+def test_without_its_state_a_project_is_neither_begun_anew_nor_changed(project, program):
+    project.run("upload")
+    project.labels.container.delete("label_state.json")
+    before = content(project.labels.container)
+
+    ended = call(program, project.config)
+
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert "label_state.json is gone" in ended.stderr
+    assert content(project.labels.container) == before
+
+
+def test_a_first_commit_that_was_killed_does_not_stand_in_the_way(store, tmp_path):
+    project = Project(store, tmp_path, THREE)
+    project.labels.container.delete("label_state.json")  # what it wrote before is there
+    assert run("train/initialize.py", project.config).returncode == 0
+    assert project.names("images") == ["north/1.jpg", "south/1.jpg", "south/2.jpg"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS[:8], ids=IDS[:8])
+def test_while_the_share_is_not_mounted_nothing_is_founded_under_the_mount_point(
+    project, store, program
+):
+    for blob in list(project.labels.container.list()):
+        project.labels.container.delete(blob.name)
+
+    ended = call(program, project.config)
+
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert list(project.labels.container.list()) == []
+
+
+def test_an_upload_goes_on_once_the_share_is_mounted_again(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, THREE)
+    project.run("download", 2)
+    project.save({"north/1.jpg": [region("bird", 10, 90, 10, 90)]})
+    mounted, away = tmp_path / "store" / "labels", tmp_path / "away"
+    shutil.move(mounted, away)
+    mounted.mkdir()
+    assert "is it mounted?" in project.run("upload", code=2)
+    assert list(mounted.iterdir()) == []
+
+    mounted.rmdir()
+    shutil.move(away, mounted)
+    project.run("upload")
+    assert project.names("tagged") == ["north/1.jpg"]
+
+
+# Damage
+
+
+def flip(project, blob):
+    """Change one byte of a snapshot, and leave its length and its metadata."""
+    container = project.labels.container
+    data, described = container.read(blob)
+    at = data.rindex(b"0")
+    container.write(blob, data[:at] + b"1" + data[at + 1 :], metadata=described.metadata)
+
+
+def test_damage_of_equal_length_is_not_copied_into_the_next_snapshot(store, tmp_path):
+    project = Project(store, tmp_path, THREE)
+    project.run("download", 3)
+    project.save({"north/1.jpg": [region("bird", 10, 90, 10, 90)]})
+    project.run("upload")
+    project.save({"south/1.jpg": [region("bird", 10, 90, 10, 90)]})
+    damaged = project.labels.read().blob("tagged")
+    flip(project, damaged)
+    if store.kind == "azurite":  # as another machine, which has no copy
+        shutil.rmtree(project.labels.cache)
+    before = content(project.labels.container)
+
+    said = project.run("upload", code=2)
+
+    assert f"{damaged} in " in said and "is damaged" in said
+    assert content(project.labels.container) == before
+
+
+def test_a_damaged_copy_on_this_machine_is_fetched_again(azurite_store, tmp_path):
+    project = Project(azurite_store, tmp_path, THREE)
+    project.run("download", 2)
+    labels = open_labels(load_config(project.config))[1]
+    blob = labels.read().blob("totag")
+    labels.table(labels.read(), "totag")
+    copy = labels.cache / blob
+    data = copy.read_bytes()
+    copy.write_bytes(data[:-2] + b"7\n")
+    assert len(labels.table(labels.read(), "totag")) == 1
+    assert copy.read_bytes() == data
+
+
+def test_a_snapshot_is_hashed_once(folder_store, tmp_path, monkeypatch):
+    project = Project(folder_store, tmp_path, THREE)
+    hashed = []
+    monkeypatch.setattr(
+        "utils.labels.store.sha256_of", lambda path: hashed.append(path) or sha256(path)
+    )
+    from utils.files import sha256_of as sha256
+
+    for _ in range(3):
+        project.table("totag")
+    assert len(hashed) == 1
+
+
+def test_a_cut_snapshot_says_how_much_of_it_is_there(folder_store, tmp_path):
+    project = Project(folder_store, tmp_path, THREE)
+    path = tmp_path / "store" / "labels" / project.labels.read().blob("totag")
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(InputError, match="20 of [0-9]+ bytes"):
+        project.table("totag")

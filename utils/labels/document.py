@@ -1,0 +1,184 @@
+"""label_state.json as data: what may stand in it, checked where it is read.
+
+Whoever may write to the label container may write anything there. A blob that it names is one that
+a commit may have made (`<table>_<ms>.<ending>`), never a path, and each member that programs read
+has the type that they expect. Members that we do not know may be anything.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from utils.errors import InputError
+from utils.labels import tables
+
+STATE = "label_state.json"
+FORMAT = 1
+_RESTORE = "restore it from the blob's history or a copy"
+_MOST = 2**62  # of a number in it
+_KINDS = ("model", "label_map", "config", "embeddings", "performance")
+
+Check = Callable[[Any, str], Iterator[str]]  # (value, its place) → places of what is wrong
+
+
+def read_document(data: bytes, where: str) -> dict:
+    """The document in these bytes. Raises InputError, in one line that begins with `where`."""
+    try:
+        document = json.loads(data)
+        json.dumps(document, ensure_ascii=False).encode()  # halves of characters cannot be written
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where} is damaged (not JSON: {error}); {_RESTORE}") from None
+    if not isinstance(document, dict):
+        raise InputError(f"{where} is damaged (not an object); {_RESTORE}")
+    if isinstance(document.get("format"), int) and document["format"] > FORMAT:
+        raise InputError(
+            f"{where} has format {document['format']}, this program knows {FORMAT}; update your"
+            " copy of the repository"
+        )
+    if wrong := list(_DOCUMENT(document, "")):
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise InputError(f"{where} is damaged (bad {', '.join(wrong[:5])}{more}); {_RESTORE}")
+    return document
+
+
+def is_blob_of(kind: str, name: Any) -> bool:
+    """Whether a commit may have made a blob of this name for a table (or a file) of that kind."""
+    pattern = rf"{re.escape(kind)}_[0-9]{{1,20}}\.[a-z0-9]{{1,10}}"
+    return isinstance(name, str) and bool(re.fullmatch(pattern, name))
+
+
+def _of(*types: type) -> Check:
+    def check(value: Any, place: str) -> Iterator[str]:
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            yield place
+        elif isinstance(value, int | float) and abs(value) > _MOST:
+            yield place
+
+    return check
+
+
+def _blob(kind: str) -> Check:
+    def check(value: Any, place: str) -> Iterator[str]:
+        if not is_blob_of(kind, value):
+            yield place
+
+    return check
+
+
+def _maybe(inside: Check) -> Check:
+    def check(value: Any, place: str) -> Iterator[str]:
+        if value is not None:
+            yield from inside(value, place)
+
+    return check
+
+
+def _list(each: Check) -> Check:
+    def check(value: Any, place: str) -> Iterator[str]:
+        if not isinstance(value, list):
+            yield place
+            return
+        for number, item in enumerate(value):
+            yield from each(item, f"{place}[{number}]")
+
+    return check
+
+
+def _map(each: Callable[[str], Check]) -> Check:
+    """An object; what its members are depends on their names."""
+
+    def check(value: Any, place: str) -> Iterator[str]:
+        if not isinstance(value, dict):
+            yield place
+            return
+        for name, member in value.items():
+            yield from each(name)(member, f"{place}.{name}".lstrip("."))
+
+    return check
+
+
+def _members(required: dict[str, Check], **optional: Check) -> Check:
+    """An object with these members; the optional ones may be null."""
+
+    def check(value: Any, place: str) -> Iterator[str]:
+        if not isinstance(value, dict):
+            yield place
+            return
+        for name, inside in required.items():
+            yield from inside(value.get(name), f"{place}.{name}".lstrip("."))
+        for name, inside in optional.items():
+            yield from _maybe(inside)(value.get(name), f"{place}.{name}".lstrip("."))
+
+    return check
+
+
+def _anything(value: Any, place: str) -> Iterator[str]:
+    return iter(())
+
+
+_TEXT, _WHOLE, _NUMBER = _of(str), _of(int), _of(int, float)
+_TEXTS = _list(_TEXT)
+_NAMES = _map(lambda name: _TEXT)
+_FIGURES = _map(lambda name: _members({}, AP=_NUMBER))
+
+
+def _table(name: str) -> Check:
+    return _maybe(_blob(name))
+
+
+def _made(name: str) -> Check:
+    """A member of a cycle, of a candidate or of `live` that names what was published."""
+    kind = re.sub("^(base|made)_", "", name)
+    return _maybe(_blob(kind)) if kind in _KINDS or kind in tables.COLUMNS else _anything
+
+
+def _both(*checks: Check) -> Check:
+    def check(value: Any, place: str) -> Iterator[str]:
+        for inside in checks:
+            if wrong := list(inside(value, place)):
+                yield from wrong
+                return
+
+    return check
+
+
+_CYCLE = _both(
+    _map(_made),
+    _members(
+        {},
+        id=_TEXT,
+        at=_TEXT,
+        images_labelled=_WHOLE,
+        boxes_labelled=_WHOLE,
+        class_changes=_WHOLE,
+        metrics=_FIGURES,
+        training=_map(lambda name: _anything),
+        random_share=_members(dict.fromkeys(("AP", "low", "high"), _maybe(_NUMBER))),
+        verdict=_members({}, why=_TEXT),
+    ),
+)
+# A model that was measured need not be one of ours.
+_EVALUATION = _members({}, performance=_blob("performance"), test=_blob("test"))
+_CHANGE = _members({"renamed": _NAMES, "dropped": _TEXTS})
+_DOCUMENT = _members(
+    {
+        "format": _WHOLE,
+        "commit": _TEXT,
+        "history": _TEXTS,
+        "tables": _map(_table),
+    },
+    at=_TEXT,
+    by=_TEXT,
+    project=_TEXT,
+    live=_map(_made),
+    candidate=_CYCLE,
+    cycles=_list(_CYCLE),
+    evaluations=_list(_EVALUATION),
+    classes=_members({}, renamed=_NAMES, dropped=_TEXTS, removed=_TEXTS, changes=_list(_CHANGE)),
+    foreign=_members({}, checked=_TEXT, blobs=_TEXTS, settled=_TEXTS),
+    predicted_by=_NAMES,
+    init_classes=_NAMES,
+    greys=_map(lambda name: _list(_NUMBER)),
+    pretrained_next=_of(bool),
+)

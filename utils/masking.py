@@ -1,0 +1,100 @@
+"""The one filter that keeps secrets out of what leaves a program: lines, errors, reports, states.
+
+Masked are the secrets that this run knows, in the forms in which they travel, and whatever looks
+like a key, a shared access signature or a password, wherever somebody has put it.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote, unquote
+
+MASK = "***"
+_FROM_ENVIRONMENT = (
+    "AZURE_STORAGE_KEY",
+    "AZURE_STORAGE_CONNECTION_STRING",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_SAS_TOKEN_IMAGES",
+    "AZURE_STORAGE_SAS_TOKEN_LABELS",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_PASSWORD",
+)
+_SHORTEST = 8  # characters: what is shorter stands in other words too
+_END = r"[^\s&;,'\"<>()|]"  # a character of a value that may be secret
+_DIGIT = r"(?:[A-Za-z0-9+/]|%2[BbFf])"  # of base64, as it is or in an address
+_NAMED = re.compile(  # a value that its name betrays
+    rf"(?P<name>\bsig|AccountKey|SharedAccessSignature|SharedAccessKey|\bpassword|\bpasswd|\bpwd|\btoken"
+    rf"|client_secret|access_token|api_key)(?P<sign>=|%3D)(?P<value>{_END}+)",
+    re.IGNORECASE,
+)
+_OF_USER = re.compile(r"(?<=://)[^/?#\s@]*@(?=[^\s/])")  # https://user:password@host
+_PADDED = re.compile(rf"(?<![A-Za-z0-9+]){_DIGIT}{{40,}}(?:==?|%3D(?:%3D)?)(?![A-Za-z0-9=])", re.I)
+_LONG = re.compile(rf"{_DIGIT}{{64,}}")  # a key that lost its end, if it looks drawn by lot
+_TOKEN = re.compile(r"\beyJ[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")
+_known: set[str] = set()
+
+
+def remember(secrets: Iterable[str]) -> None:
+    """These are the secrets of this run, instead of those that were remembered before."""
+    _known.clear()
+    for secret in secrets:
+        _known.update(_parts(secret))
+
+
+def masked(text: str) -> str:
+    """The text with MASK in the place of every secret. What is masked already stays as it is."""
+    for secret in sorted(_secrets(), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    if "=" in text or "%3" in text:
+        text = _NAMED.sub(lambda found: f"{found['name']}{found['sign']}{MASK}", text)
+        text = _PADDED.sub(MASK, text)
+    if "://" in text:
+        text = _OF_USER.sub(f"{MASK}@", text)
+    text = _TOKEN.sub(MASK, text)
+    return _LONG.sub(lambda found: MASK if _by_lot(found[0]) else found[0], text)
+
+
+def looks_secret(text: str) -> bool:
+    """Whether there is something in the text that nobody must see."""
+    return masked(text) != text
+
+
+def masked_in(value: Any) -> Any:
+    """A JSON value with every text in it masked, but for the names of members."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {name: masked_in(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked_in(each) for each in value]
+    return value
+
+
+def _secrets() -> set[str]:
+    found = set(_known)
+    for name in _FROM_ENVIRONMENT:
+        if value := os.environ.get(name):
+            found |= _parts(value)
+    return found
+
+
+def _parts(secret: str) -> set[str]:
+    """A secret, and what of it is secret by itself, in each form in which it may be met."""
+    values = {secret, *(found["value"] for found in _NAMED.finditer(secret))}
+    forms = set()
+    for value in values:
+        plain, in_address = unquote(value), quote(unquote(value), safe="")
+        lower = re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), in_address)
+        forms |= {value, value.strip(), plain, in_address, lower}
+    return {form for form in forms if len(form) >= _SHORTEST}
+
+
+def _by_lot(text: str) -> bool:
+    """Whether letters, capitals and digits follow each other as no name or path has them."""
+    kinds = [
+        "a" if sign.islower() else "A" if sign.isupper() else "0" if sign.isdigit() else "/"
+        for sign in text
+    ]
+    changes = sum(one != other for one, other in zip(kinds, kinds[1:], strict=False))
+    return {"a", "A", "0"} <= set(kinds) and changes > 0.45 * len(text)
