@@ -86,6 +86,11 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+def is_link(path: Path) -> bool:
+    """Is it a symbolic link, or what Windows has in its place?"""
+    return path.is_symlink() or getattr(path, "is_junction", bool)()
+
+
 def refused(blob: str) -> str | None:
     """Why a blob of this name is not taken: it would leave the folder it is put into, or a CSV
     cannot carry it. None = it is taken.

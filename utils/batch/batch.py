@@ -10,13 +10,14 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from utils.batch.local_names import LONGEST, SHORTEST_LIMIT, folder_names, local_names
 from utils.errors import InputError
-from utils.files import local_path, refused, write_text
+from utils.files import is_link, local_path, refused, sha256_of, write_text
 from utils.formats.sheets import Box, HandedOut, Sheet
 from utils.formats.tools import TOOLS
 from utils.formats.vott import drawable
@@ -35,8 +36,9 @@ PIECE = re.compile(r"\.[0-9a-f]{16}\.part")  # what files.write_beside has not f
 class Item:
     """An image of the batch. `boxes`: those handed out (of labelled images all, also those that
     VoTT cannot show), None when not known. ETag, bytes and pixels (of the file as handed out) are
-    known once it is fetched. `uploaded`: the digest of the version that arrived last; `sent`: that
-    version, and those whose upload was begun since (boxes with the class as tag).
+    known once it is fetched; `sha256`: of that file, "" in batches of earlier versions. `uploaded`:
+    the digest of the version that arrived last; `sent`: that version, and those whose upload was
+    begun since (boxes with the class as tag).
     """
 
     blob: str
@@ -45,6 +47,7 @@ class Item:
     size: int = 0
     width: int = 0
     height: int = 0
+    sha256: str = ""
     sent: list[list[Box]] = field(default_factory=list)
     uploaded: str = ""
 
@@ -144,13 +147,27 @@ class Batch:
         except OSError:
             return False
 
+    def ours(self, local: str) -> bool:
+        """Is the file there the one that this program wrote, and nobody has changed since? Behind a
+        link to another folder none is.
+        """
+        path, item = self.path(local), self.images[local]
+        if is_link(path) or is_link(path.parent) or not path.is_file():
+            return False
+        if not item.etag:  # nothing lay there when the name was given; it was not noted yet
+            return True
+        if item.sha256:
+            return sha256_of(path) == item.sha256
+        return path.stat().st_size == item.size
+
     def project(self, folder: str) -> Path:
         """The VoTT file of a folder."""
         return self.place / f"{folder}.json"
 
-    def add(self, boxes: dict[str, list[Box]]) -> None:
+    def add(self, boxes: dict[str, list[Box]], going: Container[str] = ()) -> None:
         """Give these images (blob names, with the boxes to show) their local names and take them
-        in.
+        in. No name is that of a file that lies there, but for those that are `going` (local names
+        of the batch before).
         """
         known = {
             split_name(item.blob)[0]: local.rpartition("/")[0]
@@ -172,7 +189,7 @@ class Batch:
         for place, blobs in places.items():
             names = local_names(
                 blobs,
-                taken=self.inside(place),
+                taken=[*self.inside(place), *self._lying_in(place, going)],
                 with_folder=not self.by_folder,
                 longest=self._longest_name(place),
                 unique_stems=TOOLS[self.tool].UNIQUE_STEMS,
@@ -198,11 +215,18 @@ class Batch:
             )
         return room
 
+    def _lying_in(self, folder: str, going: Container[str]) -> list[str]:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            names = [entry.name for entry in (self.place / folder).iterdir()]
+            return [name for name in names if f"{folder}/{name}" not in going]
+        return []
+
     def drop(self, blobs: Iterable[str]) -> None:
-        """Take these images out, and their files off the disk."""
+        """Take these images out, and our files of them off the disk."""
         blobs = set(blobs)
         for local in [local for local, item in self.images.items() if item.blob in blobs]:
-            self.path(local).unlink(missing_ok=True)
+            if self.ours(local):
+                self.path(local).unlink()
             del self.images[local]
 
     def write(self) -> None:
@@ -237,7 +261,8 @@ class Batch:
         for name in self.files or [f"{folder}.json" for folder in folders]:
             self.path(name).unlink(missing_ok=True)
         for local in self.images:
-            self.path(local).unlink(missing_ok=True)
+            if self.ours(local):
+                self.path(local).unlink()
         for folder in folders:
             try:
                 (self.place / folder).rmdir()

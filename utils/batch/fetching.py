@@ -1,5 +1,6 @@
 """The images of a batch, fetched to the annotator's disk."""
 
+import hashlib
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from utils.batch.batch import Batch, Item
-from utils.errors import Unreadable
+from utils.errors import InputError, Unreadable
 from utils.files import write_bytes
 from utils.images import decoding
 from utils.images.greys import Greys
@@ -48,7 +49,7 @@ def fetch_images(container: Container, batch: Batch, greys: Greys) -> Fetched:
     try:
         jobs = as_they_come(
             pool,
-            lambda local: _fetch_one(container, wanted[local].blob, batch.path(local), greys),
+            lambda local: _fetch_one(container, batch, local, greys),
             wanted,
             2 * _WORKERS,
         )
@@ -70,6 +71,7 @@ def fetch_images(container: Container, batch: Batch, greys: Greys) -> Fetched:
             result.reached += 1
             item.etag, item.size = fetched.etag, fetched.size
             item.width, item.height = fetched.width, fetched.height
+            item.sha256 = fetched.sha256
             if time.monotonic() - written > 1:
                 batch.write()
                 written = time.monotonic()
@@ -90,10 +92,11 @@ def gives_any(container: Container, blobs: Iterable[str]) -> bool:
     return False
 
 
-def _fetch_one(container: Container, blob: str, path: Path, greys: Greys) -> Item:
+def _fetch_one(container: Container, batch: Batch, local: str, greys: Greys) -> Item:
     """Put one image where it belongs, in a form that every tool shows alike. Raises _Broken,
-    Missing, Unreadable.
+    Missing, Unreadable; InputError when a file lies there that is not ours.
     """
+    blob, path = batch.images[local].blob, batch.path(local)
     data, description = container.read(blob)
     try:
         with decoding.room_to_decode(data):
@@ -107,8 +110,14 @@ def _fetch_one(container: Container, blob: str, path: Path, greys: Greys) -> Ite
         raise _Broken(str(error), description.etag) from None
     except MemoryError:
         raise Unreadable("the memory of this machine does not suffice for it now") from None
+    if path.exists() and not batch.ours(local) and not data.startswith(path.read_bytes()):
+        raise InputError(
+            f"{path}: a file lies there that this program did not write, or that was changed since;"
+            " move it away and run the same command again"
+        )
     write_bytes(path, data)
-    return Item(blob, [], description.etag, path.stat().st_size, width, height)
+    digest = hashlib.sha256(data).hexdigest()
+    return Item(blob, [], description.etag, len(data), width, height, digest)
 
 
 class _Broken(Exception):

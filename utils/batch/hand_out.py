@@ -13,6 +13,7 @@ from utils.batch.batch import Batch, read_batch
 from utils.batch.choosing import Wishes
 from utils.batch.fetching import Fetched, fetch_images, gives_any
 from utils.batch.modes import Mode, Reservation, mode_of
+from utils.batch.reading import labelled_here
 from utils.batch.request import Request
 from utils.batch.resuming import NothingLeft, go_on, restore_files
 from utils.batch.rows import boxes_of
@@ -90,7 +91,7 @@ class HandOut:
                 open_still = restore_files(batch, held, self.request)
             else:
                 held = mode.held(state, batch.tagger, since=batch.reserved_at)
-                open_still = go_on(batch, held, self.config.tagger_name)
+                open_still = go_on(batch, held, self.request, self.config.tagger_name)
             if open_still:
                 return batch
         self._old = batch
@@ -226,7 +227,9 @@ class HandOut:
             old = self._old.files if self._old is not None else {}
             larger.leftovers = leftovers(batch.place, old)
         boxes = boxes_of(shown, tags)
-        larger.add({blob: boxes.get(blob, []) for blob in tables.image_set(rows)})
+        old_images = self._old.images if self._old is not None else {}
+        going = {local for local in old_images if self._old.ours(local)}
+        larger.add({blob: boxes.get(blob, []) for blob in tables.image_set(rows)}, going)
         return larger
 
     def _ask_for_container(self, batch: Batch, fetched: Fetched) -> None:
@@ -234,7 +237,8 @@ class HandOut:
         it is not the right one, or not all there.
         """
         state = self.store.read()
-        known = [self.store.table(state, name) for name in ("images", "totag", "tagged")]
+        names = ("images", "totag", "tagging", "tagged")  # the first is not in every old container
+        known = [self.store.table(state, name) for name in names]
         others = sorted(set().union(*map(tables.image_set, known)) - fetched.unusable.keys())
         if gives_any(self.container, others[:: max(1, len(others) // _PROBED)]):
             return
@@ -250,7 +254,9 @@ class HandOut:
         """Take images out of the batch that cannot be had here, and give them back. Whether one is
         broken is for the training machine to say: it looks at those that are doubted.
         """
-        mode, tagger, left_out = self.mode_of(batch), self.config.tagger_name, fetched.unusable
+        mode, tagger = self.mode_of(batch), self.config.tagger_name
+        drawn = labelled_here(batch)  # what was drawn is sent though its picture is gone
+        left_out = {blob: why for blob, why in fetched.unusable.items() if blob not in drawn}
 
         def give_back(state: State) -> Change:
             out = assignments.held_by(mode.reservations(state), tagger) & left_out.keys()

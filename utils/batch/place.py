@@ -8,6 +8,7 @@ from filelock import FileLock, Timeout
 
 from utils.batch.batch import MARKER, PIECE
 from utils.errors import InputError, OutsideError
+from utils.files import is_link
 from utils.storage.container import Container
 from utils.wording import few
 
@@ -51,9 +52,15 @@ def check_place(place: Path) -> None:
             f"tagging_location={place}: it is a file; name a folder of its own for the images"
             " to tag"
         )
-    found = []
+    entries: list[Path] = []
     with suppress(FileNotFoundError):
-        found = sorted(entry.name for entry in place.iterdir())
+        entries = sorted(place.iterdir())
+    if links := [entry for entry in entries if is_link(entry) and entry.is_dir()]:
+        raise InputError(
+            f"{links[0]} is a link to another folder, in which this program would write and delete;"
+            " remove the link (the folder that it leads to stays), or name another tagging_location"
+        )
+    found = [entry.name for entry in entries]
     # in this order: another download may be about to write its first files
     if MARKER in found or (place / MARKER).exists():
         return

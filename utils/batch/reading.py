@@ -138,6 +138,13 @@ def unsent(batch: Batch, held: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*waiting, *reviews.strays]))
 
 
+def labelled_here(batch: Batch) -> set[str]:
+    """Images (blob names) that were reviewed on this disk otherwise than they were uploaded. Raises
+    InputError as `unsent`.
+    """
+    return {batch.images[local].blob for local in unsent(batch, ()) if local in batch.images}
+
+
 def _fault(frame: Review, item: Item, batch: Batch) -> str:
     """Why what the file says of an image cannot be taken; "" when it can."""
     if frame.fault:

@@ -3,7 +3,7 @@
 from collections.abc import Set
 
 from utils.batch.batch import Batch
-from utils.batch.reading import unsent
+from utils.batch.reading import labelled_here, unsent
 from utils.batch.request import Request
 from utils.errors import InputError
 from utils.formats.tools import TOOLS
@@ -18,14 +18,18 @@ class Unsent(InputError):
     """The batch that is there is out: its tagger has it, and not all of it is uploaded."""
 
 
-def go_on(batch: Batch, held: Set[str], tagger: str) -> bool:
+def go_on(batch: Batch, held: Set[str], request: Request, tagger: str) -> bool:
     """Whether a batch whose download died has images that are still reserved for it (among `held`);
-    the batch keeps only those. None are when it died before its commit, or all were given back.
+    the batch keeps only those, and what was labelled in it. None are when it died before its
+    commit, or all were given back.
 
-    Raises InputError when it is not this tagger's.
+    Raises Unsent when none are, and something that was labelled is not uploaded; InputError when it
+    is not this tagger's.
     """
-    held = held & batch.blobs
+    held, labelled = held & batch.blobs, labelled_here(batch)
     if not held:
+        if labelled:
+            raise Unsent(_not_uploaded(batch, sorted(labelled), request))
         return False
     if batch.tagger != tagger:
         raise InputError(
@@ -33,7 +37,7 @@ def go_on(batch: Batch, held: Set[str], tagger: str) -> bool:
             f"go on with tagger_name={batch.tagger}, or name another tagging_location"
         )
     batch.sweep()
-    batch.drop(batch.blobs - held)
+    batch.drop(batch.blobs - held - labelled)
     return True
 
 
@@ -54,18 +58,23 @@ def restore_files(batch: Batch, held: Set[str], request: Request) -> bool:
             )
         items = batch.images.items()
         not_here = {item.blob for local, item in items if not batch.whole(local)}
-        batch.drop(not_here - held)
+        batch.drop(not_here - held - labelled_here(batch))
         batch.wanted = len(batch.images)
         batch.fetched = False
         return True
 
     if waiting := unsent(batch, held):
-        raise Unsent(
-            f"{batch.place}: {len(waiting)} of {len(batch.images)} images of {which} are not"
-            f" uploaded ({few(waiting)}); run upload_vott_json.py {request.config} first"
-            " (with --all if you have looked at every image), or give them back with --discard"
-        )
+        raise Unsent(_not_uploaded(batch, waiting, request))
     return False
+
+
+def _not_uploaded(batch: Batch, waiting: list[str], request: Request) -> str:
+    return (
+        f"{batch.place}: {len(waiting)} of {len(batch.images)} images of the batch of"
+        f" {batch.reserved_at} are not uploaded ({few(waiting)}); run upload_vott_json.py"
+        f" {request.config} first (with --all if you have looked at every image), or give them back"
+        " with --discard"
+    )
 
 
 def _lost(batch: Batch, held: Set[str]) -> list[str]:

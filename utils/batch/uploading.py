@@ -15,7 +15,7 @@ from utils.batch.batch import MARKER, Batch, Sending, read_batch
 from utils.batch.legacy import legacy_batch
 from utils.batch.modes import Mode, Words, mode_of
 from utils.batch.place import at_work
-from utils.batch.reading import Reviews, read_reviews
+from utils.batch.reading import Reviews, labelled_here, read_reviews
 from utils.batch.rows import arrived, note_sent, sent_rows
 from utils.config import Config
 from utils.errors import InputError
@@ -105,7 +105,7 @@ def _batch_there(
             f"{place}: this batch was handed out to {batch.tagger}, and you are"
             f" {config.tagger_name}; upload it as that tagger (tagger_name)"
         )
-    if not batch.fetched:
+    if not batch.fetched and not labelled_here(batch):
         raise InputError(
             f"{place}: the download of this batch was interrupted; "
             f"run download_vott_json.py {batch.wanted} {as_given} again to finish it"

@@ -1,7 +1,6 @@
 """Bringing the image container to this machine: what is in it; fetching what is new or changed."""
 
 import errno
-import json
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +14,18 @@ from utils.parallel import as_they_come
 from utils.progress import progress_bar
 from utils.reserved import FORMULA
 from utils.storage.container import Blob, Container, Damaged, Missing
+from utils.storage.written import (
+    JOURNAL,
+    UNKNOWN,
+    NotOurs,
+    Written,
+    bring,
+    journal_line,
+    read_journal,
+)
 from utils.terminal import say
 
 WORKERS = 32  # requests at once: most of a request is waiting for its answer
-_JOURNAL = ".synced.jsonl"  # in image_dir: one line [name, etag] for each image that was fetched
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NAME_IMPOSSIBLE = {
     errno.ENAMETOOLONG,
@@ -123,19 +130,21 @@ def sync_images(
     """Fetch into `image_dir` what is not there with its size and ETag. A store whose blobs are
     files is used as it is.
 
-    One image's fault (gone meanwhile, damaged on the way, a name this disk cannot hold) is in the
+    A file that lies there and is not as the journal says it was written is left as it is. One
+    image's fault (that; gone meanwhile, damaged on the way, a name this disk cannot hold) is in the
     result; a full disk or a network that is down raises OutsideError, and the next run goes on from
     there.
     """
     if blobs and container.path_of(blobs[0].name) is not None:
         return SyncResult(0, len(blobs), [])
     image_dir.mkdir(parents=True, exist_ok=True)
-    journal = image_dir / _JOURNAL
-    known = _read_journal(journal)
+    journal = image_dir / JOURNAL
+    known = read_journal(journal)
     todo = [
         blob
         for blob in blobs
-        if known.get(blob.name) != blob.etag or _size(local_path(image_dir, blob.name)) != blob.size
+        if known.get(blob.name, UNKNOWN).etag != blob.etag
+        or _size(local_path(image_dir, blob.name)) != blob.size
     ]
     done, failed = 0, []
     bar = progress_bar(total=len(todo), what="sync", unit=" images")
@@ -144,26 +153,31 @@ def sync_images(
             # What a power cut leaves shorter is fetched again, because its size is wrong.
             jobs = as_they_come(
                 pool,
-                lambda blob: container.fetch(
-                    blob.name, local_path(image_dir, blob.name), durable=False
+                lambda blob: bring(
+                    container,
+                    blob.name,
+                    local_path(image_dir, blob.name),
+                    known.get(blob.name, UNKNOWN),
                 ),
                 todo,
                 workers * 2,
             )
             try:
                 for blob, job in jobs:
-                    reason = _fault(job.exception()) or _short(blob, job.result())
+                    reason = _fault(job.exception()) or _short(blob, job.result()[0])
                     if reason:
                         failed.append((blob.name, reason))
                     else:
                         done += 1
-                        known[blob.name] = job.result().etag
-                        record.write(_line(blob.name, known[blob.name]))
+                        came, digest = job.result()
+                        known[blob.name] = Written(came.etag, digest)
+                        record.write(journal_line(blob.name, known[blob.name]))
                     bar.update()
             finally:
                 pool.shutdown(cancel_futures=True)
         if todo:  # one line for each, also for what was not listed now: it may be asked for again
-            write_bytes(journal, b"".join(_line(name, etag) for name, etag in known.items()))
+            lines = [journal_line(name, entry) for name, entry in known.items()]
+            write_bytes(journal, b"".join(lines))
     except OSError as error:
         if error.errno not in _DISK_FULL:
             raise
@@ -252,6 +266,8 @@ def _fault(error: BaseException | None) -> str | None:
     """Why this one image was not fetched, None if it was. Raises what stops the whole sync."""
     if error is None:
         return None
+    if isinstance(error, NotOurs):
+        return "another file lies there that this program did not write; move it away"
     if isinstance(error, Missing):
         return "gone from the container meanwhile"
     if isinstance(error, (Damaged, Unreadable)):
@@ -270,24 +286,6 @@ def _short(listed: Blob, came: Blob) -> str | None:
         if came.etag == listed.etag and came.size != listed.size
         else None
     )
-
-
-def _read_journal(journal: Path) -> dict[str, str]:
-    """Image name → ETag it was fetched with. A line cut short by a kill is no line."""
-    known = {}
-    if journal.exists():
-        for line in journal.read_text(encoding="utf-8").splitlines():
-            try:
-                name, etag = json.loads(line)
-            except ValueError:
-                continue
-            known[name] = etag
-    return known
-
-
-def _line(name: str, etag: str) -> bytes:
-    """One entry; the line end in front keeps it apart from an entry that a kill has cut short."""
-    return b"\n" + json.dumps([name, etag]).encode()
 
 
 def _size(path: Path) -> int | None:
