@@ -5,7 +5,7 @@ and no write.
 import shutil
 
 import pytest
-from helpers_batch import THREE, Project, region
+from helpers_batch import THREE, BatchProject, region
 from helpers_programs import run
 
 from utils.config import load_config
@@ -29,7 +29,7 @@ IDS = [" ".join(words) for words in PROGRAMS]
 
 @pytest.fixture
 def project(store, tmp_path):
-    project = Project(store, tmp_path, THREE)
+    project = BatchProject(store, tmp_path, THREE)
     project.run("download", 2)
     project.save({"north/1.jpg": [region("bird", 10, 90, 10, 90)]})
     return project
@@ -59,7 +59,7 @@ def test_without_its_state_a_project_is_neither_begun_anew_nor_changed(project, 
 
 
 def test_a_first_commit_that_was_killed_does_not_stand_in_the_way(store, tmp_path):
-    project = Project(store, tmp_path, THREE)
+    project = BatchProject(store, tmp_path, THREE)
     project.labels.container.delete("label_state.json")  # what it wrote before is there
     assert run("train/initialize.py", project.config).returncode == 0
     assert project.names("images") == ["north/1.jpg", "south/1.jpg", "south/2.jpg"]
@@ -80,7 +80,7 @@ def test_while_the_share_is_not_mounted_nothing_is_founded_under_the_mount_point
 
 
 def test_an_upload_goes_on_once_the_share_is_mounted_again(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     project.run("download", 2)
     project.save({"north/1.jpg": [region("bird", 10, 90, 10, 90)]})
     mounted, away = tmp_path / "store" / "labels", tmp_path / "away"
@@ -107,7 +107,7 @@ def flip(project, blob):
 
 
 def test_damage_of_equal_length_is_not_copied_into_the_next_snapshot(store, tmp_path):
-    project = Project(store, tmp_path, THREE)
+    project = BatchProject(store, tmp_path, THREE)
     project.run("download", 3)
     project.save({"north/1.jpg": [region("bird", 10, 90, 10, 90)]})
     project.run("upload")
@@ -125,7 +125,7 @@ def test_damage_of_equal_length_is_not_copied_into_the_next_snapshot(store, tmp_
 
 
 def test_a_damaged_copy_on_this_machine_is_fetched_again(azurite_store, tmp_path):
-    project = Project(azurite_store, tmp_path, THREE)
+    project = BatchProject(azurite_store, tmp_path, THREE)
     project.run("download", 2)
     labels = open_labels(load_config(project.config))[1]
     blob = labels.read().blob("totag")
@@ -138,7 +138,7 @@ def test_a_damaged_copy_on_this_machine_is_fetched_again(azurite_store, tmp_path
 
 
 def test_a_snapshot_is_hashed_once(folder_store, tmp_path, monkeypatch):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     hashed = []
     monkeypatch.setattr(
         "utils.labels.store.sha256_of", lambda path: hashed.append(path) or sha256(path)
@@ -151,7 +151,7 @@ def test_a_snapshot_is_hashed_once(folder_store, tmp_path, monkeypatch):
 
 
 def test_a_cut_snapshot_says_how_much_of_it_is_there(folder_store, tmp_path):
-    project = Project(folder_store, tmp_path, THREE)
+    project = BatchProject(folder_store, tmp_path, THREE)
     path = tmp_path / "store" / "labels" / project.labels.read().blob("totag")
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(InputError, match="20 of [0-9]+ bytes"):

@@ -5,7 +5,7 @@ not thrown away.
 import json
 
 import pytest
-from helpers_batch import THREE, Project, picture, region
+from helpers_batch import THREE, BatchProject, picture, region
 
 from utils.batch.batch import read_batch
 from utils.storage.sync import list_images, sync_images
@@ -15,7 +15,7 @@ OWN = b"somebody's own photo"
 
 @pytest.fixture
 def project(folder_store, tmp_path):
-    return Project(folder_store, tmp_path, THREE)
+    return BatchProject(folder_store, tmp_path, THREE)
 
 
 def finish(project):
@@ -136,7 +136,7 @@ def lapse(project) -> None:
 
 
 def test_unsent_work_blocks_the_next_batch_also_after_a_killed_again(store, tmp_path):
-    project = Project(store, tmp_path, THREE)
+    project = BatchProject(store, tmp_path, THREE)
     project.run("download", 3)
     project.save({"north/1.jpg": [region("bird", 10, 90, 10, 90)]})
     killed_again(project)
