@@ -29,6 +29,14 @@ def main(argv: list[str]) -> int:
         "--repair", action="store_true", help="check, and mend what has one right answer"
     )
     parser.add_argument(
+        "--older-labels",
+        action="store_true",
+        help=(
+            "with --repair: where the newest labels are gone or damaged, go back to an older"
+            " snapshot, without what was reviewed since"
+        ),
+    )
+    parser.add_argument(
         "--prune",
         action="store_true",
         help="delete our own files that no state of the last 30 days and no cycle names",
@@ -44,8 +52,8 @@ def main(argv: list[str]) -> int:
 
     _, labels = open_labels(config)
     state = labels.read_project()
-    if options.check or options.repair:
-        checked = check(labels, state, repair=options.repair)
+    if options.check or options.repair or options.older_labels:
+        checked = check(labels, state, repair=options.repair, older_labels=options.older_labels)
         show(checked.document(), checked.lines(), options.json)
         return 1 if checked.found else 0
     if options.prune:

@@ -16,6 +16,7 @@ from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.check import check_tables, prunable, repaired
 from utils.labels.store import Change
+from utils.labels.tables import image_set
 from utils.storage.container import Blob
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -114,8 +115,10 @@ def test_the_test_set_has_the_rows_of_tagged():
         "tagged": labels("1.jpg a 0 1 0 1\n1.jpg a 0 1 0 1\n2.jpg a 0 1 0 1"),
         "test": labels("1.jpg a 0 1 0 1\n2.jpg a 0 1 0 1\n3.jpg NULL", "test"),
     }
-    assert broken(**at) == ["3 3.jpg True", "3 1.jpg True"]
-    assert mended(**at)["test"].equals(at["tagged"])
+    assert broken(**at) == ["4 3.jpg True", "3 1.jpg True"]
+    new = mended(**at)  # no label is lost: a row of the test set is one of tagged
+    assert image_set(new["tagged"]) == {"1.jpg", "2.jpg", "3.jpg"}
+    assert new["test"].equals(new["tagged"])
 
 
 def test_an_image_under_review_is_tagged():

@@ -13,7 +13,7 @@ what they can mend, what may be pruned.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -105,7 +105,7 @@ def check_tables(present: Mapping[str, pd.DataFrame]) -> list[Finding]:
     report(2, "are under review, and not tagged", held["review"] - held["tagged"])
     for name in _BOX_TABLES:
         report(3, f"of {name} have rows that cannot be", _impossible(at[name]))
-    report(3, "of the test set are not tagged", held["test"] - held["tagged"])
+    report(4, "of the test set are not tagged any more", held["test"] - held["tagged"])
     report(
         3,
         "of the test set have other rows there than in tagged",
@@ -120,7 +120,7 @@ def check_blobs(store: LabelStore, state: State) -> tuple[list[Finding], dict[st
     """
     found, read, bad = [], {}, set()
     for blob, where in sorted(named_blobs(state).items()):
-        if problem := _damage(store, blob):
+        if problem := damage(store, blob):
             bad.add(blob)
             found.append(Finding(5, f"{where}: {problem}", repairable=_is_help(blob)))
     for name in CHECKED:
@@ -167,6 +167,9 @@ def repaired(present: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
             new[name] = tables.concat(
                 name, without(at[name], bad), clean(name, only(at[name], bad))
             )
+    # they were labelled: a row of the test set is one of tagged
+    lost = without(new["test"], image_set(new["tagged"]))
+    new["tagged"] = tables.concat("tagged", new["tagged"], lost) if len(lost) else new["tagged"]
     new["tagging"] = without(new["tagging"], image_set(new["tagged"]) & image_set(new["tagging"]))
     if (members := image_set(at["test"])) and (
         _differing(new["test"], new["tagged"]) or members - image_set(new["tagged"])
@@ -190,7 +193,7 @@ def without_lost_helps(state: State, findings: Iterable[Finding], store: LabelSt
     """
     if not any(finding.rule == 5 and finding.repairable for finding in findings):
         return {}
-    lost = {blob for blob in named_blobs(state) if _is_help(blob) and _damage(store, blob)}
+    lost = {blob for blob in named_blobs(state) if _is_help(blob) and damage(store, blob)}
 
     def rest(names: dict) -> dict:
         return {
@@ -215,9 +218,10 @@ def prunable(
     history: Iterable[str],
     now: datetime,
     days: float = 30,
+    astray: Collection[str] = (),
 ) -> list[str]:
     """Names of the snapshots (`blobs`, with metadata) that we wrote and that neither a state of the
-    last `days` nor a cycle names.
+    last `days` nor a cycle names. Those `astray` stay: people's work may be nowhere else.
 
     Which old snapshot was in force `days` ago the container does not tell for certain (a killed
     commit leaves some that never were), so of each kind those of the last commits before that day
@@ -235,12 +239,12 @@ def prunable(
             commit = blob.metadata["commit"]
             if commit not in spared and len(spared) < _SPARE and not history & set(spared):
                 spared.append(commit)
-            if commit not in spared and blob.name not in named:
+            if commit not in spared and blob.name not in named and blob.name not in astray:
                 gone.append(blob.name)
     return sorted(gone)
 
 
-def _damage(store: LabelStore, blob: str) -> str | None:
+def damage(store: LabelStore, blob: str) -> str | None:
     """What is wrong with a blob that the state names: it is gone, or does not hold what was
     written.
     """

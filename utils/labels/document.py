@@ -181,4 +181,6 @@ _DOCUMENT = _members(
     init_classes=_NAMES,
     greys=_map(lambda name: _list(_NUMBER)),
     pretrained_next=_of(bool),
+    doubted=_NAMES,
+    work=_members({"since": _WHOLE, "made": _map(lambda name: _list(_WHOLE))}),
 )

@@ -33,6 +33,7 @@ from utils.files import local_path, sha256_of, write_bytes, write_text
 from utils.images.greys import Greys
 from utils.labels import assignments, tables
 from utils.labels.document import FORMAT, STATE, read_document
+from utils.labels.lineage import HISTORY, with_made
 from utils.labels.takeover import (
     FOUNDING,
     foreign_blobs,
@@ -45,8 +46,6 @@ from utils.python_check import quoted
 from utils.storage.container import Conflict, Container, Missing
 from utils.storage.opening import open_containers
 from utils.terminal import say
-
-HISTORY = 100
 
 
 @dataclass(frozen=True)
@@ -172,6 +171,7 @@ class LabelStore:
         """
         state = self._read() or self._take_over()
         if report_foreign:
+            self._warn_of_copies()
             self._foreign = foreign_blobs(self.container, state.document)
             for blob in self._foreign["blobs"]:
                 say(
@@ -181,6 +181,23 @@ class LabelStore:
                     error=True,
                 )
         return state
+
+    def _warn_of_copies(self) -> None:
+        """A program that syncs folders keeps what it cannot merge beside the other, under a name of
+        its own.
+        """
+        if self.container.path_of(STATE) is None:
+            return
+        stem, ending = STATE.split(".")
+        for blob in self.container.list(stem):
+            if blob.name != STATE and blob.name.endswith(f".{ending}") and "/" not in blob.name:
+                say(
+                    f"warning: {blob.name} lies beside {STATE} in {self.container.address}: a"
+                    " program that syncs folders (OneDrive, Dropbox) has kept two versions, and one"
+                    " of them counts. status.py CONFIG --check says what is missing, --repair takes"
+                    " it back; then remove that file. A synced copy is no shared folder",
+                    error=True,
+                )
 
     def read_project(self) -> State:
         """As `read` with its warnings, where a project must be there already. Raises InputError
@@ -349,6 +366,7 @@ class LabelStore:
             "at": assignments.utc_text(datetime.now(UTC)),
             "history": [*state.document["history"], commit_id][-HISTORY:],
             "tables": {**state.document["tables"], **new},
+            **with_made(state.document, new),
         }
         if change.cycle is not None:
             document["cycles"] = [*state.cycles, masked_in(_of(change.cycle, names))]
@@ -388,11 +406,14 @@ class LabelStore:
         return commit_id in state.document["history"]
 
     def _same(self, blob: str | None, data: bytes) -> bool:
-        return (
-            blob is not None
-            and self.container.info(blob).size == len(data)
-            and self._local(blob).read_bytes() == data
-        )
+        try:
+            return (
+                blob is not None
+                and self.container.info(blob).size == len(data)
+                and self._local(blob).read_bytes() == data
+            )
+        except Missing:
+            return False
 
     def _local(self, blob: str) -> Path:
         """A snapshot as a file on this machine: where it lies in a folder store, else in the cache

@@ -15,7 +15,11 @@ from utils.labels.check import (
     repaired,
     without_lost_helps,
 )
+from utils.labels.lineage import is_astray
+from utils.labels.lost_work import astray, older, taken_back
 from utils.labels.store import Change, LabelStore, State
+
+_ONLY_COPIES = ("tagged", "conflicts")  # what people did, and nobody can make anew
 
 
 @dataclass(frozen=True)
@@ -67,26 +71,46 @@ class Pruned:
         ]
 
 
-def check(labels: LabelStore, state: State, *, repair: bool) -> Checked:
+def check(labels: LabelStore, state: State, *, repair: bool, older_labels: bool = False) -> Checked:
     """Look whether the rules are kept; with `repair`, mend first what has one right answer.
+    `older_labels`: go back to an older snapshot of people's work where the newest is gone or
+    damaged, though images may be missing in it that were reviewed since.
 
-    Raises OutsideError when something would be mended and a table cannot be read.
+    Raises OutsideError when something would be mended and a table cannot be read, nor brought back.
     """
-    found, read = _look(labels, state)
+    found, read, back = _look(labels, state, older_labels)
     mended = [finding for finding in found if finding.repairable] if repair else []
     if mended:
-        if any(name not in read for name in CHECKED):
-            unread = next(str(finding) for finding in found if finding.rule == 5)
+        if any(name not in read and name not in back for name in CHECKED):
+            unread = "; ".join(str(finding) for finding in found if finding.rule == 5)
             raise OutsideError(f"nothing was mended, because a table cannot be read: {unread}")
         broken = found
-        state, _ = labels.commit(
-            lambda now: Change(
-                repaired({name: labels.table(now, name) for name in CHECKED}),
-                without_lost_helps(now, broken, labels),
-            ),
-            what="mending the state",
-        )
-        found, read = _look(labels, state)
+
+        def mend(now: State) -> Change:
+            if now.commit != state.commit and back:
+                raise OutsideError(
+                    "nothing was mended, because somebody changed the state meanwhile; run the same"
+                    " command again"
+                )
+            present = {
+                name: labels.table_at(back.get(name, now.blob(name)), name) for name in CHECKED
+            }
+            new = {**present, **taken_back(labels, now, present, astray(labels, now)).tables}
+            new |= repaired(new)
+            lost = tables.image_set(present["tagged"]) - tables.image_set(new["tagged"])
+            if lost:  # no rule takes a label away
+                raise OutsideError(
+                    f"nothing was mended: {len(lost)} images would lose their labels"
+                )
+            changed = {
+                name: frame
+                for name, frame in new.items()
+                if name in back or frame is not present[name]
+            }
+            return Change(changed, without_lost_helps(now, broken, labels))
+
+        state, _ = labels.commit(mend, what="mending the state")
+        found, read, _ = _look(labels, state, older_labels)
 
     images = tables.image_set(read.get("images", tables.empty("images")))
     return Checked(state.commit, found, mended, len(named_blobs(state)), len(images))
@@ -98,7 +122,12 @@ def prune(labels: LabelStore, state: State, now: datetime) -> Pruned:
         blob if blob.metadata else labels.container.info(blob.name)
         for blob in labels.container.list()
     ]
-    gone = prunable(blobs, named_blobs(state), state.document["history"], now)
+    kept = {
+        blob.name
+        for blob in blobs
+        if is_astray(state.document, blob.name, blob.metadata.get("commit", ""))
+    }
+    gone = prunable(blobs, named_blobs(state), state.document["history"], now, astray=kept)
     for name in gone:
         labels.container.delete(name)
 
@@ -106,7 +135,38 @@ def prune(labels: LabelStore, state: State, now: datetime) -> Pruned:
     return Pruned(labels.container.address, gone, sum(size[name] for name in gone), len(blobs))
 
 
-def _look(labels: LabelStore, state: State) -> tuple[list[Finding], dict]:
-    """Every rule that is broken, and the tables that could be read."""
+def _look(
+    labels: LabelStore, state: State, older_labels: bool
+) -> tuple[list[Finding], dict, dict[str, str]]:
+    """Every rule that is broken, the tables that could be read, and the snapshots ({table: blob})
+    that are to be brought back.
+    """
     found, read = check_blobs(labels, state)
-    return found + check_tables(read), read
+    brought_back = {}
+    for name in CHECKED:
+        unnamed = name == "tagged" and state.blob(name) is None
+        if (name in read and not unnamed) or not (blob := older(labels, state, name)):
+            continue
+        text = f"tables.{name}: the newest snapshot that is whole is {blob}"
+        if name in _ONLY_COPIES and not unnamed:
+            count = len(tables.image_set(labels.table_at(blob, name)))
+            text += (
+                f", with {count} images; --repair --older-labels goes back to it, without what came"
+                " since"
+            )
+        if older_labels or unnamed or name not in _ONLY_COPIES:
+            brought_back[name] = blob
+        found.append(Finding(5, text, repairable=name in brought_back))
+    found += check_tables(read)
+    if all(name in read for name in CHECKED):
+        back = taken_back(labels, state, read, astray(labels, state))
+        found += [
+            Finding(
+                4,
+                f"{len(images)} images have work in {blob}, which is not part of the labels",
+                tuple(sorted(images)),
+                True,
+            )
+            for blob, images in back.images.items()
+        ]
+    return found, read, brought_back
