@@ -15,7 +15,7 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 from helpers_programs import run
-from helpers_state import Project
+from helpers_state import StateProject
 from helpers_tables import images, labels
 
 from utils import python_check
@@ -93,7 +93,7 @@ def test_a_bar_shows_names_as_lines_do():
 
 
 def test_names_of_others_reach_no_terminal_as_they_are(store, tmp_path):
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     sign = "\x1b[2J\x9b\u202e"
     name = f"x{sign}\n{FORGED}.jpg"
     eve = f"eve{sign}\r\n{FORGED}"
@@ -124,7 +124,7 @@ def test_names_of_others_reach_no_terminal_as_they_are(store, tmp_path):
 
 def test_a_broken_image_forges_no_line(store, tmp_path):
     """Its name is in what initialize, download and upload say."""
-    project = Project(store, tmp_path)
+    project = StateProject(store, tmp_path)
     signs = ("\n", "\x1b[2J\u202e", "\x85", "\x07") if store.kind == "folder" else ("\n", "\u202e")
     for name in (f"x{sign}{FORGED}.jpg" for sign in signs):
         project.images.write(name, b"\xff\xd8broken")

@@ -99,7 +99,7 @@ def _map(each: Callable[[str], Check]) -> Check:
 
 
 def _members(required: dict[str, Check], **optional: Check) -> Check:
-    """An object with these members; the optional ones may be null."""
+    """An object with these members; the optional ones may be absent."""
 
     def check(value: Any, place: str) -> Iterator[str]:
         if not isinstance(value, dict):
@@ -107,8 +107,8 @@ def _members(required: dict[str, Check], **optional: Check) -> Check:
             return
         for name, inside in required.items():
             yield from inside(value.get(name), f"{place}.{name}".lstrip("."))
-        for name, inside in optional.items():
-            yield from _maybe(inside)(value.get(name), f"{place}.{name}".lstrip("."))
+        for name in optional.keys() & value.keys():
+            yield from optional[name](value[name], f"{place}.{name}".lstrip("."))
 
     return check
 
@@ -120,7 +120,7 @@ def _anything(value: Any, place: str) -> Iterator[str]:
 _TEXT, _WHOLE, _NUMBER = _of(str), _of(int), _of(int, float)
 _TEXTS = _list(_TEXT)
 _NAMES = _map(lambda name: _TEXT)
-_FIGURES = _map(lambda name: _members({}, AP=_NUMBER))
+_FIGURES = _map(lambda name: _members({}, AP=_maybe(_NUMBER)))
 
 
 def _table(name: str) -> Check:
@@ -147,40 +147,36 @@ _CYCLE = _both(
     _map(_made),
     _members(
         {},
-        id=_TEXT,
-        at=_TEXT,
-        images_labelled=_WHOLE,
-        boxes_labelled=_WHOLE,
-        class_changes=_WHOLE,
-        metrics=_FIGURES,
-        training=_map(lambda name: _anything),
-        random_share=_members(dict.fromkeys(("AP", "low", "high"), _maybe(_NUMBER))),
-        verdict=_members({}, why=_TEXT),
+        id=_maybe(_TEXT),
+        at=_maybe(_TEXT),
+        images_labelled=_maybe(_WHOLE),
+        boxes_labelled=_maybe(_WHOLE),
+        class_changes=_maybe(_WHOLE),
+        metrics=_maybe(_FIGURES),
+        training=_maybe(_map(lambda name: _anything)),
+        random_share=_maybe(_members(dict.fromkeys(("AP", "low", "high"), _maybe(_NUMBER)))),
+        verdict=_maybe(_members({}, why=_maybe(_TEXT))),
     ),
 )
 # A model that was measured need not be one of ours.
-_EVALUATION = _members({}, performance=_blob("performance"), test=_blob("test"))
+_EVALUATION = _members({}, performance=_table("performance"), test=_table("test"))
 _CHANGE = _members({"renamed": _NAMES, "dropped": _TEXTS})
+_CLASSES = _members({}, renamed=_NAMES, dropped=_TEXTS, removed=_TEXTS, changes=_list(_CHANGE))
 _DOCUMENT = _members(
-    {
-        "format": _WHOLE,
-        "commit": _TEXT,
-        "history": _TEXTS,
-        "tables": _map(_table),
-    },
-    at=_TEXT,
-    by=_TEXT,
-    project=_TEXT,
-    live=_map(_made),
-    candidate=_CYCLE,
-    cycles=_list(_CYCLE),
-    evaluations=_list(_EVALUATION),
-    classes=_members({}, renamed=_NAMES, dropped=_TEXTS, removed=_TEXTS, changes=_list(_CHANGE)),
-    foreign=_members({}, checked=_TEXT, blobs=_TEXTS, settled=_TEXTS),
-    predicted_by=_NAMES,
-    init_classes=_NAMES,
-    greys=_map(lambda name: _list(_NUMBER)),
-    pretrained_next=_of(bool),
-    doubted=_NAMES,
-    work=_members({"since": _WHOLE, "made": _map(lambda name: _list(_WHOLE))}),
+    {"format": _WHOLE, "commit": _TEXT, "history": _TEXTS, "tables": _map(_table)},
+    at=_maybe(_TEXT),
+    by=_maybe(_TEXT),
+    project=_maybe(_TEXT),
+    live=_maybe(_map(_made)),
+    candidate=_maybe(_CYCLE),
+    cycles=_maybe(_list(_CYCLE)),
+    evaluations=_maybe(_list(_EVALUATION)),
+    classes=_maybe(_CLASSES),
+    foreign=_maybe(_members({}, checked=_TEXT, blobs=_TEXTS, settled=_TEXTS)),
+    predicted_by=_maybe(_NAMES),
+    init_classes=_maybe(_NAMES),
+    greys=_maybe(_map(lambda name: _list(_NUMBER))),
+    pretrained_next=_maybe(_of(bool)),
+    doubted=_maybe(_NAMES),
+    work=_maybe(_members({"since": _WHOLE, "made": _map(lambda name: _list(_WHOLE))})),
 )

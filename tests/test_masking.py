@@ -1,0 +1,214 @@
+"""What looks like a key, a signature or a password is masked in all that leaves a program, whatever
+it was put into.
+"""
+
+import base64
+import json
+import random
+import string
+from urllib.parse import quote
+
+import pytest
+from helpers_programs import run
+from helpers_secrets import blobs, files, leaks
+from helpers_state import StateProject, store_in
+from helpers_tables import labels
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from utils import masking
+from utils.config import load_config
+from utils.errors import InputError, OutsideError
+from utils.labels.store import Change
+from utils.masking import looks_secret, masked, masked_in
+
+KEY = base64.b64encode(random.Random(3).randbytes(64)).decode()  # as Azure's are
+SIGNATURE = base64.b64encode(random.Random(4).randbytes(32)).decode()
+SAS = f"sv=2024-11-04&ss=b&srt=co&sp=rl&se=2030-01-01T00:00:00Z&sig={quote(SIGNATURE, safe='')}"
+ADDRESS = "https://mine.blob.core.windows.net"
+
+PUT = {  # how people put secrets where they do not belong
+    "a key": KEY,
+    "a key without its end": KEY[:-2],
+    "a key in an address": quote(KEY, safe=""),
+    "a key in other words": f"x{KEY} and more",
+    "a connection string": f"DefaultEndpointsProtocol=https;AccountName=mine;AccountKey={KEY}",
+    "one with blanks": f"AccountName=mine AccountKey={KEY} EndpointSuffix=core.windows.net",
+    "an address with a SAS": f"{ADDRESS}/images?{SAS}",
+    "one without scheme": f"mine.blob.core.windows.net/images?{SAS}",
+    "behind #": f"{ADDRESS}/images#{SAS}",
+    "behind # alone": f"{ADDRESS}/images#sig={SIGNATURE}",
+    "behind &": f"{ADDRESS}/images&{SAS}",
+    "in the path": f"{ADDRESS}/sig={SIGNATURE}/images",
+    "a SAS": SAS,
+    "a SAS with its mark": f"?{SAS}",
+    "a signature": SIGNATURE,
+    "a user's password": f"https://x:{KEY}@mine.blob.core.windows.net",
+    "a user": f"https://{KEY}@mine.blob.core.windows.net",
+    "a string with a SAS": f"BlobEndpoint={ADDRESS};SharedAccessSignature={SAS}",
+}
+VALUES = ("AZURE_STORAGE_ACCOUNT", "storage_url", "image_container_name", "label_container_name")
+VALUES += (
+    "tagger_name",
+    "data_dir",
+    "classes",
+    "filetype",
+    "pred_dir",
+    "pred_model_name",
+    "tf_url",
+)
+SMALLEST = {
+    "image_container_name": "images",
+    "label_container_name": "labels",
+    "classes": "bird",
+}
+
+
+def leaked(text: str) -> list[str]:
+    return leaks(KEY, {"said": text.encode()}) + leaks(SIGNATURE, {"said": text.encode()})
+
+
+@pytest.mark.parametrize("text", PUT.values(), ids=PUT)
+def test_what_looks_like_a_secret_is_masked_and_stays_so(text):
+    once = masked(f"config.ini: tagger_name={text} is not allowed")
+    assert leaked(once) == [] and masked(once) == once and looks_secret(text)
+    assert once.startswith("config.ini: tagger_name=")
+
+
+@pytest.mark.parametrize("text", PUT.values(), ids=PUT)
+@pytest.mark.parametrize("name", VALUES)
+def test_no_program_shows_or_publishes_a_secret_whatever_key_it_was_put_into(tmp_path, name, text):
+    (tmp_path / "store" / "images").mkdir(parents=True)
+    (tmp_path / "store" / "labels").mkdir()
+    chosen = {"storage_url": tmp_path / "store", **SMALLEST, name: text}
+    config = tmp_path / "config.ini"
+    config.write_text("".join(f"{key}={value}\n" for key, value in chosen.items()))
+    try:
+        read = load_config(config, {})
+    except InputError as error:
+        assert leaked(str(error)) == []
+        return
+    assert leaked(read.public_text()) == [] and name in ("tf_url", "storage_url")
+    if name == "tf_url":
+        done = run("tag/status.py", config)
+        assert leaked(done.stdout + done.stderr) == []
+
+
+@pytest.mark.parametrize("where", ["file", "environment"])
+def test_a_key_and_an_account_that_were_swapped_are_not_shown(tmp_path, monkeypatch, where):
+    swapped = {"AZURE_STORAGE_ACCOUNT": KEY, "AZURE_STORAGE_KEY": "mystorageaccount"}
+    chosen = SMALLEST | (swapped if where == "file" else {})
+    if where == "environment":
+        for name, value in swapped.items():
+            monkeypatch.setenv(name, value)
+    config = tmp_path / "config.ini"
+    config.write_text("".join(f"{key}={value}\n" for key, value in chosen.items()))
+    done = run("tag/status.py", config)
+    assert done.returncode == 2 and leaked(done.stdout + done.stderr) == []
+    assert "AZURE_STORAGE_ACCOUNT=(not shown)" in done.stderr
+
+
+def test_a_short_secret_of_this_run_is_masked_in_every_form(tmp_path, monkeypatch):
+    secret = "s3cret/of+mine=="
+    config = tmp_path / "config.ini"
+    config.write_text("".join(f"{key}={value}\n" for key, value in SMALLEST.items()))
+    load_config(config, {"AZURE_STORAGE_KEY": secret})
+    for form in (secret, quote(secret, safe=""), quote(secret, safe="").lower(), f"x{secret}y"):
+        assert "s3cret" not in masked(f"it is {form}.")
+    load_config(config, {})
+    assert secret in masked(f"it is {secret}"), "another run has other secrets"
+    monkeypatch.setenv("AZURE_STORAGE_KEY", secret)
+    assert "s3cret" not in masked(f"it is {secret}")
+
+
+@pytest.mark.parametrize(
+    "name", ["AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CONNECTION_STRING"]
+)
+def test_a_tagger_name_that_is_a_secret_of_the_environment_is_refused_and_published_nowhere(
+    store, tmp_path, monkeypatch, name
+):
+    project = StateProject(store, tmp_path)
+    before = project.labels.container.read("label_state.json")[0]
+    secret = {
+        "AZURE_STORAGE_KEY": KEY,
+        "AZURE_STORAGE_SAS_TOKEN": SAS,
+        "AZURE_STORAGE_CONNECTION_STRING": f"AccountName=devstoreaccount1;AccountKey={KEY}",
+    }[name]
+    monkeypatch.setenv(name, secret)
+    project.config.write_text(
+        project.config.read_text().replace("tagger_name=anna", f"tagger_name=${name}")
+    )
+    done = run("tag/download_vott_json.py", 1, project.config)
+    assert done.returncode == 2 and "tagger_name=(not shown)" in done.stderr
+    assert leaked(done.stdout + done.stderr) == []
+    assert project.labels.container.read("label_state.json")[0] == before
+
+
+def test_the_state_holds_no_secret_whoever_writes_it(store, tmp_path):
+    project = StateProject(store, tmp_path)
+    project.labels.by = f"me {KEY}"
+    project.labels.commit(
+        lambda state: Change(
+            {"tagged": labels("d/1.jpg NULL")},
+            cycle={"training": {"from": f"{ADDRESS}?{SAS}", "keys": [KEY]}},
+        ),
+        what="test",
+    )
+    for secret in (KEY, SIGNATURE):
+        assert leaks(secret, blobs(store)) == []
+    assert project.labels.read().document["by"] == "me ***"
+
+
+def test_errors_hold_no_secret_wherever_they_are_written(tmp_path):
+    for kind in (InputError, OutsideError):
+        for text in PUT.values():
+            assert leaked(str(kind(f"x: {text}: no"))) == []
+    store = store_in(tmp_path / "labels")
+    with pytest.raises(InputError) as caught:
+        store.table_at(f"../{KEY}", "tagged")
+    assert leaked(str(caught.value)) == [] and leaks(KEY, files(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/home/user/projects/active-learning/data/training/images/2024/A/b/C/d/E/f/G/h.jpg",
+        "DSCF0001_20231105T101112Z_CameraTrapNorth_Station12_Very_Long_Name_0001.JPG",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "AF1QipN3abcdefGHIJKLmnopQRSTuvwxYZ012345678a.jpg",
+        "HomeUserProjectsActiveLearningDetectDataTrainingImagesCameraOneTwo3456.jpg",
+        "the page is at http://127.0.0.1:41234/0123456789abcdef0123456789abcdef/ (Ctrl-C ends it)",
+        "model_1700000000000.pb: average AP 0.93 → tagged_1700000000000.csv",
+        "https://mine.blob.core.windows.net/images: access refused (AuthenticationFailed)",
+        "anna@example.org, http://host/a@b.jpg",
+        "signal=5 design=x",
+        "a" * 90,
+        "",
+    ],
+)
+def test_what_is_no_secret_is_shown_as_it_is(text):
+    assert masked(text) == text
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(
+    st.binary(min_size=64, max_size=64),
+    st.text(string.printable, max_size=20),
+    st.booleans(),
+)
+def test_any_key_of_azures_is_masked_in_any_sentence(data, words, in_address):
+    key = base64.b64encode(data).decode()
+    shown = quote(key, safe="") if in_address else key
+    assert shown not in masked(f"{words} {shown} {words}")
+
+
+def test_a_json_value_is_masked_inside():
+    value = {"a": [KEY, 1, None, {"b": SAS}], KEY[:5]: True}
+    assert leaked(json.dumps(masked_in(value))) == []
+    assert masked_in(value)["a"][1:3] == [1, None] and KEY[:5] in masked_in(value)
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    yield
+    masking.remember([])
