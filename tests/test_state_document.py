@@ -71,6 +71,7 @@ GOOD = {
             "id": "1",
             "tagged": "tagged_1.csv",
             "images_labelled": 3,
+            "predicted": {"images": 3},
             "metrics": {"Average": {"AP": 0.5, "coco_ap": None}},
             "random_share": {"AP": 0.1, "low": 0.0, "high": None, "images": 3},
         }

@@ -17,7 +17,17 @@ STATE = "label_state.json"
 FORMAT = 1
 _RESTORE = "restore it from the blob's history or a copy"
 _MOST = 2**62  # of a number in it
-_KINDS = ("model", "label_map", "config", "embeddings", "performance")
+# members of a cycle that name a blob; there are others, such as `predicted`, that are counts
+_PUBLISHED = (
+    "model",
+    "label_map",
+    "config",
+    "embeddings",
+    "performance",
+    "tagged",
+    "test",
+    "totag",
+)
 
 Check = Callable[[Any, str], Iterator[str]]  # (value, its place) → places of what is wrong
 
@@ -130,7 +140,8 @@ def _table(name: str) -> Check:
 def _made(name: str) -> Check:
     """A member of a cycle, of a candidate or of `live` that names what was published."""
     kind = re.sub("^(base|made)_", "", name)
-    return _maybe(_blob(kind)) if kind in _KINDS or kind in tables.COLUMNS else _anything
+    names_a_blob = name in _PUBLISHED or (name != kind and kind in tables.COLUMNS)
+    return _maybe(_blob(kind)) if names_a_blob else _anything
 
 
 def _both(*checks: Check) -> Check:
