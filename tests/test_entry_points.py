@@ -7,8 +7,10 @@ write down how they were called.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,11 +18,20 @@ import pytest
 from train.cycle.steps import steps_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-STEP = """import os, sys
+STEP = """import os, sys, time
+if os.environ.get("ACTIVE_LEARNING_ONLY_READ"):
+    sys.exit("unknown word" if "wrong" in sys.argv else 0)
 with open(os.environ["CALLS"], "a") as log:
     log.write(" ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]) + "\\n")
 if os.environ.get("FAIL") == os.path.basename(sys.argv[0]):
     sys.exit("the step's own line")
+if os.environ.get("DONE") == os.path.basename(sys.argv[0]):
+    sys.exit(4)
+if os.environ.get("LONG") == os.path.basename(sys.argv[0]):
+    try:
+        time.sleep(300)
+    except KeyboardInterrupt:
+        sys.exit(130)
 """
 ENTRY_POINTS = (
     "active_learning_initialize.sh",
@@ -218,6 +229,53 @@ def test_options_after_the_config_reach_the_step_that_takes_them(tree):
     ]
     _, calls = run("bash train/repartition_test_set_script.sh config.ini --redraw", tree, tree)
     assert calls == ["repartition_test_set.py config.ini --redraw"]
+
+
+def test_a_wrong_option_for_a_later_step_is_said_before_the_first(tree):
+    done, calls = run("bash train/active_learning_train.sh config.ini wrong", tree, tree)
+    assert (done.returncode, done.stderr, calls) == (1, "unknown word\n", [])
+
+
+def test_a_step_that_finds_the_work_done_ends_the_run_without_a_fault(tree):
+    command = "bash train/active_learning_train.sh config.ini"
+    done, calls = run(command, tree, tree, DONE="train_detector.py")
+    assert (done.returncode, done.stderr, len(calls)) == (0, "", 4)
+
+
+@pytest.mark.skipif(not shutil.which("pgrep"), reason="no pgrep on this machine")
+@pytest.mark.parametrize(
+    "who, number",
+    [
+        ("entry", signal.SIGTERM),
+        ("entry", signal.SIGKILL),
+        ("runner", signal.SIGTERM),
+        ("runner", signal.SIGINT),
+        ("runner", signal.SIGHUP),
+    ],
+)
+def test_a_kill_of_the_run_ends_its_step_too(tree, who, number):
+    calls = tree.parent / "calls"
+    entry = subprocess.Popen(
+        ["bash", "train/active_learning_train.sh", "config.ini"],
+        cwd=tree,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CALLS": str(calls), "LONG": "create_tf_records.py"},
+    )
+    while not (calls.exists() and "create_tf_records" in calls.read_text()):
+        time.sleep(0.02)
+    runner = int(processes("-P", str(entry.pid))[0])
+    (step,) = processes("-P", str(runner), "-f", "create_tf_records.py config.ini$")
+    os.kill(entry.pid if who == "entry" else runner, number)
+    entry.communicate(timeout=60)  # stderr closes when all of them have ended
+    assert entry.returncode and not Path(f"/proc/{step}").exists()
+    assert len(calls.read_text().splitlines()) == 3
+
+
+def processes(*words: str) -> list[str]:
+    """The numbers of the processes that pgrep finds."""
+    return subprocess.run(["pgrep", *words], capture_output=True, text=True).stdout.split()
 
 
 @pytest.mark.parametrize(

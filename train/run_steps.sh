@@ -6,7 +6,8 @@
 # ENTRY_POINT   the file that calls; its first comment is the help text
 # STEP          a program beside this file with its own options, such as "repartition_test_set.py --top-up";
 #               OPTION… goes to the step that has a @ behind it
-# The first step that fails stops the run with its exit code; --from STEP goes on from there.
+# The first step that fails stops the run with its exit code; --from STEP goes on from there. A step that ends
+# with 4 has found that the work is done already. A kill ends the step that runs, too.
 set -euo pipefail
 
 here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -83,6 +84,46 @@ for candidate in "$here/../.venv/bin/python" "$here/../.venv/Scripts/python.exe"
     [ ! -x "$candidate" ] || python=$candidate
 done
 export PYTHONUNBUFFERED=1
+export ACTIVE_LEARNING_RUN=$$
+
+# The entry point that started this may be killed: then nobody waits for the steps any more.
+parent_of() {
+    local parent
+    if [ -r "/proc/$1/stat" ]; then read -r _ _ _ parent _ <"/proc/$1/stat"; else parent=$(ps -o ppid= -p "$1"); fi
+    printf '%s' "${parent// /}"
+}
+{
+    while [ "$(parent_of $$)" = "$PPID" ]; do sleep 1; done
+    kill -TERM "$$"
+} </dev/null >/dev/null 2>&1 &
+guard=$!
+trap 'kill "$guard" 2>/dev/null' EXIT
+
+# Runs a command in a group of its own, and hands on what this shell is told to end with.
+run() {
+    set -m
+    "$@" &
+    set +m
+    local child=$! code
+    trap 'kill -TERM "$child" 2>/dev/null' TERM HUP
+    trap 'kill -INT "$child" 2>/dev/null' INT
+    while :; do
+        code=0
+        wait "$child" || code=$?
+        kill -0 "$child" 2>/dev/null || break
+    done
+    trap - TERM HUP INT
+    return "$code"
+}
+
+# What is wrong with the options is said before the first step.
+for index in "${!steps[@]}"; do
+    case ${steps[index]} in *" @") ;; *) continue ;; esac
+    [ "${#options[@]}" -gt 0 ] && [ "$index" -gt 0 ] || continue
+    read -ra words <<<"${steps[index]}"
+    ACTIVE_LEARNING_ONLY_READ=1 "$python" "$here/${words[0]}" "${words[@]:1:${#words[@]}-2}" "$config" "${options[@]}" ||
+        exit $?
+done
 
 started=no
 for index in "${!steps[@]}"; do
@@ -95,7 +136,8 @@ for index in "${!steps[@]}"; do
         *" @") arguments=("${words[@]:1:${#words[@]}-2}" "$config" ${options[@]+"${options[@]}"}) ;;
     esac
     status=0
-    "$python" "$here/${words[0]}" "${arguments[@]}" || status=$?
+    run "$python" "$here/${words[0]}" "${arguments[@]}" || status=$?
+    [ "$status" -ne 4 ] || exit 0
     if [ "$status" -ne 0 ]; then
         [ "${#steps[@]}" -eq 1 ] ||
             printf '%s: step %s failed (exit %d); to go on from it: bash %s --from %s %s%s\n' \

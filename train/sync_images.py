@@ -26,7 +26,9 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
 
+    from train.cycle import alone
     from train.cycle.files import begin_cycle
+    from train.cycle.news import nothing_new
     from utils.files import write_bytes
     from utils.labels import tables
     from utils.labels.image_tables import (
@@ -39,6 +41,7 @@ def main(argv: list[str]) -> int:
     from utils.storage.sync import bring_images
     from utils.times import utc_text
 
+    alone.take(config.data_dir)
     pred_dir = config.pred_dir if arguments.pred_dir else None
     started = datetime.now(UTC)
     container, labels = open_labels(config)
@@ -82,6 +85,7 @@ def main(argv: list[str]) -> int:
         listed=len(listing.blobs),
         class_changes=len(state.classes.get("changes", [])),
         pred_dir=pred_dir,
+        nothing_new=nothing_new(config, labels, state, images),
     )
     labelled = len(tables.image_set(written["tagged"]))
     say(

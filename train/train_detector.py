@@ -17,7 +17,7 @@ from utils.errors import run_program
 from utils.terminal import say
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str]) -> int:
     parser = Parser(
         __doc__,
         "example: python train/train_detector.py config.ini --iterations 100   (after"
@@ -29,14 +29,23 @@ def main(argv: list[str]) -> None:
         type=whole_number,
         help="training steps, instead of train_iterations, for a short try",
     )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="train even though nothing is new since the last cycle",
+    )
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
 
     from train.cycle.files import TRAINING_FILE, training_cycle, update_cycle
+    from train.cycle.news import NOTHING_NEW
     from train.network.quiet import silence
     from utils.files import write_text
 
-    training_cycle(config)
+    done_before = training_cycle(config).get("nothing_new")
+    if done_before and not arguments.force and not arguments.iterations:
+        say(f"{done_before}. No model is trained; --force trains one all the same")
+        return NOTHING_NEW
     silence()
 
     # loads TensorFlow, which takes seconds
@@ -91,6 +100,7 @@ def main(argv: list[str]) -> None:
         f"{record['steps']} steps; checkpoint of step {best['step']}{measured} →"
         f" {record['checkpoint']}"
     )
+    return 0
 
 
 def _say(text: str) -> None:

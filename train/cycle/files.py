@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from train.cycle import alone
 from utils.config import Config
 from utils.errors import InputError
 from utils.files import write_bytes, write_text
@@ -115,8 +116,9 @@ def read_cycle(config: Config) -> dict:
 
 def training_cycle(config: Config) -> dict:
     """`read_cycle` for the steps that train and publish: raises InputError when another program has
-    used data_dir since the cycle began.
+    used data_dir since the cycle began, or another run is at work there.
     """
+    alone.take(config.data_dir)
     cycle = read_cycle(config)
     if "model" in cycle:
         raise InputError(
@@ -134,5 +136,9 @@ def begin_cycle(config: Config, **members) -> dict:
 
 
 def update_cycle(config: Config, **members) -> dict:
-    """cycle.json with these members set and all others kept; the whole is returned."""
+    """cycle.json with these members set and all others kept; the whole is returned.
+
+    Raises InputError when another run is at work in data_dir.
+    """
+    alone.take(config.data_dir)
     return begin_cycle(config, **{**read_cycle(config), **members})

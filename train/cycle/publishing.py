@@ -193,6 +193,7 @@ def change(now: State, store: LabelStore, made: CycleOutputs, entry: dict) -> Ch
         return {
             **entry,
             "totag": names["totag"],
+            "images": names["images"],
             "test": names["own test" if redrawn else "test"],
             **({"fresh": True} if reset else {}),
         }

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from train.cycle.alone import RUN
 from utils.config import QUIET
 
 PROGRAMS = Path(__file__).resolve().parents[1]
@@ -42,7 +43,12 @@ def run_step(
             [sys.executable, str(PROGRAMS / program), *options, str(config)],
             stdin=subprocess.DEVNULL,
             stderr=errors,
-            env={**os.environ, QUIET: "1", "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                QUIET: "1",
+                RUN: str(os.getpid()),
+                "PYTHONUNBUFFERED": "1",
+            },
             start_new_session=True,
             preexec_fn=_die_with_the_watcher if sys.platform == "linux" else None,
         )

@@ -1,0 +1,65 @@
+"""One run at a time works in data_dir: two at once would mix their files.
+
+Entry points and the watcher name themselves in the environment (RUN: their process); the first step
+that writes takes data_dir for them. It is free again when that process has ended.
+"""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock
+
+from utils.errors import InputError
+from utils.files import write_text
+from utils.times import utc_text
+
+RUN = "ACTIVE_LEARNING_RUN"  # set by run_steps.sh and by the watcher
+_FILE = "run.json"
+_STARTED_BY = (b"run_steps.sh", b"watch.py")
+
+
+def take(data_dir: Path) -> None:
+    """Take data_dir for the run of this step. Raises InputError when another run is at work there.
+
+    A step that somebody starts by hand belongs to no run: it only looks.
+    """
+    own, file = int(os.environ.get(RUN) or 0), data_dir / _FILE
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(data_dir / "run.lock"):
+        other, since = _noted(file)
+        if other not in (0, own) and _at_work(other):
+            raise InputError(
+                f"{data_dir}: another run works there (process {other}, since {since}); wait until"
+                " it has ended, or stop it"
+            )
+        if own and other != own:
+            note = {"process": own, "since": utc_text(datetime.now(UTC))}
+            write_text(file, json.dumps(note) + "\n")
+
+
+def _noted(file: Path) -> tuple[int, str]:
+    """The process that took data_dir last, and when; 0 when none is known."""
+    try:
+        note = json.loads(file.read_bytes())
+        return int(note["process"]), str(note["since"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0, ""
+
+
+def _at_work(process: int) -> bool:
+    """Whether that process lives, and is one that runs steps (numbers are given again)."""
+    if os.name == "nt":
+        return False  # asking would end it
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # somebody else's
+    try:
+        words = Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return True
+    return any(name in words for name in _STARTED_BY)
