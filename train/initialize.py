@@ -27,6 +27,7 @@ def main(argv: list[str]) -> int:
     config = load_config(parser.parse_args(argv).config)
 
     from train.prediction.first_embeddings import describe_images
+    from utils.labels.class_names import differing_classes
     from utils.labels.image_tables import unreadable_in_words
     from utils.labels.label_map import (
         label_map_for,
@@ -45,6 +46,9 @@ def main(argv: list[str]) -> int:
     previous = previous_label_map(labels, state)
     classes = label_map_for(names, previous, state.classes["dropped"], state.classes["renamed"])
     write_label_map(config.label_map_path, classes, retired_from(classes, previous))
+
+    if differing := differing_classes(labels.table(state, "tagged"), names, state.classes):
+        say(f"warning: {differing}", error=True)
 
     listing, _ = bring_images(container, config)
     headers = {}

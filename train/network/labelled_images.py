@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from utils.errors import InputError
 from utils.images.canvas import canvas_for, same_shape
 from utils.images.greys import Greys
 from utils.labels.assignments import row_digests
+from utils.labels.class_names import NO_CHANGES, differing_classes
 from utils.labels.label_map import current_name, with_current_classes
 from utils.labels.splits import split_validation
 from utils.labels.tables import blob_names, image_set, only, without, without_boxes
@@ -294,7 +296,10 @@ def unusable_validation(counts: dict[str, dict]) -> str:
     return f"the validation part has no box of {', '.join(lacking)}" if lacking else ""
 
 
-def _check_classes(usable: pd.DataFrame, classes: dict[str, int], where: str, config_path) -> None:
+def _check_classes(
+    usable: pd.DataFrame, classes: dict[str, int], where: str, config_path: Path
+) -> None:
+    """Raises InputError when there are boxes of classes that the label map does not know."""
     unknown = usable[~usable["class"].isin([*classes, NULL])]
     if not len(unknown):
         return
@@ -308,8 +313,10 @@ def _check_classes(usable: pd.DataFrame, classes: dict[str, int], where: str, co
             f"{name!r} ({len(rows)} box{'es' if len(rows) > 1 else ''}, for example in"
             f" {blob_names(rows).iloc[0]}{hint})"
         )
+    differing = differing_classes(usable, list(classes), NO_CHANGES)
     raise InputError(
-        f"{where}: classes in the labels that config.ini does not know: {', '.join(found)}. Add"
+        f"{where}: classes in the labels that config.ini does not know: {', '.join(found)}"
+        f" ({differing}). Add"
         f" them to classes= in {config_path}, or correct the boxes and upload them again; if you"
         " have taken them out of classes=, record that: bash"
         f" train/active_learning_update_label_map.sh {config_path}"

@@ -13,6 +13,7 @@ from utils.errors import InputError
 from utils.formats.tools import TOOLS
 from utils.formats.vott import drawable
 from utils.labels import review_queue, tables
+from utils.labels.class_names import differing_classes
 from utils.labels.store import LabelStore, open_labels
 from utils.selection.context import summary
 from utils.storage.container import Container
@@ -42,6 +43,10 @@ def _make_or_finish(
             f"{store.container.address}: no images are listed there yet; "
             "run train/active_learning_initialize.sh CONFIG on the training machine first"
         )
+
+    tagged = store.table(state, "tagged")
+    if differing := differing_classes(tagged, config.classes, state.classes):
+        yield f"warning: {differing}"
 
     request.review = review_queue.under_present_name(request.review, state.classes["renamed"])
     hand_out = HandOut(config, container, store, request)

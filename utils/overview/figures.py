@@ -8,6 +8,7 @@ import pandas as pd
 from utils.config import Config
 from utils.labels import assignments, review_queue, tables
 from utils.labels.check import CHECKED
+from utils.labels.class_names import differing_classes
 from utils.labels.lease import is_alive, read_watcher
 from utils.labels.pool import pool_of
 from utils.labels.store import LabelStore, State
@@ -51,6 +52,7 @@ def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> 
         "candidate": _candidate(state.document.get("candidate")),
         "watcher": _watcher(read_watcher(labels.container), now),
     }
+    shown["differing_classes"] = differing_classes(at["tagged"], config.classes, state.classes)
     shown["next"] = advice(shown, config)
     return shown
 

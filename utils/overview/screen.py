@@ -25,6 +25,8 @@ def screen(shown: Mapping) -> list[str]:
             f"written by another tool: {', '.join(shown['foreign'])}; import_labels.py FILE CONFIG"
             " takes it in"
         )
+    if shown["differing_classes"]:
+        lines.append(f"warning: {shown['differing_classes']}")
     return [*lines, "", f"next: {shown['next']}"]
 
 
