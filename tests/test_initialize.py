@@ -251,3 +251,14 @@ def test_real_photographs_have_their_upright_size_and_their_time(folder_store, s
     )
     assert code == 0 and len(images) > 100
     assert (images["height"] > 0).all() and (images["taken_at"] != "").any()
+
+
+def test_a_blob_that_stands_for_a_folder_is_no_image_whatever_it_is_called(azurite_store, tmp_path):
+    project = Project(azurite_store, tmp_path)
+    azurite_store.images.write("cam.jpg/1.jpg", jpeg())
+    azurite_store.images.write("cam.jpg", b"", metadata={"hdi_isfolder": "true"})
+    azurite_store.images.write("empty.jpg/", b"")
+
+    code, out, err = ran(project, "initialize.py")
+
+    assert (code, err) == (0, "") and out.startswith("1 images (1 new, 0 failed)")

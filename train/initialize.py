@@ -27,6 +27,7 @@ def main(argv: list[str]) -> int:
     config = load_config(parser.parse_args(argv).config)
 
     from train.prediction.first_embeddings import describe_images
+    from utils.config.checkpoints import missing_checkpoint
     from utils.labels.class_names import differing_classes
     from utils.labels.image_tables import unreadable_in_words
     from utils.labels.label_map import (
@@ -49,6 +50,8 @@ def main(argv: list[str]) -> int:
 
     if differing := differing_classes(labels.table(state, "tagged"), names, state.classes):
         say(f"warning: {differing}", error=True)
+    if missing := missing_checkpoint(config):
+        say(f"warning: {missing}", error=True)
 
     listing, _ = bring_images(container, config)
     headers = {}

@@ -12,13 +12,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from utils.certificates import distrusted
 from utils.destination import in_clear
 from utils.errors import InputError, OutsideError
 from utils.files import replace_file, sha256_of, write_text
 from utils.masking import looks_secret
 from utils.progress import progress_bar
+from utils.terminal import say
 
 _TIMEOUT = (10, 60)  # seconds: to connect, between two pieces
 _PIECE = 1 << 20
@@ -60,11 +62,16 @@ def fetch_url(url: str, target: Path, sha256: str | None = None) -> Path:
             stop=stop_after_attempt(4),
             wait=wait_random_exponential(max=10),
             reraise=True,
-            retry=retry_if_exception_type((*_BROKEN, _Cut)),
+            retry=retry_if_exception(_may_pass),
+            before_sleep=lambda attempt: say(
+                f"{shown(url)}: {_reason(attempt.outcome.exception())}; trying again", error=True
+            ),
         ):
             with attempt:
                 _fetch(url, part)
     except (requests.RequestException, _Cut) as error:
+        if why := distrusted(error):
+            raise OutsideError(f"{shown(url)}: {why}; {otherwise}") from None
         raise OutsideError(
             f"{shown(url)} could not be fetched ({_reason(error)}); {otherwise}"
         ) from None
@@ -240,6 +247,11 @@ def _fetch(url: str, part: Path) -> None:
 def _forget(part: Path) -> None:
     part.unlink(missing_ok=True)
     part.with_name(part.name + ".json").unlink(missing_ok=True)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether another try may succeed."""
+    return isinstance(error, (*_BROKEN, _Cut)) and not distrusted(error)
 
 
 def _reason(error: Exception) -> str:

@@ -22,9 +22,10 @@ from train.network.fetch import (
     shown,
     split_checksum,
 )
+from train.network.foreign_models import foreign_model
+from utils.config.checkpoints import SCRATCH, lies_here
 from utils.errors import InputError, OutsideError
 
-SCRATCH = "scratch"
 _PUBLISHED = "https://storage.googleapis.com/"
 # ImageNet backbones, as tf-models-official names them: the experiment's own default, the page
 # MODEL_GARDEN.md, the tutorial on instance
@@ -65,7 +66,7 @@ def choose_start(
     """
     if fine_tune_checkpoint and fine_tune_checkpoint.lower() == SCRATCH:
         return Start(None, SCRATCH)
-    if fine_tune_checkpoint and not (tf_url and not _exists(fine_tune_checkpoint)):
+    if fine_tune_checkpoint and not (tf_url and not lies_here(fine_tune_checkpoint)):
         prefix = checkpoint_prefix(fine_tune_checkpoint)
         return Start(prefix, f"fine_tune_checkpoint {prefix}")
     url = tf_url or DEFAULT_URLS.get(model_name)
@@ -92,6 +93,8 @@ def checkpoint_prefix(path: str) -> str:
             )
         return given
     folder = Path(given)
+    if folder.is_file() and (what := foreign_model(folder)):
+        raise InputError(f"{path}: {what}; expected a TensorFlow checkpoint")
     if folder.is_dir():
         newest = tf.train.latest_checkpoint(given)
         if newest and Path(newest + ".index").is_file():
@@ -178,10 +181,6 @@ def _variables(part) -> list:
         for layer in (part if isinstance(part, (list, tuple)) else [part])
         for variable in layer.variables
     ]
-
-
-def _exists(checkpoint: str) -> bool:
-    return Path(checkpoint + ".index").is_file() or Path(checkpoint).exists()
 
 
 def _fetched(url: str, folder: Path) -> str:

@@ -14,6 +14,7 @@ from train.prediction.embedding_file import FILE, EmbeddingFile
 from train.prediction.journal import PredictionJournal
 from utils.boxes.detections import Detections
 from utils.config import Config
+from utils.config.checkpoints import SCRATCH
 from utils.errors import OutsideError
 from utils.images.canvas import canvas_for
 from utils.images.decoding import BadImage
@@ -35,7 +36,6 @@ from utils.terminal import say
 
 SIDES = (192, 256)  # shorter and longer side of what the backbone sees, in pixels
 _BATCH = 16  # images that the backbone sees at once
-_SCRATCH = "scratch"
 
 
 def describe_images(config: Config, container: Container, labels: LabelStore) -> str:
@@ -67,7 +67,7 @@ def _describe(config: Config, container: Container, labels: LabelStore) -> str:
     if present is None or present.model == HASHES:
         count = publish_hashes(container, labels, state, config.image_dir, present)
         hashed = f"perceptual hashes of {count} images are published" if count else ""
-    if config.fine_tune_checkpoint and config.fine_tune_checkpoint.lower() == _SCRATCH:
+    if config.fine_tune_checkpoint and config.fine_tune_checkpoint.lower() == SCRATCH:
         why_not = "training starts from scratch"
     else:
         silence()

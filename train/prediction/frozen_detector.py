@@ -19,6 +19,7 @@ import tensorflow as tf  # noqa: E402
 from tensorflow.core.protobuf import rewriter_config_pb2  # noqa: E402
 
 from train.network.fetch import stand_in  # noqa: E402
+from train.network.foreign_models import foreign_model  # noqa: E402
 from utils.boxes.detections import EMBEDDING, Detections, from_tensorflow_batch  # noqa: E402
 from utils.errors import InputError  # noqa: E402
 
@@ -35,11 +36,6 @@ _LOADED_WITH = (
     320,
     320,
     3,
-)
-_OTHER_FILES = (
-    (b"\x1f\x8b", "a gzip archive; unpack it first"),
-    (b"PK\x03\x04", "a zip archive; unpack it first"),
-    (b"\x89HDF", "an HDF5 (Keras) file"),
 )
 
 
@@ -215,9 +211,8 @@ def _graph_definition(file: Path) -> tf.compat.v1.GraphDef:
     definition = tf.compat.v1.GraphDef()
     if what := stand_in(file):
         raise InputError(f"{file}: {what}; delete it and fetch it again; {WANTED}")
-    for start, what in _OTHER_FILES:
-        if content.startswith(start):
-            raise InputError(f"{file}: {what}; {WANTED}")
+    if what := foreign_model(file):
+        raise InputError(f"{file}: {what}; {WANTED}")
     try:
         definition.ParseFromString(content)
     except Exception:  # protobuf's DecodeError is not importable from a stable place

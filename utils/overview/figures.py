@@ -6,6 +6,7 @@ from datetime import datetime
 import pandas as pd
 
 from utils.config import Config
+from utils.config.checkpoints import missing_checkpoint
 from utils.labels import assignments, review_queue, tables
 from utils.labels.check import CHECKED
 from utils.labels.class_names import differing_classes
@@ -53,6 +54,7 @@ def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> 
         "watcher": _watcher(read_watcher(labels.container), now),
     }
     shown["differing_classes"] = differing_classes(at["tagged"], config.classes, state.classes)
+    shown["missing_checkpoint"] = missing_checkpoint(config)
     shown["next"] = advice(shown, config)
     return shown
 

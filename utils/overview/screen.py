@@ -25,8 +25,8 @@ def screen(shown: Mapping) -> list[str]:
             f"written by another tool: {', '.join(shown['foreign'])}; import_labels.py FILE CONFIG"
             " takes it in"
         )
-    if shown["differing_classes"]:
-        lines.append(f"warning: {shown['differing_classes']}")
+    warnings = (shown["differing_classes"], shown["missing_checkpoint"])
+    lines += [f"warning: {text}" for text in warnings if text]
     return [*lines, "", f"next: {shown['next']}"]
 
 

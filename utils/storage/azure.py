@@ -25,6 +25,7 @@ from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobProperties, ContainerClient, ContentSettings, ExponentialRetry
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
+from utils.certificates import distrusted
 from utils.destination import (
     account_of,
     connection_parts,
@@ -122,8 +123,11 @@ class AzureContainer:
 
     def list(self, prefix: str = "") -> Iterator[Blob]:
         with self._errors():
-            for properties in self._client.list_blobs(name_starts_with=prefix or None):
-                yield _blob(properties)
+            for properties in self._client.list_blobs(
+                name_starts_with=prefix or None, include=["metadata"]
+            ):
+                if not _is_folder(properties):
+                    yield _blob(properties)
 
     def info(self, name: str) -> Blob:
         with self._errors(name):
@@ -249,6 +253,8 @@ class AzureContainer:
                     f"{self.address}: an Azure login needs https; set AZURE_STORAGE_KEY or a SAS"
                     " token"
                 ) from None
+            if why := distrusted(error):
+                raise OutsideError(f"{self.address}: {why}") from None
             raise OutsideError(
                 f"{self.address} cannot be reached ({_network_reason(error)}); check the account's"
                 " name and the network, then run the same command again"
@@ -312,6 +318,12 @@ def _blob(properties: BlobProperties) -> Blob:
         dict(properties.metadata or {}),
         _REHYDRATE if properties.blob_tier == "Archive" else "",
     )
+
+
+def _is_folder(properties: BlobProperties) -> bool:
+    """Whether it stands for a folder, whatever it is called, as accounts with a hierarchy have."""
+    told = (properties.metadata or {}).get("hdi_isfolder", "")
+    return told.lower() == "true" or properties.name.endswith("/")
 
 
 def _md5(file: IO[bytes]) -> bytes:
