@@ -24,6 +24,7 @@ _PUBLISHED = (
     "config",
     "embeddings",
     "performance",
+    "images",
     "tagged",
     "test",
     "totag",
