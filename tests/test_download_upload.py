@@ -482,7 +482,7 @@ def test_a_place_in_a_container_is_refused(folder_store, tmp_path, where):
     place = tmp_path / "store" / where
     os.symlink(tmp_path / "store" / "images", tmp_path / "store" / "linked")
     (tmp_path / "store" / "images" / "a").mkdir()
-    project = Project(folder_store, tmp_path, THREE, tagging_location=place)
+    project = BatchProject(folder_store, tmp_path, THREE, tagging_location=place)
     for blob in list(folder_store.images.list()):
         if where == "images":
             folder_store.images.delete(blob.name)

@@ -58,6 +58,8 @@ def main(argv: list[str]) -> int:
     state, counts = take_in(config, container, labels, listing, headers)
     for line in unreadable_in_words(headers):
         say(line, error=True)
+    for line in counts.seen.lines():
+        say(line)
     if state.greys.ranges:
         say(state.greys.in_words())
     if STRATEGIES[config.selection_strategy].differs and (

@@ -37,6 +37,7 @@ def main(argv: list[str]) -> int:
         unreadable_in_words,
         update_image_tables,
     )
+    from utils.labels.replaced import note_listing
     from utils.labels.store import open_labels
     from utils.storage.sync import bring_images
     from utils.times import utc_text
@@ -62,6 +63,8 @@ def main(argv: list[str]) -> int:
     if greys != state.greys:
         keep_greys(labels, greys)
         say(greys.in_words())
+    state, seen = note_listing(labels, state, images)
+    replaced = tables.image_set(labels.table(state, "replaced"))
 
     outputs = {
         "images": config.data_dir / "images.csv",
@@ -73,7 +76,10 @@ def main(argv: list[str]) -> int:
     written = {
         "images": images,
         "failed": failed,
-        **{name: labels.table(state, name) for name in ("tagged", "tagging", "test")},
+        "tagging": labels.table(state, "tagging"),
+        **{
+            name: tables.without(labels.table(state, name), replaced) for name in ("tagged", "test")
+        },
     }
     for name, path in outputs.items():
         write_bytes(path, tables.to_csv(name, written[name], config.user_folders))
@@ -87,6 +93,12 @@ def main(argv: list[str]) -> int:
         pred_dir=pred_dir,
         nothing_new=nothing_new(config, labels, state, images),
     )
+    if left_out := replaced & tables.image_set(labels.table(state, "tagged")):
+        say(
+            f"{len(left_out)} labelled images are other pictures now than when they were labelled"
+            f" ({len(seen)} of them new); left out until somebody has looked at them again"
+            " (download_vott_json.py N CONFIG --review)"
+        )
     labelled = len(tables.image_set(written["tagged"]))
     say(
         f"{len(listing.blobs)} images ({result.downloaded} fetched, {len(failed)} failed),"

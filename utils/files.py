@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import secrets
+import stat
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from utils.errors import InputError, OutsideError
 
+_JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT, which Python names on Windows only
 _WINDOWS_RESERVED = re.compile(
     r"^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\.|$)", re.IGNORECASE
 )
@@ -88,7 +90,18 @@ def sha256_of(file: Path) -> str:
 
 def is_link(path: Path) -> bool:
     """Is it a symbolic link, or what Windows has in its place?"""
-    return path.is_symlink() or getattr(path, "is_junction", bool)()
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0) == _JUNCTION
+
+
+def md5_of(file: Path) -> str:
+    """The MD5 of a file's content, in hexadecimal, as Azure has it too."""
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False))
+        return digest.hexdigest()
 
 
 def refused(blob: str) -> str | None:

@@ -19,6 +19,7 @@ from utils.formats.exporting import (
 )
 from utils.labels.class_changes import current_classes
 from utils.labels.store import open_labels
+from utils.labels.tables import image_set, without
 from utils.wording import few
 
 
@@ -29,6 +30,8 @@ def export_labels(config: Config, form: str, output: Path) -> list[str]:
     _, store = open_labels(config)
     state = store.read(report_foreign=True)
     tagged, test, images = (store.table(state, name) for name in ("tagged", "test", "images"))
+    replaced = image_set(store.table(state, "replaced")) & image_set(tagged)
+    tagged = without(tagged, replaced)
     found = labelled_images(tagged, test, images)
     if not found:
         raise InputError(f"{store.container.address}: nothing is labelled there yet")
@@ -45,6 +48,11 @@ def export_labels(config: Config, form: str, output: Path) -> list[str]:
     _write(usable, [*known, *sorted(others)], form, output)
 
     lines = []
+    if replaced:
+        lines.append(
+            f"{len(replaced)} images are left out, as they are other pictures now than when they"
+            f" were labelled: {few(sorted(replaced))}"
+        )
     if left_out:
         lines.append(f"{len(left_out)} images are left out: {few(left_out)}")
     if others:

@@ -35,15 +35,16 @@ PIECE = re.compile(r"\.[0-9a-f]{16}\.part")  # what files.write_beside has not f
 @dataclass
 class Item:
     """An image of the batch. `boxes`: those handed out (of labelled images all, also those that
-    VoTT cannot show), None when not known. ETag, bytes and pixels (of the file as handed out) are
-    known once it is fetched; `sha256`: of that file, "" in batches of earlier versions. `uploaded`:
-    the digest of the version that arrived last; `sent`: that version, and those whose upload was
-    begun since (boxes with the class as tag).
+    VoTT cannot show), None when not known. ETag, bytes and pixels (of the file as handed out), and
+    the MD5 of what was fetched, are known once it is; `sha256`: of the file, "" in batches of
+    earlier versions. `uploaded`: the digest of the version that arrived last; `sent`: that version,
+    and those whose upload was begun since (boxes with the class as tag).
     """
 
     blob: str
     boxes: list[Box] | None
     etag: str = ""
+    md5: str = ""
     size: int = 0
     width: int = 0
     height: int = 0

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from utils.errors import InputError, Unreadable
 from utils.files import write_bytes
 from utils.images import decoding
 from utils.images.greys import Greys
+from utils.labels.replaced import Content
 from utils.parallel import as_they_come
 from utils.progress import progress_bar
 from utils.storage.container import Container, Missing
@@ -22,19 +23,22 @@ _WORKERS = 8
 @dataclass
 class Fetched:
     """What became of the images that were not on disk yet. `unusable`: {blob name: reason}, and
-    `broken`: {blob name: ETag} those of them whose content is at fault. `reached`: how many the
-    container gave at all, of `wanted`.
+    `broken`: {blob name: ETag} those of them whose content is at fault, `replaced` those that are
+    other pictures than were listed. `reached`: how many the container gave at all, of `wanted`.
     """
 
     unusable: dict[str, str] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)
     wanted: int = 0
     reached: int = 0
 
 
-def fetch_images(container: Container, batch: Batch, greys: Greys) -> Fetched:
+def fetch_images(
+    container: Container, batch: Batch, greys: Greys, listed: Mapping[str, Content]
+) -> Fetched:
     """Fetch the images that are not on disk yet. `greys`: how the project shows values of more than
-    8 bits.
+    8 bits. `listed`: what is known of their content, of those of which it is.
     """
     wanted = {
         local: item
@@ -49,7 +53,9 @@ def fetch_images(container: Container, batch: Batch, greys: Greys) -> Fetched:
     try:
         jobs = as_they_come(
             pool,
-            lambda local: _fetch_one(container, batch, local, greys),
+            lambda local: _fetch_one(
+                container, batch, local, greys, listed.get(batch.images[local].blob)
+            ),
             wanted,
             2 * _WORKERS,
         )
@@ -63,13 +69,22 @@ def fetch_images(container: Container, batch: Batch, greys: Greys) -> Fetched:
                     "it is gone from the image container" if gone else str(error)
                 )
                 continue
+            except _Replaced:
+                result.unusable[item.blob] = (
+                    "it is another picture than when it was listed;"
+                    " train/active_learning_initialize.sh CONFIG on the training machine takes it"
+                    " in"
+                )
+                result.replaced.add(item.blob)
+                result.reached += 1
+                continue
             except _Broken as broken:
                 reason, result.broken[item.blob] = broken.args
                 result.unusable[item.blob] = reason
                 result.reached += 1
                 continue
             result.reached += 1
-            item.etag, item.size = fetched.etag, fetched.size
+            item.etag, item.md5, item.size = fetched.etag, fetched.md5, fetched.size
             item.width, item.height = fetched.width, fetched.height
             item.sha256 = fetched.sha256
             if time.monotonic() - written > 1:
@@ -81,23 +96,37 @@ def fetch_images(container: Container, batch: Batch, greys: Greys) -> Fetched:
     return result
 
 
-def gives_any(container: Container, blobs: Iterable[str]) -> bool:
-    """Whether the container gives the first byte of any of these images."""
+def gives_any(
+    container: Container, blobs: Iterable[str], listed: Mapping[str, Content] | None = None
+) -> bool:
+    """Whether the container gives the first byte of any of these images; of those that are
+    `listed`, as the pictures that they are there.
+    """
     for blob in blobs:
         try:
             container.read_head(blob, 1)
+            if listed and (known := listed.get(blob)):
+                data, found = container.read(blob)
+                md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+                if not known.may_be(found.etag, md5, len(data)):
+                    continue
         except (Missing, Unreadable):
             continue
         return True
     return False
 
 
-def _fetch_one(container: Container, batch: Batch, local: str, greys: Greys) -> Item:
+def _fetch_one(
+    container: Container, batch: Batch, local: str, greys: Greys, listed: Content | None
+) -> Item:
     """Put one image where it belongs, in a form that every tool shows alike. Raises _Broken,
-    Missing, Unreadable; InputError when a file lies there that is not ours.
+    _Replaced, Missing, Unreadable; InputError when a file lies there that is not ours.
     """
     blob, path = batch.images[local].blob, batch.path(local)
     data, description = container.read(blob)
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if listed and not listed.may_be(description.etag, md5, len(data)):
+        raise _Replaced
     try:
         with decoding.room_to_decode(data):
             picture = decoding.decode(data, greys=greys)
@@ -116,8 +145,20 @@ def _fetch_one(container: Container, batch: Batch, local: str, greys: Greys) -> 
             " move it away and run the same command again"
         )
     write_bytes(path, data)
-    digest = hashlib.sha256(data).hexdigest()
-    return Item(blob, [], description.etag, len(data), width, height, digest)
+    return Item(
+        blob,
+        [],
+        etag=description.etag,
+        md5=md5,
+        size=len(data),
+        width=width,
+        height=height,
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+class _Replaced(Exception):
+    """The image is another picture than the one that is listed."""
 
 
 class _Broken(Exception):

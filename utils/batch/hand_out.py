@@ -29,6 +29,7 @@ from utils.labels.class_changes import current_classes
 from utils.labels.class_map import ClassMap, read_class_map
 from utils.labels.doubted import with_doubted
 from utils.labels.model_classes import init_classes, read_model_classes
+from utils.labels.replaced import contents
 from utils.labels.store import Change, LabelStore, State
 from utils.storage.container import Container
 from utils.times import utc_text
@@ -134,10 +135,12 @@ class HandOut:
         """The batch, with images reserved and fetched until it has all that were asked for, or none
         are left; then with its VoTT files.
         """
-        greys = self.store.read().greys
+        state = self.store.read()
+        images = self.store.table(state, "images")
         while True:
-            fetched = fetch_images(self.container, batch, greys)
-            if fetched.wanted and not fetched.reached:
+            listed = contents(images, batch.blobs)
+            fetched = fetch_images(self.container, batch, state.greys, listed)
+            if fetched.wanted and fetched.reached == len(fetched.replaced):
                 self._ask_for_container(batch, fetched)
             if fetched.unusable:
                 self._leave_out(batch, fetched)
@@ -238,11 +241,20 @@ class HandOut:
         """
         state = self.store.read()
         names = ("images", "totag", "tagging", "tagged")  # the first is not in every old container
-        known = [self.store.table(state, name) for name in names]
-        others = sorted(set().union(*map(tables.image_set, known)) - fetched.unusable.keys())
-        if gives_any(self.container, others[:: max(1, len(others) // _PROBED)]):
+        known = {name: self.store.table(state, name) for name in names}
+        others = set().union(*map(tables.image_set, known.values())) - fetched.unusable.keys()
+        probed = sorted(others)[:: max(1, len(others) // _PROBED)]
+        if gives_any(self.container, probed, contents(known["images"], probed)):
             return
         blob, reason = next(iter(fetched.unusable.items()))
+        if fetched.replaced:
+            raise OutsideError(
+                f"{self.container.address}: {len(fetched.replaced)} of {fetched.wanted} images are"
+                f" not the pictures that this project has listed, nor is any other; the first:"
+                f" {min(fetched.replaced)}. Is that the image container of this project? Correct"
+                " image_container_name or storage_url; if its images were replaced, run"
+                " train/active_learning_initialize.sh CONFIG on the training machine"
+            )
         raise OutsideError(
             f"{self.container.address}: none of {fetched.wanted} images is there, nor any other of"
             f" this project; the first: {blob} ({reason}). Is that the image container of this"

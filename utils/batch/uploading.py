@@ -3,7 +3,7 @@ container, and what a person must know is said in lines.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from utils.batch.batch import MARKER, Batch, Sending, read_batch
+from utils.batch.batch import MARKER, Batch, Item, Sending, read_batch
 from utils.batch.legacy import legacy_batch
 from utils.batch.modes import Mode, Words, mode_of
 from utils.batch.place import at_work
@@ -29,6 +29,7 @@ from utils.labels.assignments import (
     row_digests,
 )
 from utils.labels.class_changes import current_classes, old_names, updated_since
+from utils.labels.replaced import Content, contents, pictures_of, with_replaced
 from utils.labels.store import Change, LabelStore, State, new_commit_id, open_labels
 from utils.reserved import NULL
 from utils.storage.container import Container, Missing
@@ -124,12 +125,11 @@ def _changed_meanwhile(
     unlisted: set[str] = set()
     if len(images):
         unlisted = reviewed - tables.image_set(images) - tables.image_set(failed)
-    listed = tables.only(images, reviewed)
-    etags = dict(zip(tables.blob_names(listed), listed["etag"], strict=True))
+    listed = contents(images, reviewed)
 
     lines = []
     for local, item in batch.images.items():
-        replaced = item.etag and etags.get(item.blob, item.etag) != item.etag
+        replaced = _of_other_content(item, listed)
         if not replaced and item.blob not in unlisted:
             continue
         folder, _, name = local.rpartition("/")
@@ -203,6 +203,7 @@ def _send(
         )
         accepted = replace(accepted, unchanged=unchanged)
         changed = {**accepted.tables, **mode.after_upload(state, batch, looked_at, first)}
+        changed |= _pictures_seen(store, state, items, reviews, looked_at)
         failed = store.table(state, "failed")
         if accepted.taken & tables.image_set(failed):  # it was not usable, and then it was
             changed["failed"] = tables.without(failed, accepted.taken)
@@ -237,6 +238,31 @@ def _send(
         f"{blob} is out to {name}; left out" for blob, name in sorted(others.items())
     ]
     return accepted, state
+
+
+def _of_other_content(item: Item, listed: Mapping[str, Content]) -> bool:
+    """Whether an image that was fetched is another picture than the one that is listed."""
+    if not item.etag or item.blob not in listed or not listed[item.blob].etags:
+        return False
+    return not listed[item.blob].is_same(item.etag, item.md5)
+
+
+def _pictures_seen(
+    store: LabelStore, state: State, items: list[Item], reviews: Reviews, accepted: Accepted
+) -> dict[str, pd.DataFrame]:
+    """The table `replaced` where it changes: labels of a picture that is no longer there, and
+    images whose present picture was looked at.
+    """
+    listed = contents(store.table(state, "images"), {item.blob for item in items})
+    seen = accepted.taken | accepted.unchanged
+    done = {item.blob for item in items if not _of_other_content(item, listed)} & seen
+    outdated = {
+        item.blob: (item.etag, item.md5)
+        for item in items
+        if item.blob in reviews.outdated & accepted.taken
+    }
+    changed = with_replaced(store, state, pictures_of(outdated), done - outdated.keys())
+    return {name: frame for name, frame in changed.items() if name == "replaced"}
 
 
 def _set_aside(store: LabelStore, batch: Batch, reviews: Reviews) -> State:

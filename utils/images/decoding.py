@@ -54,7 +54,8 @@ class Header:
     `orientation` is EXIF's 1-8: how the stored picture is turned.
 
     `taken_at` is ISO 8601, "" when unknown: UTC where the file names its offset, else the camera's
-    clock taken for UTC. `depth`: the kind of picture (greys.kind_of), "" for 8 bits.
+    clock taken for UTC. `depth`: the kind of picture (greys.kind_of), "" for 8 bits. `md5`: of the
+    whole file, in hexadecimal; "" where nobody has taken it.
     """
 
     width: int
@@ -62,6 +63,7 @@ class Header:
     orientation: int
     taken_at: str
     depth: str = ""
+    md5: str = ""
 
 
 def decode(

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from utils.errors import Unreadable
+from utils.files import md5_of
 from utils.images.decoding import BadImage, Header, decode, read_file, read_header
 from utils.images.greys import Greys
 from utils.images.measured_greys import measured
 from utils.labels import tables
+from utils.labels.replaced import contents
 from utils.labels.store import Change, LabelStore, State
 from utils.parallel import in_order
 from utils.progress import progress_bar
@@ -33,7 +36,8 @@ def update_image_tables(
     doubted: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables `images` and `failed` for the listing: rows with the same ETag stay, headers are
-    read of what is new or changed.
+    read of what is new or changed. So does the row of an image that was written anew with the same
+    content (size and MD5): `etag` remains what it was, `listed` is what it has now.
 
     An image that failed is tried again when its ETag has changed. One that this machine cannot read
     now is in neither as a new one, and keeps the row that it had: the next run tries it again. Rows
@@ -69,11 +73,16 @@ def update_image_tables(
         for kind in (Header, str, Unreadable)
     )
     as_before = {blob.name for blob in unreadable}
-    kept_images = tables.concat("images", kept_images, tables.only(images, as_before))
+    kept_images = _with_digests(container, image_dir, listing, kept_images)
+    rewritten = _written_anew(images, good, [cache[blob.name, blob.etag].md5 for blob in good])
+    good = [blob for blob in good if blob.name not in tables.image_set(rewritten)]
+    kept_images = tables.concat("images", kept_images, rewritten, tables.only(images, as_before))
     kept_failed = tables.concat("failed", kept_failed, tables.only(failed, as_before))
     return (
         tables.concat(
-            "images", kept_images, _image_rows(good, [cache[blob.name, blob.etag] for blob in good])
+            "images",
+            kept_images,
+            _image_rows(good, [cache[blob.name, blob.etag] for blob in good]),
         ),
         tables.concat(
             "failed", kept_failed, failed_rows(bad, [cache[blob.name, blob.etag] for blob in bad])
@@ -137,7 +146,49 @@ def _unchanged(frame: pd.DataFrame, listed: pd.DataFrame, keep_absent: bool) -> 
     """The rows whose image is listed with the same ETag, or (with keep_absent) is not listed."""
     now = tables.blob_names(frame).map(listed.set_index("name")["etag"])
     keep = (now == frame["etag"]) | (now.isna() & keep_absent)
+    if "listed" in frame:
+        keep |= now == frame["listed"]
     return frame[keep.to_numpy(dtype=bool)].reset_index(drop=True)
+
+
+def _with_digests(
+    container: Container, image_dir: Path, listing: Listing, frame: pd.DataFrame
+) -> pd.DataFrame:
+    """The rows of `images`, with the MD5 of those that have none yet (of an older container)."""
+    lacking = tables.image_set(frame[frame["md5"] == ""])
+    blobs = [blob for blob in listing.blobs if blob.name in lacking]
+    if not blobs:
+        return frame
+    with ThreadPoolExecutor(_READERS) as pool:
+        taken = in_order(pool, lambda blob: _md5(container, image_dir, blob), blobs, ahead=_AHEAD)
+        found = {blob.name: digest for blob, digest in taken}
+    digests = tables.blob_names(frame).map(found)
+    return frame.assign(md5=frame["md5"].where(digests.isna(), digests).astype(frame["md5"].dtype))
+
+
+def _md5(container: Container, image_dir: Path, blob: Blob) -> str:
+    """The MD5 of an image in hexadecimal; "" when it cannot be read here."""
+    if blob.md5:  # the service says it
+        return blob.md5.hex()
+    try:
+        return md5_of(image_path(container, image_dir, blob.name))
+    except OSError:
+        return ""
+
+
+def _written_anew(images: pd.DataFrame, blobs: list[Blob], digests: list[str]) -> pd.DataFrame:
+    """The rows of these images that have another ETag, and the same content."""
+    known = contents(images, {blob.name for blob in blobs})
+    etags = {
+        blob.name: blob.etag
+        for blob, md5 in zip(blobs, digests, strict=True)
+        if md5
+        and blob.name in known
+        and (known[blob.name].md5, known[blob.name].bytes) == (md5, blob.size)
+    }
+    rows = tables.only(images, etags)
+    listed = pd.Series([etags[name] for name in tables.blob_names(rows)], rows.index, dtype="str")
+    return rows.assign(listed=listed.where(listed != rows["etag"], ""))
 
 
 def read_headers(
@@ -152,7 +203,7 @@ def read_headers(
         try:
             if blob.name in whole:
                 decode(read_file(file))
-            return read_header(file)
+            return replace(read_header(file), md5=_md5(container, image_dir, blob))
         except BadImage as error:
             return str(error)
         except Unreadable as error:
@@ -178,6 +229,7 @@ def _image_rows(blobs: list[Blob], headers: list[Header]) -> pd.DataFrame:
         bytes=[blob.size for blob in blobs],
         etag=[blob.etag for blob in blobs],
         taken_at=[header.taken_at for header in headers],
+        md5=[header.md5 for header in headers],
     )
 
 

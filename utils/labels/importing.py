@@ -84,6 +84,9 @@ def take_labels(
         own={image: [digest] for image, digest in present.items()} if replace else {},
     )
     boxes = only(accepted.tables.get("tagged", tables.empty("tagged")), accepted.taken)
+    replaced = labels.table(state, "replaced")
+    if accepted.taken & image_set(replaced):  # these labels are of the present pictures
+        accepted.tables["replaced"] = without(replaced, accepted.taken)
     return Taken(
         accepted.tables,
         frozenset(accepted.taken),

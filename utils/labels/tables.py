@@ -22,7 +22,17 @@ _SIDES = ("xmin", "xmax", "ymin", "ymax")
 BOX = ["filename", "class", "xmin", "xmax", "ymin", "ymax", "height", "width", "folder"]
 PREDICTED = [*BOX, "box_confidence", "image_confidence"]
 COLUMNS = {
-    "images": ["filename", "folder", "height", "width", "bytes", "etag", "taken_at"],
+    "images": [
+        "filename",
+        "folder",
+        "height",
+        "width",
+        "bytes",
+        "etag",
+        "taken_at",
+        "md5",
+        "listed",
+    ],
     "failed": ["filename", "folder", "reason", "etag"],
     "totag": PREDICTED,
     "init_totag": PREDICTED,
@@ -32,6 +42,7 @@ COLUMNS = {
     "predicted": ["filename", "folder", "etag", "model"],
     "init_predicted": ["filename", "folder", "etag", "model"],
     "review": ["filename", "folder", "tagger", "reserved_at"],
+    "replaced": ["filename", "folder", "etag", "md5"],
     "conflicts": [*BOX, "tagger", "at", "reason"],
     "drawn": [*PREDICTED, "model"],
     "selection": ["filename", "folder", "strategy", "score", "class", "burst", "random"],
@@ -73,6 +84,8 @@ OPTIONAL = {
     "bytes",
     "etag",
     "taken_at",
+    "md5",
+    "listed",
     "tagger",
     "reserved_at",
     "reason",

@@ -7,6 +7,7 @@ from utils.labels import tables
 from utils.labels.assignments import add_new_images
 from utils.labels.doubted import doubted
 from utils.labels.image_tables import project_greys, update_image_tables
+from utils.labels.replaced import Seen, after_listing
 from utils.labels.store import Change, LabelStore, State
 from utils.storage.container import Container
 from utils.storage.sync import Listing
@@ -17,13 +18,14 @@ _TABLES = ("images", "failed", "totag", "tagged", "tagging")
 @dataclass(frozen=True)
 class Counts:
     """Images of a project: all of them, those that are new to it, that cannot be read, and that
-    can.
+    can. `seen`: what became of labelled ones.
     """
 
     all: int
     new: int
     failed: int
     usable: int
+    seen: Seen
 
 
 def take_in(
@@ -54,11 +56,12 @@ def take_in(
         )
         known = tables.image_set(now["images"]) | tables.image_set(now["failed"])
         present = tables.image_set(images) | tables.image_set(failed)
-        counts = Counts(len(present), len(present - known), len(failed), len(images))
+        of_labels, seen = after_listing(labels, state, images)
+        counts = Counts(len(present), len(present - known), len(failed), len(images), seen)
 
         greys = project_greys(state, container, config.image_dir, images, headers)
         totag = add_new_images(images, failed, now["totag"], now["tagged"], now["tagging"])
-        changed = {"images": images, "failed": failed}
+        changed = {"images": images, "failed": failed, **of_labels}
         if totag is not None:
             changed["totag"] = totag
         members = {"greys": greys.as_json()}

@@ -43,6 +43,7 @@ def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> 
         "test": len(image_set(at["test"])),
         "review_queue": len(set(review_queue.queued(at["review"])) - live),
         "review_out": _holders(review_out, config, now),
+        "replaced": len(image_set(labels.table(state, "replaced")) & image_set(at["tagged"])),
         "conflicts": len(image_set(at["conflicts"])),
         "boxes": _counts(boxes),
         "test_boxes": _counts(in_test),

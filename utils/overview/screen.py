@@ -45,6 +45,11 @@ def _count_lines(shown: Mapping) -> list[str]:
         ("failed", "failed", "cannot be read; the newest failed_….csv says why"),
         ("conflicts", "conflicts", "set aside: two people tagged them"),
         (
+            "replaced",
+            "replaced",
+            "labelled, but other pictures now: not trained on until looked at again",
+        ),
+        (
             "review_queue",
             "review",
             "wait to be looked at again: download_vott_json.py N CONFIG --review",

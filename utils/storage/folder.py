@@ -14,13 +14,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from utils.errors import OutsideError, Unreadable
-from utils.files import local_path, refused, write_beside, write_text
+from utils.files import is_link, local_path, refused, write_beside, write_text
 from utils.storage.container import Blob, Conflict, Damaged, Missing
 from utils.terminal import say
 
 _INTERNAL = ".store"  # below a container's folder: lock and metadata; not listed
 _LOCK_SECONDS = 120
-_JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT, which Python names on Windows only
 
 
 class FolderContainer:
@@ -43,7 +42,7 @@ class FolderContainer:
             return
         names, links = [], []
         above = [Path(start), *Path(start).parents][:-1] if start else []
-        if any(_is_link(self._folder / folder) for folder in above):
+        if any(is_link(self._folder / folder) for folder in above):
             links.append(start)
         else:
             _collect(self._folder / start, start + "/" if start else "", prefix, names, links)
@@ -215,23 +214,13 @@ def _collect(folder: Path, above: str, prefix: str, names: list[str], links: lis
 def _kind(entry: os.DirEntry) -> str:
     """ "file", "folder", "link", or "" for what is none: pipes, devices."""
     try:
-        if _is_link(Path(entry.path)):
+        if is_link(Path(entry.path)):
             return "link"
         return "folder" if entry.is_dir() else "file" if entry.is_file() else ""
     except PermissionError:
         return "file"  # whoever looks at it says so
     except OSError:  # gone since
         return ""
-
-
-def _is_link(path: Path) -> bool:
-    """Whether it is a link, or a junction of Windows."""
-    try:
-        status = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    junction = getattr(status, "st_reparse_tag", 0) == _JUNCTION
-    return stat.S_ISLNK(status.st_mode) or junction
 
 
 def _warn(folder: Path, error: OSError) -> None:
