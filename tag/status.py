@@ -5,7 +5,6 @@ with their AP, and what to do next.
 import _repo_root  # noqa: F401  I001
 
 import json
-from datetime import UTC, datetime
 
 from utils.arguments import Parser
 from utils.config import load_config
@@ -57,10 +56,10 @@ def main(argv: list[str]) -> int:
         show(checked.document(), checked.lines(), options.json)
         return 1 if checked.found else 0
     if options.prune:
-        pruned = prune(labels, state, datetime.now(UTC))
+        pruned = prune(labels, state, labels.now())
         show(pruned.document(), pruned.lines(), options.json)
         return 0
-    figures = summary(config, labels, state, datetime.now(UTC))
+    figures = summary(config, labels, state, labels.now())
     show(figures, screen(figures), options.json)
     return 0
 

@@ -4,12 +4,15 @@ decides.
 
 import os
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import labelling_project as project
 import libfaketime
 import pytest
+from helpers_batch import THREE, BatchProject
+from helpers_programs import run
+from helpers_project import Project
 from helpers_tables import labels
 
 from utils.config import load_config
@@ -20,20 +23,22 @@ FAKER = Path(libfaketime.__file__).parent / "vendor" / "libfaketime" / "src" / "
 BLOBS = [f"cam{number % 2}/img{number}.jpg" for number in range(12)]
 
 
-def driver(home: Path, shift: str) -> project.Driver:
-    """A machine whose clock is off by `shift`, e.g. "-1h" (files keep the times that their disk
+def environment(home: Path, shift: str) -> dict[str, str]:
+    """Of a machine whose clock is off by `shift`, e.g. "-1h" (files keep the times that their disk
     gives them).
     """
-    return project.Driver(
-        {
-            **os.environ,
-            "LD_PRELOAD": str(FAKER),
-            "FAKETIME": shift,
-            "NO_FAKE_STAT": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-            "XDG_CACHE_HOME": str(home / "cache"),
-        }
-    )
+    return {
+        **os.environ,
+        "LD_PRELOAD": str(FAKER),
+        "FAKETIME": shift,
+        "NO_FAKE_STAT": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+        "XDG_CACHE_HOME": str(home / "cache"),
+    }
+
+
+def driver(home: Path, shift: str) -> project.Driver:
+    return project.Driver(environment(home, shift))
 
 
 @pytest.mark.skipif(not FAKER.exists(), reason="libfaketime is not built for this system")
@@ -77,7 +82,8 @@ def test_machines_whose_clocks_are_hours_apart_get_different_images_and_lose_not
         run("early", "tag/download_vott_json.py", "3")
         _, of_right = project.open_project(configs["right"])
         first, *_, last = sorted(of_right.table(of_right.read(), "tagging")["reserved_at"])
-        assert datetime.fromisoformat(last) - datetime.fromisoformat(first) > timedelta(hours=1.9)
+        # by one clock, that of the container
+        assert datetime.fromisoformat(last) - datetime.fromisoformat(first) < timedelta(hours=0.9)
         seen = {name: project.review(tmp_path / name / "Tag") for name in ("late", "early")}
         assert len(set(seen["late"]) | set(seen["early"])) == 6
         run("early", "tag/upload_vott_json.py")
@@ -104,6 +110,40 @@ def test_machines_whose_clocks_are_hours_apart_get_different_images_and_lose_not
         and project.findings(store_of_labels) == []
     )
     assert state.document["by"] == "early" and len(state.document["history"]) == 11
+
+
+@pytest.mark.skipif(not FAKER.exists(), reason="libfaketime is not built for this system")
+@pytest.mark.parametrize(
+    "shift, said", [("+100h", "100 hours ahead of"), ("-100h", "100 hours behind")]
+)
+def test_a_clock_wrong_by_more_than_a_reservation_is_said_and_hands_no_image_to_two(
+    store, tmp_path, shift, said
+):
+    anna = BatchProject(store, tmp_path, THREE)
+    anna.run("download", 1)
+    (tmp_path / "bob").mkdir()
+    bob = Project(store, tmp_path / "bob", tagger_name="bob")
+
+    wrong = environment(tmp_path, shift)
+    done = run("tag/download_vott_json.py", 1, bob.config, env=wrong)
+    assert done.returncode == 0, done.stderr
+    assert f"the clock of this machine is {said}" in done.stderr
+    assert "set it right" in done.stderr
+
+    assert "the clock of" not in anna.run("download", 2, "--discard")
+    tagging = anna.table("tagging")
+    now = datetime.now(UTC)
+    assert sorted(tagging["tagger"]) == ["anna", "anna", "bob"]
+    for text in tagging["reserved_at"]:
+        assert abs(now - datetime.fromisoformat(text)) < timedelta(minutes=10)
+
+
+def test_a_clock_that_is_a_minute_off_is_nothing_to_say(store, capsys):
+    labels_of = LabelStore(store.labels, by="anna", user_folders=True)
+    assert abs(labels_of.now() - datetime.now(UTC)) < timedelta(seconds=10)
+    assert abs(store.labels.clock_ahead()) < timedelta(minutes=1)
+    assert capsys.readouterr().err == ""
+    assert list(store.labels.list()) == []
 
 
 def test_commits_in_the_same_millisecond_both_stand(store, monkeypatch, capsys):

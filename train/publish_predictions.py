@@ -10,7 +10,6 @@ import _repo_root  # noqa: F401
 
 # isort: split
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from utils.arguments import Parser
@@ -78,7 +77,7 @@ def main(argv: list[str]) -> None:
             tagging=present["tagging"],
             failed=all_failed,
             hours=config.reservation_hours,
-            now=datetime.now(UTC),
+            now=store.now(),
         )
         all_predicted = merged_predicted(without(predicted, stale), present["predicted"], totag)
         return Change(

@@ -96,7 +96,7 @@ def publish_as_model(
             tagging=present["tagging"],
             failed=present["failed"],
             hours=config.reservation_hours,
-            now=datetime.now(UTC),
+            now=store.now(),
         )
         new = without(predicted, stale)
         all_predicted = merged_predicted(new, present["predicted"], totag)

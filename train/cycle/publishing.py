@@ -180,7 +180,7 @@ def change(now: State, store: LabelStore, made: CycleOutputs, entry: dict) -> Ch
         tagging=present["tagging"],
         failed=failed,
         hours=store.reservation_hours,
-        now=datetime.now(UTC),
+        now=store.now(),
     )
     test, redrawn = next_test(now, store, made)
 

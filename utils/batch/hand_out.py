@@ -4,7 +4,6 @@ fetch just these, and write a VoTT project with their boxes.
 
 import hashlib
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -46,7 +45,7 @@ class HandOut:
 
     def __init__(self, config: Config, container: Container, store: LabelStore, request: Request):
         self.config, self.container, self.store, self.request = config, container, store, request
-        self.now = datetime.now(UTC)
+        self.now = store.now()
         class_map = _class_map(config, store, request.class_map)
         self.wishes = Wishes(request.strategy, class_map, request.score_between)
         self.failed: dict[str, str] = {}

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -69,7 +68,7 @@ def upload(
         reviews.faults[:0] = faults
         reviews.notes += _changed_meanwhile(container, store, state, batch, reviews)
 
-        mode = mode_of(batch, config, store, datetime.now(UTC))
+        mode = mode_of(batch, config, store, store.now())
         accepted, state = _send(store, state, batch, reviews, mode, keep=ours)
         if reviews.thrown_away:
             state = _set_aside(store, batch, reviews)
@@ -193,7 +192,7 @@ def _send(
             **{name: store.table(state, name) for name in _CHANGED},
             uploaded=tables.without(uploaded, present),
             tagger=batch.tagger,
-            now=datetime.now(UTC),
+            now=store.now(),
             own=own,
             reason=mode.words.reason,
         )

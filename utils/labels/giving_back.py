@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pandas as pd
 
@@ -38,7 +38,7 @@ def give_back(labels: LabelStore, wanted: Wanted) -> tuple[dict[str, str], list[
     """
 
     def change(state: State) -> Change:
-        now = datetime.now(UTC)
+        now = labels.now()
         tagging, queue = (labels.table(state, name) for name in ("tagging", "review"))
         under_review = review_queue.reservations(queue)
         handed_out, reviewed = (wanted.among(frame, now) for frame in (tagging, under_review))

@@ -6,7 +6,6 @@ image of which a box is missing is not labelled.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -80,7 +79,7 @@ def take_labels(
         at["conflicts"],
         uploaded=with_present_names("tagged", rows, state.classes),
         tagger=config.tagger_name,
-        now=datetime.now(UTC),
+        now=labels.now(),
         own={image: [digest] for image, digest in present.items()} if replace else {},
     )
     boxes = only(accepted.tables.get("tagged", tables.empty("tagged")), accepted.taken)
@@ -104,7 +103,7 @@ def take_labels(
 
 def take_reservations(labels: LabelStore, state: State, given: Rows, name: str) -> Taken:
     """The images of another tool's tagging_ file as handed out, as far as they are free."""
-    now = datetime.now(UTC)
+    now = labels.now()
     at = {table: labels.table(state, table) for table in ("images", "tagging")}
     free = pool_of(labels, state, now)
     frame, notes = located(

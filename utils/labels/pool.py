@@ -1,7 +1,7 @@
 """The pool: the images that may be handed out now, and the change that hands some of them out."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pandas as pd
 
@@ -19,7 +19,7 @@ def pool_of(store: LabelStore, state: State, now: datetime | None = None) -> pd.
         store.table(state, "tagging"),
         store.table(state, "failed"),
         store.reservation_hours,
-        now or datetime.now(UTC),
+        now or store.now(),
         lambda: pretrained_only(store, state),
     )
     tables.release_memory()
@@ -56,7 +56,7 @@ def reserved(
         free if rows is None else rows,
         images,
         store.by,
-        now or datetime.now(UTC),
+        now or store.now(),
     )
     changed = {"tagging": tagging}
     blob = state.blob("totag")

@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,9 @@ from utils.python_check import quoted
 from utils.storage.container import Conflict, Container, Missing
 from utils.storage.opening import open_containers
 from utils.terminal import say
+
+_EXACT = timedelta(minutes=1)  # what clocks differ by is no fault
+_WRONG = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,27 @@ class LabelStore:
             cache or Path(platformdirs.user_cache_dir("active-learning-detect", appauthor=False))
         ) / place
         self._foreign: dict | None = None
+        self._ahead: timedelta | None = None  # the clock of the container, of ours
         self._whole: dict[str, tuple[int, int]] = {}  # what was compared: size and mtime in ns
+
+    def now(self) -> datetime:
+        """The time by the clock that all machines of the project share, the container's. A clock
+        here that is minutes wrong is said once: by it, reservations of others would seem to be
+        over, or ours to last for ever.
+        """
+        if self._ahead is None:
+            ahead = self.container.clock_ahead()
+            self._ahead = ahead if abs(ahead) > _EXACT else timedelta(0)
+            if abs(ahead) > _WRONG:
+                minutes = round(abs(ahead).total_seconds() / 60)
+                much = f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
+                say(
+                    f"warning: the clock of this machine is {much}"
+                    f" {'behind' if ahead > timedelta(0) else 'ahead of'} that of"
+                    f" {self.container.address}, which counts for reservations; set it right",
+                    error=True,
+                )
+        return datetime.now(UTC) + self._ahead
 
     def read(self, report_foreign: bool = False) -> State:
         """The present state; a container of the earlier generation is taken over (and committed) at

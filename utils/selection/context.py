@@ -4,7 +4,6 @@ embeddings where they are used.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -121,7 +120,7 @@ def context_of_state(
         rows,
         config,
         images=store.table(state, "images"),
-        held=tables.without(out, expired(out, store.reservation_hours, datetime.now(UTC))),
+        held=tables.without(out, expired(out, store.reservation_hours, store.now())),
         tagged=store.table(state, "tagged"),
         classes=classes,
         balance=balance,

@@ -7,7 +7,9 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO
 
@@ -70,7 +72,8 @@ def open_azure(config) -> tuple["AzureContainer", "AzureContainer"]:
             f"AZURE_STORAGE_CONNECTION_STRING is of the account {connection['AccountName']}, but"
             f" {config.path} says storage_url={url}; unset the one that is wrong"
         )
-    session = _session(url)
+    clock = _Clock()
+    session = _session(url, clock)
     trusted = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
     opened = []
     for key, sas in (
@@ -95,7 +98,7 @@ def open_azure(config) -> tuple["AzureContainer", "AzureContainer"]:
                 initial_backoff=1, increment_base=2, retry_total=3, random_jitter_range=1
             ),
         )
-        container = AzureContainer(client, f"{url}/{client.container_name}")
+        container = AzureContainer(client, f"{url}/{client.container_name}", clock)
         container.check(f"{config.path}: {key}={client.container_name}")
         opened.append(container)
     return opened[0], opened[1]
@@ -104,10 +107,11 @@ def open_azure(config) -> tuple["AzureContainer", "AzureContainer"]:
 class AzureContainer:
     """A container in Azure Blob Storage or in Azurite. Threads may share it."""
 
-    def __init__(self, client: ContainerClient, address: str):
+    def __init__(self, client: ContainerClient, address: str, clock: "_Clock"):
         self.name = client.container_name
         self.address = address
         self._client = client
+        self._clock = clock
 
     def check(self, setting: str) -> None:
         """Raise InputError, beginning with `setting`, when there is no such container."""
@@ -202,6 +206,9 @@ class AzureContainer:
     def delete(self, name: str) -> None:
         with self._errors(name):
             self._client.delete_blob(name)
+
+    def clock_ahead(self) -> timedelta:
+        return self._clock.ahead  # `check` has had an answer
 
     def path_of(self, name: str) -> Path | None:
         return None
@@ -399,6 +406,18 @@ def _check_range(answer: requests.Response, **_) -> None:
         raise requests.ConnectionError("another part of the blob came than was asked for")
 
 
+class _Clock:
+    """How far the clock of the service is ahead of ours, by the last answer that came."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def read(self, answer: requests.Response, **_) -> None:
+        with suppress(TypeError, ValueError):
+            told = parsedate_to_datetime(answer.headers.get("Date"))
+            self.ahead = told.astimezone(UTC) - datetime.now(UTC)
+
+
 def _as_stored(answer: requests.Response, **_) -> None:
     """Read the bytes of a blob as they are stored: whoever put it there may have said
     Content-Encoding of bytes that are not encoded so.
@@ -408,7 +427,7 @@ def _as_stored(answer: requests.Response, **_) -> None:
         answer.raw.headers.pop("Content-Encoding", None)
 
 
-def _session(url: str) -> requests.Session:
+def _session(url: str, clock: _Clock) -> requests.Session:
     """The connections to an account, through the proxy that the environment names; read once,
     because requests would for every blob.
     """
@@ -418,7 +437,7 @@ def _session(url: str) -> requests.Session:
     if is_this_machine(url):  # perhaps without encryption: it stays on this machine
         proxies = {of: proxy for of, proxy in proxies.items() if is_this_machine(proxy)}
     session.proxies = proxies
-    session.hooks["response"] += [_check_range, _as_stored]
+    session.hooks["response"] += [_check_range, _as_stored, clock.read]
     for scheme in ("https://", "http://"):
         session.mount(
             scheme,

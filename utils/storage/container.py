@@ -6,7 +6,7 @@ A folder on this machine is one (`folder.py`), and so is a container of Azure Bl
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -86,6 +86,11 @@ class Container(Protocol):
 
     def delete(self, name: str) -> None:
         """Remove a blob. Raises Missing."""
+
+    def clock_ahead(self) -> timedelta:
+        """How far the clock of the service (of the disk, for a folder) is ahead of this machine's,
+        to a second or so.
+        """
 
     def path_of(self, name: str) -> Path | None:
         """The file that is this blob, where blobs are files; else None."""

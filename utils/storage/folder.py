@@ -8,8 +8,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from filelock import FileLock, Timeout
 
@@ -133,6 +134,15 @@ class FolderContainer:
         with self._locked():
             self._existing(name).unlink()
             self._keep_metadata(name, None)
+
+    def clock_ahead(self) -> timedelta:
+        internal = self._folder / _INTERNAL
+        internal.mkdir(exist_ok=True)
+        with TemporaryFile(dir=internal) as file:
+            file.write(b"x")
+            file.flush()
+            written = _utc(os.fstat(file.fileno()))
+            return written - datetime.now(UTC)
 
     def path_of(self, name: str) -> Path | None:
         return local_path(self._folder, name)
