@@ -68,8 +68,8 @@ def measure(folder: Path, count: int) -> tuple[float, int, str]:
     return seconds, memory, out.splitlines()[-1]
 
 
-def make_images(folder: Path, count: int) -> None:
-    """`count` names for a few files of a photograph's size, in folders of 5000."""
+def make_images(folder: Path, count: int, size: tuple[int, int] = (800, 600)) -> None:
+    """`count` names for a few photographs of this width and height, in folders of 5000."""
     picture = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
     original = None
     for number in range(count):
@@ -77,7 +77,7 @@ def make_images(folder: Path, count: int) -> None:
         if number % PER_FOLDER == 0:
             path.parent.mkdir(parents=True)
         if number % PER_ORIGINAL == 0:
-            Image.fromarray(picture).resize((800, 600)).save(path, exif=_exif())
+            Image.fromarray(picture).resize(size).save(path, exif=_exif())
             original = path
         else:
             os.link(original, path)

@@ -18,7 +18,7 @@ from utils.selection.strategies import keyed_hashes
 from utils.storage.container import Blob, Container
 from utils.storage.sync import image_path
 
-SECONDS = 3.0  # that the first look takes, unless it has too few photos by then
+SECONDS = 2.0  # that the first look takes, unless it has too few photos by then
 
 
 @dataclass

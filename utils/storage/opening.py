@@ -21,10 +21,11 @@ def open_containers(config) -> tuple[Container, Container]:
         )
 
         return open_azure(config)
-    labels = _open_folder(config, "label_container_name")
     if config.image_location is None:
-        return _open_folder(config, "image_container_name"), labels
-    return _open_images(config), labels
+        images = _open_folder(config, "image_container_name")
+    else:
+        images = _open_images(config)
+    return images, _open_folder(config, "label_container_name")
 
 
 def _open_images(config) -> FolderContainer:

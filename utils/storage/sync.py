@@ -1,11 +1,12 @@
 """Bringing the image container to this machine: what is in it; fetching what is new or changed."""
 
 import errno
+import re
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from pathlib import Path, PurePosixPath
 
 from utils.errors import InputError, OutsideError, Unreadable
@@ -93,13 +94,14 @@ def list_images(
     Raises NoImages when there is none, saying what is there instead.
     """
     prefix = f"{pred_dir}/" if pred_dir else ""
-    patterns = [pattern.strip().lower() for pattern in filetype.split(",")]
+    patterns = [translate(pattern.strip().lower()) for pattern in filetype.split(",")]
+    wanted = re.compile("|".join(patterns))
     blobs, bad, in_folders, others = [], [], 0, Counter()
     for blob in container.list(prefix):
         filename = blob.name.rpartition("/")[2]
         if is_stranger(blob.name):
             continue
-        if not any(fnmatchcase(filename.lower(), pattern) for pattern in patterns):
+        if not wanted.match(filename.lower()):
             others[PurePosixPath(filename).suffix or "none"] += 1
         elif "/" in blob.name and not user_folders:
             in_folders += 1
@@ -118,10 +120,10 @@ def list_images(
 
 def is_stranger(blob: str) -> bool:
     """Whether a file manager or a system has put it there, such as a preview of a photo."""
-    return any(
-        (part.startswith(".") and part not in (".", "..")) or part.lower() in _STRANGERS
-        for part in blob.split("/")
-    )
+    for part in blob.split("/"):
+        if (part.startswith(".") and part not in (".", "..")) or part.lower() in _STRANGERS:
+            return True
+    return False
 
 
 def sync_images(
