@@ -200,6 +200,39 @@ def test_an_image_that_this_machine_may_not_read_is_left_out_and_given_back(fold
     assert len(project.batch["images"]) == 2
 
 
+def test_no_file_in_the_place_of_an_image_hangs_or_ends_a_download(folder_store, tmp_path, fault):
+    project = BatchProject(folder_store, tmp_path, THREE)
+    place = tmp_path / "store" / "images" / "north"
+    (place / "1.jpg").unlink()
+    fault(place)
+    (place / "x.jpg").rename(place / "1.jpg")
+    with ordinary_rights():
+        said = project.run("download", 3)
+    assert "north/1.jpg" in said and "left out of this batch" in said
+    assert (project.names("failed"), len(project.batch["images"])) == ([], 2)
+
+
+def test_a_download_decodes_no_more_at_once_than_there_is_room_for(
+    folder_store, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(room, "MOST", 40_000)  # two of these pictures
+    at_once, most = [], []
+
+    def counted(*arguments, **options):
+        at_once.append(1)
+        most.append(len(at_once))
+        time.sleep(0.005)
+        try:
+            return decode(*arguments, **options)
+        finally:
+            at_once.pop()
+
+    monkeypatch.setattr("utils.images.decoding.decode", counted)
+    project = BatchProject(folder_store, tmp_path, "\n".join(f"{n}.jpg NULL" for n in range(9)))
+    project.run("download", 9)
+    assert len(most) == 9 and max(most) <= 2
+
+
 def test_only_the_training_machine_says_that_an_image_is_broken(store, tmp_path):
     project = BatchProject(store, tmp_path, THREE)
     project.images.write("north/1.jpg", picture()[:-300])

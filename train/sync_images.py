@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     pred_dir = config.pred_dir if arguments.pred_dir else None
     started = datetime.now(UTC)
     container, labels = open_labels(config)
-    state = labels.read(report_foreign=True)
+    state = labels.read_project()
     listing, result = bring_images(container, config, pred_dir)
     headers = {}
     images, failed = update_image_tables(

@@ -28,7 +28,7 @@ def export_labels(config: Config, form: str, output: Path) -> list[str]:
     closing one last. Raises InputError, and leaves no folder behind, when that cannot be done.
     """
     _, store = open_labels(config)
-    state = store.read(report_foreign=True)
+    state = store.read_project()
     tagged, test, images = (store.table(state, name) for name in ("tagged", "test", "images"))
     replaced = image_set(store.table(state, "replaced")) & image_set(tagged)
     tagged = without(tagged, replaced)

@@ -34,7 +34,7 @@ def import_predictions(
     """
     given = read_predictions(path, images_file)
     container, store = open_labels(config)
-    state = store.read(report_foreign=True)
+    state = store.read_project()
     images = store.table(state, "images")
     if not len(images):
         raise InputError(

@@ -55,7 +55,7 @@ def take_in(
 
     Raises InputError when there is no such file, or when it cannot be taken in as it is.
     """
-    state = labels.read()
+    state = labels.read_project(report_foreign=False)
     source = _read(labels, state, request)
     name, given = source.name, _without_bad_rows(source, request.skip_bad_rows)
     if name in state.document["tables"].values():

@@ -222,11 +222,11 @@ class LabelStore:
                     error=True,
                 )
 
-    def read_project(self) -> State:
-        """As `read` with its warnings, where a project must be there already. Raises InputError
-        when there is none: on a share that is not mounted nothing is to begin anew.
+    def read_project(self, report_foreign: bool = True) -> State:
+        """As `read`, where a project must be there already. Raises InputError when there is none:
+        on a share that is not mounted nothing is to begin anew.
         """
-        state = self.read(report_foreign=True)
+        state = self.read(report_foreign)
         if state.etag is None:
             raise InputError(
                 f"{self.container.address}: no project there yet; it begins with"
