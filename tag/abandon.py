@@ -46,7 +46,8 @@ def main(argv: list[str]) -> int:
     given, lines = give_back(labels, Wanted(tagger, frozenset(options.images), options.older_than))
     for line in lines:
         say(line)
-    return 0 if given or not options.images else 1
+    asked = options.images or options.tagger is not None
+    return 0 if given or not asked else 1
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def main(argv: list[str]) -> None:
     )
     update_cycle(config, random_share=share.as_json() if share else None)
     if share:
-        say(share)
+        say(str(share))
     average = performance.iloc[0]
     say(
         f"{average['images']:.0f} test images, {average['boxes']:.0f} boxes, average AP"

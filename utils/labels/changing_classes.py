@@ -16,6 +16,7 @@ from utils.labels.class_changes import (
 )
 from utils.labels.store import Change, LabelStore, State
 from utils.labels.tables import image_set
+from utils.reserved import NULL
 
 
 def change_classes(
@@ -40,6 +41,9 @@ def change_classes(
         classes = recorded(state.classes, asked)
         used_before = {*state.classes["renamed"], *state.classes["dropped"]}
         done = {"again": sorted(set(asked.renamed.values()) & used_before)}
+        done["classes"] = {
+            name for frame in present.values() for name in frame["class"].unique()
+        } - {NULL}
         changed = {}
         for name, frame in present.items():
             changed[name] = with_present_names(name, frame, classes)
@@ -78,6 +82,12 @@ def _left_to_do(configured: tuple[str, ...], done: dict, state: State) -> list[s
 
 
 def _counts(asked: ClassChange, done: dict, state: State) -> str:
+    if not any(done[name][0] for name in CHANGED_TABLES):
+        present = ", ".join(sorted(done["classes"])) or "none"
+        return (
+            f"no box is of class {', '.join(sorted(asked.sources))} (any more); the classes of the"
+            f" boxes are {present}. That is noted for work that comes in later"
+        )
     counts = ", ".join(
         "{} boxes in {} images of {}".format(*done[name], name) for name in CHANGED_TABLES
     )

@@ -76,4 +76,22 @@ def _lines(labels: LabelStore, state: State, wanted: Wanted, given: dict[str, st
     lines.append(
         f"{len(given)} images given back{of_whom}{reviewed} → {state.blob('totag') or 'nothing'}"
     )
+    if not given and not wanted.images:
+        lines.append(_who_holds(labels, state))
     return lines
+
+
+def _who_holds(labels: LabelStore, state: State) -> str:
+    """Who has images, for somebody who has asked for those of another."""
+    out = pd.concat(
+        [
+            labels.table(state, "tagging")[["filename", "folder", "tagger"]],
+            review_queue.reservations(labels.table(state, "review"))[
+                ["filename", "folder", "tagger"]
+            ],
+        ]
+    )
+    held = [
+        f"{tagger or '(nobody)'} {len(image_set(rows))}" for tagger, rows in out.groupby("tagger")
+    ]
+    return f"out now: {', '.join(held) or 'nothing'}"

@@ -23,6 +23,7 @@ def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> 
     """What there is to say about the state, as plain data."""
     at = {name: labels.table(state, name) for name in CHECKED}
     free = pool_of(labels, state, now)
+    unseen = image_set(free[free["box_confidence"].isna()])
     review_out = review_queue.reservations(at["review"])
     live = image_set(review_out) - assignments.expired(review_out, config.reservation_hours, now)
     boxes = at["tagged"][at["tagged"]["class"] != NULL]
@@ -36,7 +37,8 @@ def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> 
         "images": len(image_set(at["images"])),
         "failed": len(image_set(at["failed"])),
         "to_tag": len(image_set(free)),
-        "unseen": len(image_set(free[free["box_confidence"].isna()])),
+        "unseen": len(unseen),
+        "seen_by_pretrained": len(unseen & image_set(labels.table(state, "init_totag"))),
         "out": _holders(at["tagging"], config, now),
         "tagged": len(image_set(at["tagged"])),
         "tagged_empty": len(image_set(at["tagged"])) - len(image_set(boxes)),

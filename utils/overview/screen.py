@@ -9,7 +9,8 @@ SHOWN_CYCLES = 10
 
 def screen(shown: Mapping) -> list[str]:
     """The summary as one screen of lines."""
-    head = f"{shown['labels']}: {shown['images']} images; last change {shown['at']} by"
+    count = shown["images"] + shown["failed"]
+    head = f"{shown['labels']}: {count} images; last change {shown['at']} by"
     lines = [
         f"{head} {shown['by']}",
         "",
@@ -32,7 +33,7 @@ def screen(shown: Mapping) -> list[str]:
 
 def _count_lines(shown: Mapping) -> list[str]:
     """How many images are in each list, and who has those that are out."""
-    unseen = f"   ({shown['unseen']} that no model has seen)" if shown["unseen"] else ""
+    unseen = _unseen_words(shown["unseen"], shown["seen_by_pretrained"])
     empty = f"   ({shown['tagged_empty']} of them empty)" if shown["tagged_empty"] else ""
     lines = [
         f"to tag     {shown['to_tag']:7}{unseen}",
@@ -43,7 +44,7 @@ def _count_lines(shown: Mapping) -> list[str]:
     ]
     for name, label, text in (
         ("failed", "failed", "cannot be read; the newest failed_….csv says why"),
-        ("conflicts", "conflicts", "set aside: two people tagged them"),
+        ("conflicts", "conflicts", "set aside: labels that contradict those that are there"),
         (
             "replaced",
             "replaced",
@@ -62,6 +63,18 @@ def _count_lines(shown: Mapping) -> list[str]:
         lines.append(f"out again  {count:7}   (labelled images under review)")
         lines += _holder_lines(shown["review_out"])
     return lines
+
+
+def _unseen_words(unseen: int, by_pretrained: int) -> str:
+    """Of the images to tag: how many no model of the project has looked at."""
+    if not unseen:
+        return ""
+    if not by_pretrained:
+        return f"   ({unseen} that no model has seen)"
+    return (
+        f"   ({unseen} that no model of yours has seen; the pretrained model has seen"
+        f" {by_pretrained} of them)"
+    )
 
 
 def _held(holders: Mapping[str, Mapping]) -> int:

@@ -44,7 +44,7 @@ class Selection:
             "selection",
             filename=filenames,
             folder=folders,
-            strategy=[self.strategy] * len(self.names),
+            strategy=["random" if drawn else self.strategy for drawn in self.random],
             score=self.score.round(6),
             class_=self.classes,
             burst=self.bursts,
