@@ -266,6 +266,41 @@ def test_an_export_of_tf_models_official_gives_fractions_of_the_image(tmp_path, 
     assert set(found.classes.tolist()) <= {1, 2}
 
 
+@pytest.mark.parametrize("inside_a_function", [False, True])
+@pytest.mark.parametrize(
+    "operation, does",
+    [
+        ("WriteFile", lambda folder: tf.io.write_file(f"{folder}/owned", "x")),
+        ("ReadFile", lambda folder: tf.io.read_file(f"{folder}/secret")),
+        ("PyFunc", lambda folder: tf.numpy_function(lambda: 0, [], tf.int64)),
+        ("PrintV2", lambda folder: tf.print("\x1b[2J")),
+        (
+            "SaveV2",
+            lambda folder: tf.raw_ops.SaveV2(
+                prefix=f"{folder}/owned", tensor_names=["x"], shape_and_slices=[""], tensors=[1.0]
+            ),
+        ),
+    ],
+)
+def test_a_model_that_would_do_more_than_detect_is_not_run(
+    tmp_path, operation, does, inside_a_function
+):
+    file = write_frozen_graph(tmp_path / "model.pb")
+    definition = tf.compat.v1.GraphDef.FromString(file.read_bytes())
+    with tf.Graph().as_default() as graph:
+        if inside_a_function:
+            tf.function(lambda: (does(tmp_path), 1)[1]).get_concrete_function().add_to_graph()
+        else:
+            does(tmp_path)
+    more = graph.as_graph_def()
+    definition.node.extend(more.node)
+    definition.library.CopyFrom(more.library)
+    file.write_bytes(definition.SerializeToString())
+    with pytest.raises(InputError, match=f"does more than detect.*{operation}"):
+        FrozenDetector(file)
+    assert sorted(tmp_path.iterdir()) == [file]
+
+
 @pytest.mark.parametrize(
     "content, complaint",
     [

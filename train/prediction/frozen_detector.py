@@ -7,6 +7,7 @@ num_detections [batch]. Our own graphs also give image_embedding [batch, d] and 
 `canvas` int32 [h, w]: fed images of exactly this size are not resized inside.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,10 @@ OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_dete
 WANTED = (
     f"expected a frozen detection graph (input {INPUT}, outputs {', '.join(OUTPUTS)}) or a"
     " SavedModel folder"
+)
+_REACHES = re.compile(  # operations on files, on other programs, on the network, on the terminal
+    "File|Reader|Save|Restore|Checkpoint|Dataset|Iterator|Summary|PyFunc|Rpc|RemoteCall|Print|Sql"
+    "|LMDB|Debug"
 )
 _NORMALISED = 2  # boxes in fractions reach little beyond 1
 # an image for the first run, in which TensorFlow optimises the graph
@@ -85,6 +90,7 @@ class FrozenDetector:
 
     def _load_frozen_graph(self, file: Path) -> None:
         definition = _graph_definition(file)
+        _refuse_reach(file, definition)
         nodes = {node.name: node for node in definition.node}
         missing = [name for name in (INPUT, *OUTPUTS) if name not in nodes]
         if missing:
@@ -175,6 +181,19 @@ class FrozenDetector:
         self.one_by_one = shape.rank == 4 and shape[0] == 1
         if shape.rank == 4 and shape[1] and shape[2]:
             self.canvas = (shape[1], shape[2])
+
+
+def _refuse_reach(file: Path, definition: tf.compat.v1.GraphDef) -> None:
+    """Raises InputError if the graph would read or write files, run Python or speak to a network: a
+    detector calculates, and a model of the label container may be anybody's.
+    """
+    parts = [definition.node, *(function.node_def for function in definition.library.function)]
+    found = sorted({node.op for part in parts for node in part if _REACHES.search(node.op)})
+    if found:
+        raise InputError(
+            f"{file}: this graph does more than detect, it would reach out of the model"
+            f" ({', '.join(found[:3])}); do not run it, and ask who put it there"
+        )
 
 
 def _fixed_resize(nodes: dict[str, tf.compat.v1.NodeDef]) -> tuple[int, int] | None:
