@@ -3,18 +3,16 @@
 Run with: .venv/bin/python images/make_pictures.py [DEMO]     (a folder in which the demo was run to
 its end; without it, the demo is run in a temporary one, which takes about ten minutes)
 
-prelabels.png        what an annotator gets: photos of a batch that is handed out, with its boxes
+review_page.png      what an annotator gets: a photo of a batch in the page, with the model's boxes
 predictions.png      the picture with which the demo ends
 learning_curves.png  the averages of two simulations, from the tables in benchmarks/results
 """
 
-import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -22,13 +20,18 @@ from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from train.demo import beside_truth
+from helpers_page import WHY_NOT, Here, Window, chromium, installed
+
 from train.simulation.learning_curves import mean_curve
+from utils.formats import page
+from utils.formats.page import Saved
+from utils.review.session import Session
 
-BATCH = 40  # images handed out for the picture
-SHOWN = 3
+BATCH, REVIEWED = 40, 12  # images handed out for the picture, and how many of them are done in it
+SECONDS = 6  # that each of them took
+WINDOW = {"width": 1100, "height": 640}
 # The table, and what its panel is called.
 SETS = {
     "animals": "animals: two photos in five are empty",
@@ -44,7 +47,7 @@ def main() -> None:
         demo = Path(tempfile.mkdtemp(prefix="demo-"))
         subprocess.run(["bash", ROOT / "train" / "active_learning_demo.sh", demo], check=True)
 
-    prelabels(demo, HERE / "prelabels.png")
+    review_page(demo, HERE / "review_page.png")
     small(demo / "predictions.png", HERE / "predictions.png")
     learning_curves(HERE / "learning_curves.png")
 
@@ -52,39 +55,44 @@ def main() -> None:
         print(f"{picture.relative_to(ROOT)}: {picture.stat().st_size / 1000:.0f} kB")
 
 
-def prelabels(demo: Path, target: Path) -> None:
-    """Hand out a batch of the demo's project, draw what its VoTT file shows, and give it back."""
+def review_page(demo: Path, target: Path) -> None:
+    """Hand out a batch of the demo's project, show it in the page, move a box, and give it back."""
+    if not installed():
+        raise SystemExit(WHY_NOT)
     with tempfile.TemporaryDirectory() as place:
         settings = (demo / "config.ini").read_text(encoding="utf-8")
         settings = settings.replace("tagging_location=to_review", f"tagging_location={place}/batch")
         config = demo / "pictures.ini"
         config.write_text(settings, encoding="utf-8")
         try:
-            run("tag/download_vott_json.py", str(BATCH), str(config))
-            shown = photos_of(Path(place) / "batch")
+            with Here(config, BATCH) as here, chromium() as browser:
+                shown = begun(here.server.desk.session)
+                with Window(browser, here.url, viewport=WINDOW) as window:
+                    window.click(*shown)
+                    window.press("ArrowLeft")
+                    window.saved()
+                    window.page.screenshot(path=target)
             run("tag/abandon.py", str(config))
         finally:
             config.unlink()
-        beside_truth.draw(shown, SHOWN, target)
     small(target, target)
 
 
-def photos_of(batch: Path) -> list[beside_truth.Shown]:
-    """The photos of a batch that carry the most boxes, each class among them first."""
-    frames = json.loads((batch / "Images.json").read_text(encoding="utf-8"))["frames"]
+def begun(session: Session) -> tuple[float, float]:
+    """Review some photos, and go to the one with the most boxes, each class among them first; the
+    middle of its last box in pixels.
+    """
+    sheets = session.handed_out.images
 
-    def busy(name: str) -> tuple[int, int]:
-        return len({region["tags"][0] for region in frames[name]}), len(frames[name])
+    def busy(key: str) -> tuple[int, int]:
+        return len({box.tag for box in sheets[key].boxes}), len(sheets[key].boxes)
 
-    shown = []
-    for name in sorted(sorted(frames), key=busy, reverse=True)[:SHOWN]:
-        boxes = tuple(
-            (region["tags"][0], tuple(region[side] for side in ("x1", "y1", "x2", "y2")))
-            for region in frames[name]
-        )
-        pixels = np.asarray(Image.open(batch / "Images" / name).convert("RGB"))
-        shown.append(beside_truth.Shown(name, pixels, boxes))
-    return shown
+    shown = max(sorted(sheets), key=busy)
+    for key in [key for key in sheets if key != shown][:REVIEWED]:
+        session.save(key, 0, Saved(page.REVIEWED, boxes=sheets[key].boxes), seconds=SECONDS)
+    session.look(shown, SECONDS)
+    box, sheet = sheets[shown].boxes[-1], sheets[shown]
+    return (box.xmin + box.xmax) / 2 * sheet.width, (box.ymin + box.ymax) / 2 * sheet.height
 
 
 def learning_curves(target: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from helpers_batch import TAG, THREE, BatchProject
+from helpers_batch import TAG, THREE, BatchProject, picture
+from helpers_page import Program
 
 REQUIREMENTS = TAG / "requirements.txt"
 OUT_OF_REACH = re.compile(
@@ -73,6 +74,14 @@ def test_a_batch_goes_out_and_comes_back_in_the_environment_of_annotators(
     assert "3 images, 1 boxes" in project.run("download", 3)
     assert "3 images, 1 boxes → tagged_" in project.run("upload", "--all")
     assert "north/1.jpg bird 0.1 0.5 0.2 0.8" in project.boxes()
+
+
+def test_a_folder_of_photos_becomes_a_project_in_the_environment_of_annotators(alone, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.jpg").write_bytes(picture())
+    with Program(tmp_path / "photos", "--classes", "bird", program="tag/start.py") as program:
+        assert "1 images, 0 boxes" in program.said[-2]
+        program.end()
 
 
 def test_every_module_that_both_machines_share_loads_in_the_environment_of_annotators(alone):

@@ -161,7 +161,7 @@ def test_every_picture_is_shown_on_a_page_and_made_by_the_script_or_by_hand():
     assert {path for path in shown if path.parent == ROOT / "images"} == pictures
     script = (ROOT / "images" / "make_pictures.py").read_text(encoding="utf-8")
     assert {path.name for path in pictures if path.name not in script} == set()
-    for name in ("loop.svg", "prelabels.png", "predictions.png", "learning_curves.png"):
+    for name in ("loop.svg", "review_page.png", "predictions.png", "learning_curves.png"):
         assert f"(images/{name})" in README
 
 
