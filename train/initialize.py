@@ -24,7 +24,13 @@ def main(argv: list[str]) -> int:
         " images)",
     )
     parser.add_argument("config", type=Path, help="config.ini")
-    config = load_config(parser.parse_args(argv).config)
+    parser.add_argument(
+        "--moved",
+        action="store_true",
+        help="the images lie in another container now: the one that config.ini names",
+    )
+    options = parser.parse_args(argv)
+    config = load_config(options.config)
 
     from train.prediction.first_embeddings import describe_images
     from utils.config.checkpoints import missing_checkpoint
@@ -42,7 +48,7 @@ def main(argv: list[str]) -> int:
     from utils.strategies import STRATEGIES
 
     names = config.need("classes")
-    container, labels = open_labels(config)
+    container, labels = open_labels(config, moved=options.moved)
     state = labels.read(report_foreign=True)
     previous = previous_label_map(labels, state)
     classes = label_map_for(names, previous, state.classes["dropped"], state.classes["renamed"])

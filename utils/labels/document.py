@@ -179,6 +179,7 @@ _DOCUMENT = _members(
     at=_maybe(_TEXT),
     by=_maybe(_TEXT),
     project=_maybe(_TEXT),
+    image_container=_maybe(_TEXT),
     live=_maybe(_map(_made)),
     candidate=_maybe(_CYCLE),
     cycles=_maybe(_list(_CYCLE)),

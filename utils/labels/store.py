@@ -76,6 +76,11 @@ class State:
         return self.document.get("project") or ""
 
     @property
+    def image_container(self) -> str:
+        """The name of the container in which the images lie; "" when nobody has said it yet."""
+        return self.document.get("image_container") or ""
+
+    @property
     def live(self) -> dict:
         return self.document.get("live") or {}
 
@@ -139,7 +144,8 @@ def new_commit_id() -> str:
 
 class LabelStore:
     """The label container of one project. `by` names the tagger or machine in commits; `cache`
-    holds snapshots fetched from Azure.
+    holds snapshots fetched from Azure. `images_in`: the name of the image container, which must be
+    the one that the state names; "": it is not compared.
     """
 
     def __init__(
@@ -150,7 +156,9 @@ class LabelStore:
         user_folders: bool,
         reservation_hours: float = 72,
         cache: Path | None = None,
+        images_in: str = "",
     ):
+        self.images_in = images_in
         self.container, self.by, self.user_folders, self.reservation_hours = (
             container,
             by,
@@ -331,7 +339,14 @@ class LabelStore:
             data, blob = self.container.read(STATE)
         except Missing:
             return None
-        return State(read_document(data, self._where), blob.etag)
+        state = State(read_document(data, self._where), blob.etag)
+        if self.images_in and state.image_container not in ("", self.images_in):
+            raise InputError(
+                f"{self.container.address}: the images of this project are in the container"
+                f" {state.image_container}, and image_container_name={self.images_in}; correct it."
+                " If they were moved there: .venv/bin/python train/initialize.py --moved CONFIG"
+            )
+        return state
 
     def _take_over(self) -> State:
         refuse_lost_state(self.container)
@@ -499,12 +514,15 @@ def _unlike(path: Path, written: dict[str, str]) -> str:
     return ""
 
 
-def open_labels(config) -> tuple[Container, LabelStore]:
-    """The image container and the label store that a config names."""
+def open_labels(config, moved: bool = False) -> tuple[Container, LabelStore]:
+    """The image container and the label store that a config names. `moved`: the images may lie in
+    another container than before.
+    """
     images, labels = open_containers(config)
     return images, LabelStore(
         labels,
         by=config.tagger_name,
         user_folders=config.user_folders,
         reservation_hours=config.reservation_hours,
+        images_in="" if moved or config.image_location else images.name,
     )

@@ -65,6 +65,8 @@ def take_in(
         if totag is not None:
             changed["totag"] = totag
         members = {"greys": greys.as_json()}
+        if config.image_location is None:
+            members["image_container"] = container.name
         if doubts := doubted(state):
             members["doubted"] = {name: doubts[name] for name in doubts.keys() - listed}
         return Change(changed, members, note=counts)
