@@ -202,3 +202,24 @@ def test_a_labelme_file_with_two_lists_of_shapes_is_a_fault_of_its_image(folder_
     assert "a__0.json: 'shapes' stands there twice in one place" in said
     assert project.boxes() == ["a/1.jpg seal 0.1 0.5 0.2 0.8"]
     assert project.names("tagging") == ["a/0.jpg"]
+
+
+def test_of_a_broken_file_it_is_not_advised_what_does_not_help(folder_store, tmp_path):
+    project = BatchProject(folder_store, tmp_path, THREE)
+    project.run("download", 3)
+    (project.place / "Images.json").write_text("{")
+    said = project.run("upload", code=1)
+    assert "Images.json: it is not JSON" in said and "--all" not in said
+    assert project.last(said).endswith("as said above")
+    assert len(project.names("tagging")) == 3
+
+
+def test_of_images_with_and_without_a_fault_only_these_are_said_to_lack_a_mark(
+    folder_store, tmp_path
+):
+    project = BatchProject(folder_store, tmp_path, THREE)
+    project.run("download", 3)
+    untagged = region("bird", 10, 20, 10, 20) | {"tags": []}
+    project.save({"north/1.jpg": [untagged]}, ["north/1.jpg"])
+    last = project.last(project.run("upload", code=1))
+    assert "3 of 3 not counted as reviewed" in last and ": 2 of them lack a mark only: " in last

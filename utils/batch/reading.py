@@ -25,8 +25,9 @@ class Reviews:
     """`rows`: columns of tagged, all rows of every reviewed image. Images are named as on the
     annotator's disk in everything else.
 
-    `open`: not reviewed. `faults`: images and files that could not be used, `notes`: boxes that
-    were left out; one line each. `strays`: what has boxes, or something unreadable, that no upload
+    `open`: not reviewed; `unmarked`: those of them that only lack a mark. `faults`: images and
+    files that could not be used, `notes`: boxes that were left out; one line each. `strays`: what
+    has boxes, or something unreadable, that no upload
     takes ("folder/name"). `outdated`: blob names of images that are other pictures now than when
     they were handed out. `thrown_away`: photos that were deleted while tagging and bear no boxes of
     the annotator's, and `unusable`: those that the annotator says are: not usable, which is not
@@ -36,6 +37,7 @@ class Reviews:
 
     rows: pd.DataFrame = field(default_factory=lambda: tables.empty("tagged"))
     open: list[str] = field(default_factory=list)
+    unmarked: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     unreadable: list[Path] = field(default_factory=list)
@@ -84,6 +86,8 @@ def read_reviews(batch: Batch, everything: bool = False, named: Sequence[Path] =
         elif not (review.reviewed or everything and local in answers.reviews and not review.why):
             if review.why:
                 unreviewed.setdefault(review.why, []).append(name)
+            elif local in answers.reviews:
+                reviews.unmarked.append(name)
             reviews.open.append(name)
             continue
         deleted = folded(name) not in here[folder] and _bears_nothing_new(review, item, batch)

@@ -371,7 +371,17 @@ def _report(
     if reviews.open:
         line += (
             f"; {len(reviews.open)} of {len(batch.images)} not counted as reviewed"
-            f" ({', '.join(reviews.open)}): {TOOLS[batch.tool].MARK}, or upload with --all if you"
-            " have looked at every image"
+            f" ({', '.join(reviews.open)}){_what_to_do(reviews, batch)}"
         )
     yield line
+
+
+def _what_to_do(reviews: Reviews, batch: Batch) -> str:
+    """What makes the images count that do not; of those with a fault, its line has said it."""
+    if not reviews.unmarked:
+        return ", as said above"
+    of_these = "" if len(reviews.unmarked) == len(reviews.open) else f" {len(reviews.unmarked)} of"
+    return (
+        f":{of_these and of_these + ' them lack a mark only:'} {TOOLS[batch.tool].MARK}, or upload"
+        " with --all if you have looked at every image"
+    )
