@@ -8,6 +8,7 @@ from helpers_batch import THREE, BatchProject, picture
 from helpers_page import Here, Program, Window
 from helpers_tables import labels
 
+from utils.config import load_config
 from utils.labels import tables
 from utils.labels.tables import blob_names, split_name
 
@@ -363,3 +364,23 @@ def test_a_batch_begun_in_vott_goes_on_in_the_page(folder_store, tmp_path, brows
     said = project.last(project.run("upload"))
     assert said.startswith("2 images, 1 boxes") and "1 of 3 not counted" in said
     assert project.boxes() == ["north/1.jpg seal 0.1 0.5 0.2 0.8", "south/1.jpg NULL 0 0 0 0"]
+
+
+def test_a_class_made_in_the_page_is_in_the_config_the_batch_and_the_labels(
+    store, tmp_path, browser
+):
+    project = project_of(store, tmp_path, SIX)
+    with Here(project.config, 6) as here, Window(browser, here.url) as window:
+        window.drag((120, 10), (180, 90))
+        window.press("c")
+        window.page.keyboard.type("tern <b>")
+        window.press("Enter")
+        window.until("document.querySelectorAll('#classes [role=radio]').length === 3")
+        if store.kind == "azurite":  # others train there
+            assert "config.ini needs it too" in window.text("#message")
+        window.press("Space", "u", "Enter")
+        window.page.wait_for_selector("#last pre")
+        assert "not in classes" not in window.text("#last pre")
+    assert load_config(project.config).classes == ("bird", "seal", "tern <b>")
+    assert project.batch["tags"]["tern <b>"] == "tern <b>"
+    assert "tern <b>" in set(project.table("tagged")["class"])

@@ -16,12 +16,14 @@ from utils.formats import page
 from utils.formats.page import Saved
 from utils.formats.sheets import Box
 from utils.labels import tables
+from utils.labels.adding_classes import add_classes
 from utils.labels.assignments import row_digests
 from utils.labels.store import open_labels
 from utils.review.opening import open_session
 from utils.selection.embeddings import HASH, published_embeddings
 from utils.starting.first_look import in_drawing_order, look_at
 from utils.starting.meanwhile import Meanwhile
+from utils.starting.next_steps import next_steps
 from utils.starting.project import make, project_for
 from utils.storage.sync import bring_images
 
@@ -72,6 +74,17 @@ def state_of(config: Path) -> dict[str, set[str]]:
 
 def started(photos: Path, *options) -> Program:
     return Program(photos, *options, program="tag/start.py")
+
+
+def begun(photos: Path, count: int = 20) -> Path:
+    """The config of a project that was started in this process, with a batch of so many photos."""
+    config = make(project_for(photos, None), ["deer"])
+    container, labels = open_labels(config)
+    listing, _ = bring_images(container, config)
+    with Meanwhile(config, container, labels, listing, listing.blobs) as meanwhile:
+        meanwhile.join()
+    done("tag/download_vott_json.py", count, config.path)
+    return config.path
 
 
 def label_all(config: Path, every: int = 2) -> None:
@@ -138,10 +151,8 @@ def test_a_class_that_cannot_be_made_is_said_in_the_page(photos, tmp_path, brows
     assert load_config(config).classes == ("deer", "deer two")
 
 
-def test_new_photos_join_and_the_end_is_said(photos, tmp_path):
-    config = tmp_path / "my photos, 100%-project" / "config.ini"
-    with started(photos, "--classes", "deer") as program:
-        program.end()
+def test_new_photos_join_and_the_end_is_said(photos):
+    config = begun(photos)
     label_all(config)
     finished = run("tag/start.py", photos, "--no-browser")
     assert finished.returncode == 0, finished.stderr
@@ -158,10 +169,8 @@ def test_new_photos_join_and_the_end_is_said(photos, tmp_path):
     assert state["tagging"] == {"2025/new.jpg"} and state["failed"] == {"broken.jpg"}
 
 
-def test_the_project_is_trained_like_any_other(photos, tmp_path):
-    config = tmp_path / "my photos, 100%-project" / "config.ini"
-    with started(photos, "--classes", "deer") as program:
-        program.end()
+def test_the_project_is_trained_like_any_other(photos):
+    config = begun(photos)
     label_all(config)
     for step in ("sync_images", "repartition_test_set", "create_tf_records"):
         done(f"train/{step}.py", config)
@@ -172,11 +181,10 @@ def test_the_project_is_trained_like_any_other(photos, tmp_path):
 def test_a_project_moves_to_azure_with_everything_that_was_labelled(
     photos, tmp_path, azurite_store
 ):
-    config = tmp_path / "my photos, 100%-project" / "config.ini"
-    with started(photos, "--classes", "deer", "--batch", "4") as program:
-        program.end()
+    config = begun(photos, 4)
     label_all(config)
-    said = next_lines(photos, config)
+    _, labels = open_labels(load_config(config))
+    said = "\n".join(next_steps(project_for(photos, None), labels))
 
     for name in NAMES:
         azurite_store.images.write(name, (photos / name).read_bytes())
@@ -191,12 +199,6 @@ def test_a_project_moves_to_azure_with_everything_that_was_labelled(
     here, there = (digests(path) for path in (config, azure))
     assert here == there and len(here) == 4
     assert state_of(azure)["totag"] - set(here) == set(NAMES) - set(here)
-
-
-def next_lines(photos: Path, config: Path) -> str:
-    """What start.py says when there are labels, at its end."""
-    with started(photos) as program:
-        return "\n".join(program.end())
 
 
 def digests(config: Path) -> dict[str, str]:
@@ -350,8 +352,6 @@ def test_ended_early_the_next_start_goes_on(many):
     ],
 )
 def test_a_new_class_changes_one_line_of_the_config(tmp_path, line, after, ending):
-    from utils.labels.adding_classes import add_classes
-
     def text(line: str) -> str:
         lines = ["\ufeff# é", "storage_url=.", line, "image_location=p", "label_container_name=l"]
         return ending.join("\n".join([*lines, ""]).split("\n"))
@@ -365,8 +365,6 @@ def test_a_new_class_changes_one_line_of_the_config(tmp_path, line, after, endin
 
 
 def test_a_class_that_would_break_the_config_is_refused(tmp_path):
-    from utils.labels.adding_classes import add_classes
-
     file = tmp_path / "config.ini"
     text = "image_container_name=i\nlabel_container_name=l\nclasses=${a}\na=deer\n"
     file.write_text(text)
