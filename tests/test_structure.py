@@ -185,3 +185,19 @@ def test_no_test_file_imports_another():
     for path in sorted((ROOT / "tests").glob("*.py")):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"^\s*(from|import) test_", text, re.MULTILINE), path.name
+
+
+def test_text_leaves_a_program_in_one_place():
+    """`print` is refused by ruff (T20). Who else writes to the terminal?"""
+    writers = {
+        path.relative_to(ROOT).as_posix()
+        for path in modules("train", "tag", "utils")
+        if re.search(r"sys\.(stdout|stderr)\b|\btqdm\b", path.read_text(encoding="utf-8"))
+    }
+    assert writers == {
+        "utils/terminal.py",
+        "utils/progress.py",
+        "utils/errors.py",  # the frame in which every program runs
+        "utils/python_check.py",  # before a package is there
+        "train/cycle/watched_step.py",  # what a step has said already
+    }

@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from utils.certificates import distrusted
 from utils.destination import in_clear
 from utils.errors import InputError, OutsideError
-from utils.files import replace_file, sha256_of, write_text
+from utils.files import local_path, replace_file, sha256_of, write_text
 from utils.masking import looks_secret
 from utils.progress import progress_bar
 from utils.terminal import say
@@ -110,10 +110,8 @@ def place_for(url: str, folder: Path) -> Path:
     """
     site, _, name = shown(url).rstrip("/").rpartition("/")
     last = re.sub(r"[^\w.-]", "_", site.rpartition("/")[2])
-    place, by_hand = (
-        folder / f"{last}-{hashlib.sha256(site.encode()).hexdigest()[:8]}" / name,
-        folder / name,
-    )
+    site_folder = folder / f"{last}-{hashlib.sha256(site.encode()).hexdigest()[:8]}"
+    place, by_hand = local_path(site_folder, name), local_path(folder, name)
     if place.is_file() or not by_hand.is_file():
         return place
     return by_hand if split_checksum(url)[1] in (None, sha256_of(by_hand)) else place

@@ -1,25 +1,23 @@
 """What a person can do next with a project that start.py has made, in lines."""
 
-import os
-import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 from utils.labels import tables
 from utils.labels.store import LabelStore
+from utils.python_check import quoted
 from utils.starting.project import Project, beside
 
 
 def as_typed(project: Project) -> str:
     """The command that goes on with this project."""
     elsewhere = project.folder != beside(project.photos)
-    folder = f" --project {_word(project.folder)}" if elsewhere else ""
-    return f"python tag/start.py {_word(project.photos)}{folder}"
+    folder = f" --project {quoted(str(project.folder))}" if elsewhere else ""
+    return f"python tag/start.py {quoted(str(project.photos))}{folder}"
 
 
 def next_steps(project: Project, labels: LabelStore) -> Iterator[str]:
     """How to train, here or elsewhere, and how to move to Azure, once there are labels."""
-    config, state = _word(project.config), labels.read()
+    config, state = quoted(str(project.config)), labels.read()
     labelled = len(tables.image_set(labels.table(state, "tagged")))
     if not labelled:
         return
@@ -29,16 +27,9 @@ def next_steps(project: Project, labels: LabelStore) -> Iterator[str]:
         "to train on another machine: copy this repository, the photos and the project there, side"
         " by side as they lie here; then the same"
     )
-    tagged = project.folder / labels.container.name / str(state.blob("tagged"))
+    tagged = quoted(str(project.folder / labels.container.name / str(state.blob("tagged"))))
     yield (
         f"to move to Azure, with all {labelled} photos labelled so far: the photos into a"
         " container, active_learning_initialize.sh with a config.ini of that account, then"
     )
-    yield f"    python tag/import_labels.py {_word(tagged)} AZURE_CONFIG   (see tag/README.md)"
-
-
-def _word(path: Path) -> str:
-    """A path as it is typed on a command line."""
-    if os.name == "nt":
-        return f'"{path}"' if " " in str(path) else str(path)
-    return shlex.quote(str(path))
+    yield f"    python tag/import_labels.py {tagged} AZURE_CONFIG   (see tag/README.md)"
