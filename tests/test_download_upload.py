@@ -492,3 +492,17 @@ def test_a_place_in_a_container_is_refused(folder_store, tmp_path, where):
         assert "it lies in the container" in said and "name a folder elsewhere" in said
     assert [blob.name for blob in folder_store.images.list()] == before
     assert project.names("tagging") == []
+
+
+def test_all_boxes_of_a_colony_of_300_are_drawn_and_come_back(folder_store, tmp_path):
+    totag = "\n".join(
+        f"a/1.jpg seal {x / 25} {(x + 0.5) / 25} {y / 12} {(y + 0.5) / 12} 0.9 0.9"
+        for x in range(25)
+        for y in range(12)
+    )
+    project = BatchProject(folder_store, tmp_path, totag, max_detections=400)
+    assert ", 300 boxes" in project.run("download", 1)
+    assert len(project.vott()["frames"][project.local("a/1.jpg")]) == 300
+    project.save(visited=["a/1.jpg"])
+    assert "1 images, 300 boxes" in project.run("upload")
+    assert len(project.table("tagged")) == 300
