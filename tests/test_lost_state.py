@@ -142,7 +142,7 @@ def test_a_snapshot_is_hashed_once(folder_store, tmp_path, monkeypatch):
     project = BatchProject(folder_store, tmp_path, THREE)
     hashed = []
     monkeypatch.setattr(
-        "utils.labels.store.sha256_of", lambda path: hashed.append(path) or sha256(path)
+        "utils.labels.snapshots.sha256_of", lambda path: hashed.append(path) or sha256(path)
     )
     from utils.files import sha256_of as sha256
 

@@ -10,7 +10,6 @@ effects of its own.
 
 import hashlib
 import json
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,11 +28,11 @@ from tenacity import (
 )
 
 from utils.errors import InputError, OutsideError
-from utils.files import local_path, sha256_of, write_bytes, write_text
 from utils.images.greys import Greys
 from utils.labels import assignments, tables
 from utils.labels.document import FORMAT, STATE, read_document
 from utils.labels.lineage import HISTORY, with_made
+from utils.labels.snapshots import Snapshots
 from utils.labels.takeover import (
     FOUNDING,
     foreign_blobs,
@@ -171,7 +170,7 @@ class LabelStore:
         ) / place
         self._foreign: dict | None = None
         self._ahead: timedelta | None = None  # the clock of the container, of ours
-        self._whole: dict[str, tuple[int, int]] = {}  # what was compared: size and mtime in ns
+        self._snapshots = Snapshots(container, self.cache)
 
     def now(self) -> datetime:
         """The time by the clock that all machines of the project share, the container's. A clock
@@ -256,7 +255,7 @@ class LabelStore:
         """The snapshot `blob` of a table, as `table`, of whatever state; None: an empty one."""
         if not blob:
             return tables.empty(name)
-        frame = tables.parse(name, self._checked(blob), blob)
+        frame = tables.parse(name, self._snapshots.whole(blob), blob)
         if not self.user_folders:
             refuse_folders(frame, f"{blob} in {self.container.address}")
         return frame
@@ -306,19 +305,11 @@ class LabelStore:
         Its metadata say which commit made it, and its length and hash, by which status.py --check
         knows it to be whole; `marks` are further ones.
         """
-        metadata = {"commit": commit_id or "none", **_written(source), **(marks or {})}
-        stamp = time.time_ns() // 1_000_000
-        while True:
-            blob = f"{kind}_{stamp}{suffix}"
-            try:
-                self.container.write(blob, source, new=True, metadata=metadata)
-                return blob
-            except Conflict:
-                stamp += 1
+        return self._snapshots.publish(kind, suffix, source, commit_id, marks or {})
 
     def cached_file(self, blob: str) -> Path:
         """An immutable published file, as a file on this machine, fetched if need be."""
-        return self._local(blob)
+        return self._snapshots.local(blob)
 
     def fetch_file(self, blob: str, target: Path) -> Path:
         """A published file as the local file `target`; not fetched again while blob and file are as
@@ -326,13 +317,7 @@ class LabelStore:
 
         Users replace models of their own under the same name.
         """
-        mark = target.with_name(target.name + ".etag")
-        info = self.container.info(blob)
-        fetched = mark.read_text(encoding="utf-8") if mark.is_file() else ""
-        if not (fetched == info.etag and target.is_file() and target.stat().st_size == info.size):
-            mark.unlink(missing_ok=True)
-            write_text(mark, self.container.fetch(blob, target).etag)
-        return target
+        return self._snapshots.fetch_file(blob, target)
 
     def _read(self) -> State | None:
         try:
@@ -380,7 +365,7 @@ class LabelStore:
         new = {}
         for name, frame in change.tables.items():
             data = tables.to_csv(name, frame, self.user_folders)
-            if not self._same(state.blob(name), data):
+            if not self._snapshots.same(state.blob(name), data):
                 table = PublishedFile(name, ".csv", data)
                 new[name] = self._publish_once(table, commit_id, written, marks)
         files = {
@@ -431,8 +416,7 @@ class LabelStore:
         key = (file.kind, hashlib.sha256(file.data).hexdigest())
         if key not in written:
             written[key] = self.publish_file(file.kind, file.suffix, file.data, commit_id, marks)
-            if self.container.path_of(written[key]) is None:
-                self._write_cache(written[key], file.data)
+            self._snapshots.keep(written[key], file.data)
         return written[key]
 
     @property
@@ -443,75 +427,10 @@ class LabelStore:
     def _holds(state: State, commit_id: str) -> bool:
         return commit_id in state.document["history"]
 
-    def _same(self, blob: str | None, data: bytes) -> bool:
-        try:
-            return (
-                blob is not None
-                and self.container.info(blob).size == len(data)
-                and self._local(blob).read_bytes() == data
-            )
-        except Missing:
-            return False
-
-    def _local(self, blob: str) -> Path:
-        """A snapshot as a file on this machine: where it lies in a folder store, else in the cache
-        (fetched again if its size is wrong).
-        """
-        path = self.container.path_of(blob)
-        if path is not None:
-            return path
-        path = local_path(self.cache, blob)
-        if not (path.is_file() and path.stat().st_size == self.container.info(blob).size):
-            self.container.fetch(blob, path)
-        return path
-
-    def _checked(self, blob: str) -> Path:
-        """As `_local`, after its length and hash were compared with what was written there."""
-        path = self._local(blob)
-        status = path.stat()
-        if self._whole.get(blob) == (status.st_size, status.st_mtime_ns):
-            return path
-        written = self.container.info(blob).metadata
-        problem = _unlike(path, written)
-        if problem and self.container.path_of(blob) is None:  # perhaps only the copy here is
-            self.container.fetch(blob, path)
-            problem = _unlike(path, written)
-        if problem:
-            raise InputError(
-                f"{blob} in {self.container.address} is damaged ({problem}); restore it from a"
-                " copy, or let status.py CONFIG --repair bring back an older one. status.py CONFIG"
-                " --check lists everything that is"
-            )
-        status = path.stat()
-        self._whole[blob] = (status.st_size, status.st_mtime_ns)
-        return path
-
-    def _write_cache(self, blob: str, data: bytes) -> None:
-        self.cache.mkdir(parents=True, exist_ok=True)
-        write_bytes(local_path(self.cache, blob), data)
-
 
 def _of(value: dict | Callable[[dict[str, str]], dict], names: dict[str, str]) -> dict:
     """What a change gives: itself, or made from the names of the blobs of its commit."""
     return value(names) if callable(value) else value
-
-
-def _written(source: Path | bytes) -> dict[str, str]:
-    if isinstance(source, bytes):
-        return {"bytes": str(len(source)), "sha256": hashlib.sha256(source).hexdigest()}
-    return {"bytes": str(source.stat().st_size), "sha256": sha256_of(source)}
-
-
-def _unlike(path: Path, written: dict[str, str]) -> str:
-    """How a file differs from what these metadata say was written; "" when it does not, or they do
-    not say.
-    """
-    size = path.stat().st_size
-    if size != int(written.get("bytes", size)):
-        return f"{size} of {written['bytes']} bytes"
-    if "sha256" in written and sha256_of(path) != written["sha256"]:
-        return "its length is right, its content is not what was written there"
-    return ""
 
 
 def open_labels(config, moved: bool = False) -> tuple[Container, LabelStore]:
