@@ -204,3 +204,21 @@ def test_a_model_is_not_fetched_with_a_secret_in_clear(tmp_path, secret):
         with pytest.raises(InputError, match="without encryption") as caught:
             fetch_url(f"http://{before}{host}/model.pb{after}", tmp_path / "model.pb")
     assert seen == [] and "1234" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "confirmed", ["https://h:abc", "https://[bad", "x", "https://other.example"]
+)
+def test_a_confirmation_that_is_no_address_confirms_nothing(tmp_path, confirmed):
+    with pytest.raises(InputError, match="is not sent there"):
+        loaded(tmp_path, "storage_url=https://private.example/mine\n", {CONFIRMED: confirmed})
+
+
+def test_the_confirmation_counts_in_the_environment_only(tmp_path, capsys):
+    with pytest.raises(InputError, match="is not sent there"):
+        text = (
+            f"storage_url=https://private.example/mine\n{CONFIRMED}=https://private.example/mine\n"
+        )
+        loaded(tmp_path, text, {"AZURE_STORAGE_SAS_TOKEN": SAS})
+    loaded(tmp_path, f"{CONFIRMED}=https://private.example/mine\n", {})
+    assert "it counts only in the environment" in capsys.readouterr().err

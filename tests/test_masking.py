@@ -159,6 +159,19 @@ def test_the_state_holds_no_secret_whoever_writes_it(store, tmp_path):
     assert project.labels.read().document["by"] == "me ***"
 
 
+def test_a_name_that_is_published_is_no_secret(folder_store, tmp_path):
+    project = StateProject(folder_store, tmp_path)
+    (tmp_path / "found.json").write_text("{}")
+    before = blobs(folder_store)
+    for program, *arguments in (
+        ("tag/change_classes.py", project.config, "--rename", f"bird={KEY[:-2]}"),
+        ("train/import_predictions.py", tmp_path / "found.json", project.config, "--as-model", KEY),
+    ):
+        done = run(program, *arguments)
+        assert done.returncode == 2 and leaked(done.stdout + done.stderr) == [], program
+    assert blobs(folder_store) == before
+
+
 def test_errors_hold_no_secret_wherever_they_are_written(tmp_path):
     for kind in (InputError, OutsideError):
         for text in PUT.values():

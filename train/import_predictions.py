@@ -13,6 +13,7 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import InputError, run_program
+from utils.masking import looks_secret
 from utils.terminal import say
 
 
@@ -58,7 +59,7 @@ def main(argv: list[str]) -> None:
 
 def _model_name(text: str) -> str:
     name = text.strip()
-    if not name or not name.isprintable():
+    if not name or not name.isprintable() or looks_secret(name):
         raise InputError("--as-model: expected a name for the model, such as megadetector-v5a")
     if re.fullmatch(r"model_\d+\.pb", name):
         raise InputError(

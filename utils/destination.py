@@ -71,7 +71,10 @@ def in_clear(address: str) -> bool:
 
 def is_this_machine(address: str) -> bool:
     """Whether this address is on this machine."""
-    return urlsplit(address).hostname in _THIS_MACHINE
+    try:
+        return urlsplit(address).hostname in _THIS_MACHINE
+    except ValueError:
+        return False
 
 
 def is_azure(address: str) -> bool:
@@ -111,7 +114,10 @@ def endpoint_of(connection: str) -> str:
 
 
 def _plain(address: str) -> tuple:
-    """What two spellings of an address have in common."""
-    parts = urlsplit(address)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    """What two spellings of an address have in common; what is none is like no other."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:
+        return (address,)
     return parts.scheme, parts.hostname, port, parts.path.strip("/")

@@ -14,6 +14,7 @@ from utils.config.credentials import ENVIRONMENT, credentials, secrets_of
 from utils.config.keys import Key, Reason, is_address
 from utils.config.settings import KEYS, Config
 from utils.config.shown import as_text, holds_a_key, without_query
+from utils.destination import CONFIRMED
 from utils.errors import InputError
 from utils.masking import remember
 from utils.terminal import say
@@ -144,7 +145,7 @@ def _unknown_keys(path: Path, entries: Mapping[str, syntax.Entry]) -> list[str]:
 
 def _hint(name: str) -> str:
     """What somebody may have meant by an unknown key."""
-    if name.upper() in ENVIRONMENT:
+    if name.upper() in (*ENVIRONMENT, CONFIRMED):
         return "it counts only in the environment"
 
     import difflib  # few need it

@@ -16,6 +16,7 @@ from utils.labels.class_changes import (
 )
 from utils.labels.store import Change, LabelStore, State
 from utils.labels.tables import image_set
+from utils.masking import looks_secret
 from utils.reserved import NULL
 
 
@@ -25,8 +26,10 @@ def change_classes(
     """Change the classes; lines that say what is left to do by hand, and the counts last.
 
     configured: the classes of config.ini. review: queue the labelled images concerned.
-    Raises InputError for a class that nothing names.
+    Raises InputError for a class that nothing names, and for a new name that looks like a secret.
     """
+    if secret := [name for name in asked.renamed.values() if looks_secret(name)]:
+        raise InputError(f"{secret[0]}: a secret is no name of a class")
 
     def change(state: State) -> Change:
         present = {name: labels.table(state, name) for name in CHANGED_TABLES}
