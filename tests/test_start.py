@@ -113,6 +113,8 @@ def test_one_command_leads_to_the_first_box_and_the_same_goes_on(photos, tmp_pat
         rest = program.end()
     assert load_config(project / "config.ini").classes == ("deer", "fox", "red squirrel")
     assert "new in classes" in rest[0] and "3 of 4 images are reviewed" in rest[1]
+    assert rest[2].startswith("to train here, once photos are uploaded:")
+    assert "Azure" in rest[-1]
 
     with started(photos) as program, Window(browser, program.url) as window:
         assert window.place == "4 / 4"

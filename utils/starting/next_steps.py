@@ -16,17 +16,19 @@ def as_typed(project: Project) -> str:
 
 
 def next_steps(project: Project, labels: LabelStore) -> Iterator[str]:
-    """How to train, here or elsewhere, and how to move to Azure, once there are labels."""
+    """How to train, here or elsewhere, and how labels move to Azure, where there are some."""
     config, state = quoted(str(project.config)), labels.read()
     labelled = len(tables.image_set(labels.table(state, "tagged")))
-    if not labelled:
-        return
-    yield f"to train here:  bash train/active_learning_train.sh {config}"
+    when = "" if labelled else ", once photos are uploaded"
+    yield f"to train here{when}:  bash train/active_learning_train.sh {config}"
     yield f"by itself, while you draw:  bash train/active_learning_auto.sh {config}"
     yield (
         "to train on another machine: copy this repository, the photos and the project there, side"
         " by side as they lie here; then the same"
     )
+    if not labelled:
+        yield "to move to Azure, with all that is labelled: tag/README.md says how"
+        return
     tagged = quoted(str(project.folder / labels.container.name / str(state.blob("tagged"))))
     yield (
         f"to move to Azure, with all {labelled} photos labelled so far: the photos into a"
