@@ -59,6 +59,7 @@ def main(argv: list[str]) -> None:
     from train.prediction.outputs import EVALUATED_FROM, Outputs, failed_rows
     from train.prediction.run import model_key, predict_images, published_key, seed_journal
     from utils.boxes.detections import Detections
+    from utils.disk import room
     from utils.labels import tables
     from utils.labels.store import open_labels
     from utils.labels.tables import image_set
@@ -126,7 +127,7 @@ def main(argv: list[str]) -> None:
             test=test,
             tested=working_path(config, "test_predictions"),
         )
-        with outputs, embeddings:
+        with room(config.data_dir), outputs, embeddings:
             for blob, found in run.entries():
                 outputs.add(blob, found)
                 if isinstance(found, Detections):

@@ -30,6 +30,7 @@ def main(argv: list[str]) -> None:
     from train.network.labelled_images import PARTS
     from train.network.quiet import silence
     from train.network.record_words import record_lines, record_warnings
+    from utils.disk import room
     from utils.files import write_bytes
     from utils.labels import tables
     from utils.labels.label_map import (
@@ -62,11 +63,12 @@ def main(argv: list[str]) -> None:
 
     document = records.up_to_date(plan, config.tf_record_location)
     unchanged = document is not None
-    document = document or records.write_records(
-        plan,
-        config.tf_record_location,
-        lambda image: image_path(container, config.image_dir, image),
-    )
+    with room(config.tf_record_location.parent):
+        document = document or records.write_records(
+            plan,
+            config.tf_record_location,
+            lambda image: image_path(container, config.image_dir, image),
+        )
     say(*record_lines(document))
     warn(record_warnings(document))
     if (config.data_dir / "cycle.json").exists():

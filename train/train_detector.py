@@ -40,6 +40,7 @@ def main(argv: list[str]) -> int:
     from train.cycle.files import TRAINING_FILE, training_cycle, update_cycle
     from train.cycle.news import NOTHING_NEW
     from train.network.quiet import silence
+    from utils.disk import room
     from utils.files import write_text
 
     done_before = training_cycle(config).get("nothing_new")
@@ -67,9 +68,10 @@ def main(argv: list[str]) -> int:
     )
     if not records.validation_usable:
         say(f"{records.validation_note}: the last checkpoint is exported, not the best")
-    record = training.train(
-        run, device, config.train_dir, lambda model: pretrained_weights.load(model, start), _say
-    )
+    with room(config.train_dir):
+        record = training.train(
+            run, device, config.train_dir, lambda model: pretrained_weights.load(model, start), _say
+        )
     remove_old_runs(
         config.train_dir,
         training.finished_runs(config.train_dir),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from utils.disk import room
 from utils.errors import InputError, OutsideError
 
 _JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT, which Python names on Windows only
@@ -28,15 +29,17 @@ def write_beside(path: Path, beside: Path | None = None, durable: bool = True) -
     written there replaces `path` on success.
 
     Without success the piece is removed and `path` is as it was. Folders are made. `durable`: on
-    disk before it takes the name. Raises OutsideError when another program holds `path`.
+    disk before it takes the name. Raises OutsideError when another program holds `path`,
+    or the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    piece = (beside or path.parent) / f".{secrets.token_hex(8)}.part"
-    try:
-        yield piece
-        replace_file(piece, path, durable)
-    finally:
-        piece.unlink(missing_ok=True)
+    with room(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        piece = (beside or path.parent) / f".{secrets.token_hex(8)}.part"
+        try:
+            yield piece
+            replace_file(piece, path, durable)
+        finally:
+            piece.unlink(missing_ok=True)
 
 
 def replace_file(source: Path, target: Path, durable: bool = True) -> None:

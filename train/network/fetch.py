@@ -2,12 +2,14 @@
 archives unpacked into one folder.
 """
 
+import gzip
 import hashlib
 import json
 import re
 import shutil
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from utils.certificates import distrusted
 from utils.destination import in_clear
+from utils.disk import room
 from utils.errors import InputError, OutsideError
 from utils.files import local_path, replace_file, sha256_of, write_text
 from utils.masking import looks_secret
@@ -26,6 +29,15 @@ _TIMEOUT = (10, 60)  # seconds: to connect, between two pieces
 _PIECE = 1 << 20
 _BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+_NOT_UNPACKED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,  # encrypted
+    NotImplementedError,  # a way of compression that Python does not know
+)
 _PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|!--|\?xml|html|head|body|error)", re.IGNORECASE)
 
 
@@ -67,9 +79,11 @@ def fetch_url(url: str, target: Path, sha256: str | None = None) -> Path:
                 f"{shown(url)}: {_reason(attempt.outcome.exception())}; trying again", error=True
             ),
         ):
-            with attempt:
+            with attempt, room(target.parent):
                 _fetch(url, part)
-    except (requests.RequestException, _Cut) as error:
+    except (requests.RequestException, _Cut, ValueError) as error:  # ValueError: an odd redirect
+        if isinstance(error, ValueError):
+            _forget(part)
         if why := distrusted(error):
             raise OutsideError(f"{shown(url)}: {why}; {otherwise}") from None
         raise OutsideError(
@@ -154,10 +168,14 @@ def unpack(archive: Path, folder: Path) -> Path:
             with zipfile.ZipFile(archive) as zipped:
                 zipped.extractall(piece)  # takes .. and absolute paths out by itself
         else:
+            _check_gzip(archive)
             with tarfile.open(archive) as tar:
                 tar.extractall(piece, filter="data")
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+    except _NOT_UNPACKED as error:
         shutil.rmtree(piece, ignore_errors=True)
+        with room(folder.parent):
+            if isinstance(error, OSError) and error.errno is not None:  # the disk, not the archive
+                raise
         raise InputError(
             f"{archive}: cannot be unpacked ({stand_in(archive) or error}); expected a whole"
             " .tar.gz or .zip. Delete it to have it fetched again"
@@ -193,6 +211,16 @@ def shown(url: str) -> str:
     return parts._replace(query="", fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
+def _check_gzip(archive: Path) -> None:
+    """Read a compressed archive to its end, where its checksum is: tar stops before."""
+    with archive.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return
+    with gzip.open(archive) as content:
+        while content.read(_PIECE):
+            pass
+
+
 class _Cut(Exception):
     """The connection ended before the announced length."""
 
@@ -221,10 +249,10 @@ def _fetch(url: str, part: Path) -> None:
             etag if etag and not etag.startswith("W/") else answer.headers.get("Last-Modified")
         )
         write_text(mark, json.dumps({"validator": validator}))
-        length = answer.headers.get("Content-Length")
+        length = _length(answer)
         # keep what came before a cut; the length is checked below
         answer.raw.enforce_content_length = False
-        total = start + int(length) if length else None
+        total = None if length is None else start + length
         with (
             part.open("ab" if resumed else "wb") as file,
             progress_bar(
@@ -240,6 +268,12 @@ def _fetch(url: str, part: Path) -> None:
                 bar.update(len(piece))
     if total is not None and part.stat().st_size != total:
         raise _Cut(f"{part.stat().st_size} of {total} bytes came")
+
+
+def _length(answer: requests.Response) -> int | None:
+    """The announced length in bytes; None when there is none that can be meant."""
+    told = answer.headers.get("Content-Length", "")
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 19 else None
 
 
 def _forget(part: Path) -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 from utils.errors import InputError
 
 _LINE = re.compile(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)$", re.DOTALL)
+_LONGEST = 100_000  # letters of a value
+_DEEPEST = 50  # references to references
 _REFERENCE = re.compile(
     r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(%%|%|##|#)([^}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)"
 )
@@ -84,19 +86,31 @@ def parse(text: str, path: Path) -> tuple[dict[str, Entry], list[str]]:
 
 
 def expand(
-    key: str, entries: Mapping[str, Entry], environ: Mapping[str, str], within: tuple[str, ...] = ()
+    key: str,
+    entries: Mapping[str, Entry],
+    environ: Mapping[str, str],
+    within: tuple[str, ...] = (),
+    found: dict[str, str] | None = None,
 ) -> str:
     """The value of a key with its references replaced. Raises LookupError, saying of which name,
-    when one has no value.
+    when one has no value, or a value that nobody can mean.
+
+    `found`: the values that are known already, for references to them.
     """
     entry = entries[key]
+    found = {} if found is None else found
     if entry.literal:
         return entry.text
+    if len(within) > _DEEPEST:
+        raise LookupError(f"{key}, through more than {_DEEPEST} others")
 
     def referred(match: re.Match) -> str:
         name = match[1] or match[4]
         if name.lower() in entries and name.lower() not in (*within, key):
-            value = expand(name.lower(), entries, environ, (*within, key))
+            if name.lower() not in found:
+                within_it = (*within, key)
+                found[name.lower()] = expand(name.lower(), entries, environ, within_it, found)
+            value = found[name.lower()]
         elif name in environ:
             value = environ[name]
         elif match[4]:
@@ -109,7 +123,10 @@ def expand(
             )
         return _cut(value, match[2], match[3]) if match[2] else value
 
-    return _REFERENCE.sub(referred, entry.text)
+    value = _REFERENCE.sub(referred, entry.text)
+    if len(value) > _LONGEST:
+        raise LookupError(f"others that make it longer than {_LONGEST} letters")
+    return value
 
 
 def quote(value: str) -> str:

@@ -173,6 +173,8 @@ def _values(record: list[str], places: dict[str, int], width: int) -> tuple[dict
             faults.append(why)
     if not values["filename"].strip():
         faults.insert(0, "filename is empty")
+    if not record[places["class"]].strip():
+        faults.append(f"class is empty; an image without objects has {NULL} there")
     return values, faults[0] if faults else ""
 
 
@@ -190,6 +192,8 @@ def _number(column: str, cell: str, needed: bool) -> tuple[float | int | None, s
     if column in _SIDES and abs(value) > _FURTHEST:
         return value, f"{column} is {value:g}; expected {_NOT_FRACTIONS}"
     if tables.is_whole_number(column):
+        if value > tables.MOST:
+            return None, f"{column} is {value:g}, more than any picture has"
         return round(value), "" if value >= 0 else f"{column} is {value:g}, below 0"
     return value, ""
 

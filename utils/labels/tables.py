@@ -73,6 +73,7 @@ _FLOATS = {
     "coco_ap",
     "coco_ap50",
 }
+MOST = 2**53  # of a whole number in a table: pixels, bytes
 _INTS = {"height", "width", "bytes"}
 _COUNTS = {"images", "boxes"}  # whole numbers that may be missing: float64 in memory
 _BLOCK = 8 << 20  # bytes of CSV that are parsed at once
@@ -179,9 +180,17 @@ def parse(table: str, source: bytes | Path, name: str = "") -> pd.DataFrame:
                     f"{name}: the column {column} has a cell that is empty or no number; pixels and"
                     " bytes are whole numbers"
                 )
+            bounds = pc.min_max(read[column])
+            if read.num_rows and not 0 <= bounds["min"].as_py() <= bounds["max"].as_py() <= MOST:
+                raise InputError(
+                    f"{name}: the column {column} has a number that no picture has"
+                    f" ({bounds['min'].as_py():g} to {bounds['max'].as_py():g})"
+                )
             filled[column] = pc.cast(pc.round(read[column]), pa.int64())
         else:
             filled[column] = read[column]
+            if column in _FLOATS and pc.any(pc.is_inf(read[column])).as_py():
+                raise InputError(f"{name}: the column {column} has a number without end (inf)")
     table = pa.table(filled)
     del read, filled  # so that each column is given back once it is converted
     return _typed(table)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from pathlib import Path, PurePosixPath
 
+from utils.disk import free_on
 from utils.errors import InputError, OutsideError, Unreadable
 from utils.files import local_path, refused, write_bytes, write_text
 from utils.parallel import as_they_come
@@ -184,7 +185,8 @@ def sync_images(
         if error.errno not in _DISK_FULL:
             raise
         raise OutsideError(
-            f"{image_dir}: the disk is full after {done} of {len(todo)} images; make room and run"
+            f"{image_dir}: the disk is full after {done} of {len(todo)} images"
+            f" ({free_on(image_dir)}); make room and run"
             " the same command again, it goes on from there"
         ) from None
     return SyncResult(done, len(blobs) - len(todo), failed)
