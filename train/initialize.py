@@ -29,6 +29,11 @@ def main(argv: list[str]) -> int:
         action="store_true",
         help="the images lie in another container now: the one that config.ini names",
     )
+    parser.add_argument(
+        "--as-new",
+        action="store_true",
+        help="images that have another name or folder now are new ones, and lose their labels",
+    )
     options = parser.parse_args(argv)
     config = load_config(options.config)
 
@@ -59,12 +64,15 @@ def main(argv: list[str]) -> int:
     if missing := missing_checkpoint(config):
         say(f"warning: {missing}", error=True)
 
-    listing, _ = bring_images(container, config)
+    listing, brought = bring_images(container, config)
+    there = {name for name, _ in [*listing.refused, *brought.failed]}
     headers = {}
-    state, counts = take_in(config, container, labels, listing, headers)
+    state, counts = take_in(
+        config, container, labels, listing, headers, present=there, as_new=options.as_new
+    )
     for line in unreadable_in_words(headers):
         say(line, error=True)
-    for line in counts.seen.lines():
+    for line in [*counts.moves.lines(), *counts.seen.lines()]:
         say(line)
     if state.greys.ranges:
         say(state.greys.in_words())

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from utils.labels import tables
 from utils.labels.class_changes import with_present_names
+from utils.labels.renamed import present_names, under_present_names
 from utils.labels.store import LabelStore, State
 from utils.labels.tables import image_set
 from utils.storage.container import Missing
@@ -52,6 +53,7 @@ def backlog(store: LabelStore, state: State) -> Backlog:
         then = store.table_at(last.get("tagged"), "tagged")
     except Missing:
         then = tables.empty("tagged")
+    then = under_present_names(then, present_names(store, state))
     then = with_present_names("tagged", then, state.classes)
     different = tables.concat("tagged", now, then).drop_duplicates(keep=False)
     return Backlog(len(image_set(different) & image_set(now)), moment(last.get("at")))

@@ -10,6 +10,7 @@ from utils.errors import InputError
 from utils.files import write_bytes
 from utils.labels import tables
 from utils.labels.label_map import with_current_classes
+from utils.labels.renamed import present_names
 from utils.labels.splits import draw_test
 from utils.labels.store import Change, LabelStore, State
 from utils.labels.tables import image_set, only
@@ -119,7 +120,8 @@ def trained_images(
             )
             continue
         trained |= image_set(tagged) - image_set(test)
-    return trained
+    names = present_names(store, state)
+    return {names.get(image, image) for image in trained}
 
 
 def top_up(config: Config, store: LabelStore) -> Draw:

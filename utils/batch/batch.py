@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -221,6 +221,14 @@ class Batch:
             names = [entry.name for entry in (self.place / folder).iterdir()]
             return [name for name in names if f"{folder}/{name}" not in going]
         return []
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Let images that have another name in the container now ({before: now}) have it here."""
+        for item in self.images.values():
+            item.blob = names.get(item.blob, item.blob)
+        if self.sending:
+            digests = self.sending.digests.items()
+            self.sending.digests = {names.get(blob, blob): digest for blob, digest in digests}
 
     def drop(self, blobs: Iterable[str]) -> None:
         """Take these images out, and our files of them off the disk."""

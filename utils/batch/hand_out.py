@@ -28,6 +28,7 @@ from utils.labels.class_changes import current_classes
 from utils.labels.class_map import ClassMap, read_class_map
 from utils.labels.doubted import with_doubted
 from utils.labels.model_classes import init_classes, read_model_classes
+from utils.labels.renamed import present_names
 from utils.labels.replaced import contents
 from utils.labels.store import Change, LabelStore, State
 from utils.storage.container import Container
@@ -174,6 +175,7 @@ class HandOut:
         batch = read_batch(self.config.tagging_location)
         if batch is not None:
             batch.check_project(state.project, self.store.container.address)
+            batch.rename(present_names(self.store, state))
         return batch
 
     def _reserve(self, batch: Batch) -> Batch | None:

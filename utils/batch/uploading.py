@@ -17,7 +17,7 @@ from utils.batch.place import at_work
 from utils.batch.reading import Reviews, labelled_here, read_reviews
 from utils.batch.rows import arrived, note_sent, sent_rows
 from utils.config import Config
-from utils.errors import InputError
+from utils.errors import InputError, OutsideError
 from utils.formats.tools import TOOLS
 from utils.labels import review_queue, tables
 from utils.labels.assignments import (
@@ -28,6 +28,7 @@ from utils.labels.assignments import (
     row_digests,
 )
 from utils.labels.class_changes import current_classes, old_names, updated_since
+from utils.labels.renamed import present_names
 from utils.labels.replaced import Content, contents, pictures_of, with_replaced
 from utils.labels.store import Change, LabelStore, State, new_commit_id, open_labels
 from utils.reserved import NULL
@@ -63,6 +64,7 @@ def upload(
         container, store = open_labels(config)
         state = store.read_project()
         batch, faults = _batch_there(config, store, state, as_given)
+        batch.rename(present_names(store, state))
 
         reviews = read_reviews(batch, everything, files)
         reviews.faults[:0] = faults
@@ -168,6 +170,7 @@ def _send(
         return Accepted(), state
 
     arrived(batch, state.document["history"])
+    names = state.blob("renamed")
     first = {item.blob for item in items if not item.uploaded}
     # until our first upload, rows are replaced that are still the ones handed out
     handed_out = mode.own_rows(batch, first)
@@ -178,6 +181,8 @@ def _send(
     commit_id = new_commit_id()
 
     def change(state: State) -> Change:
+        if state.blob("renamed") != names:
+            raise OutsideError("images were renamed at this moment; run the same command again")
         uploaded = _under_present_names(reviews.rows, state, batch)
         others: dict[str, str] = {}
         if not keep:  # no batch.json says to whom these images were handed out

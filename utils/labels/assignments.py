@@ -273,8 +273,10 @@ def publish_totag(
 
 def merge_listing(base: pd.DataFrame, present: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
     """`ours` (images or failed, made from `base` hours ago) with the images that others have added
-    to the state (`present`) meanwhile, or found to be replaced (other ETags).
+    to the state (`present`) meanwhile, or found to be replaced (other ETags), and without those
+    that they took out (renamed).
     """
+    ours = without(ours, image_set(base) - image_set(present))
     of_base = dict(zip(blob_names(base), base["etag"], strict=True))
     replaced = {
         image

@@ -24,6 +24,7 @@ import pandas as pd
 from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.assignments import add_new_images
+from utils.labels.renamed import present_names, under_present_names
 from utils.labels.store import LabelStore, State
 from utils.labels.tables import blob_names, image_set, only, without
 from utils.labels.takeover import clean
@@ -318,6 +319,7 @@ def _lost_labels(store: LabelStore, state: State, tagged: pd.DataFrame) -> list[
         before = store.table_at(blob, "tagged")
     except (Missing, InputError, OSError):
         return []  # rule 5 has said so
+    before = under_present_names(before, present_names(store, state))
     lost = without(before, image_set(tagged))
     lost = lost[~lost["filename"].isin(set(tagged["filename"]))]
     images = tuple(sorted(image_set(lost)))

@@ -12,7 +12,9 @@ SMALL_TOTAG = 20_000_000  # bytes; a hand-out rewrites totag only up to here
 
 
 def pool_of(store: LabelStore, state: State, now: datetime | None = None) -> pd.DataFrame:
-    """The rows of the images that may be handed out now (see assignments.free_rows)."""
+    """The rows of the images that may be handed out now (see assignments.free_rows), without those
+    that are gone from the image container.
+    """
     free = assignments.free_rows(
         store.table(state, "totag"),
         store.table(state, "tagged"),
@@ -22,6 +24,8 @@ def pool_of(store: LabelStore, state: State, now: datetime | None = None) -> pd.
         now or store.now(),
         lambda: pretrained_only(store, state),
     )
+    if len(gone := store.table(state, "gone")):
+        free = tables.without(free, tables.image_set(gone))
     tables.release_memory()
     return free
 

@@ -1,5 +1,6 @@
 """Images taken into a project: their sizes and times, and a place on the list to tag."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from utils.config import Config
@@ -7,6 +8,7 @@ from utils.labels import tables
 from utils.labels.assignments import add_new_images
 from utils.labels.doubted import doubted
 from utils.labels.image_tables import project_greys, update_image_tables
+from utils.labels.renamed import Moves, after_moves, under_present_names
 from utils.labels.replaced import Seen, after_listing
 from utils.labels.store import Change, LabelStore, State
 from utils.storage.container import Container
@@ -18,7 +20,7 @@ _TABLES = ("images", "failed", "totag", "tagged", "tagging")
 @dataclass(frozen=True)
 class Counts:
     """Images of a project: all of them, those that are new to it, that cannot be read, and that
-    can. `seen`: what became of labelled ones.
+    can. `seen`: what became of labelled ones, `moves`: of names.
     """
 
     all: int
@@ -26,6 +28,7 @@ class Counts:
     failed: int
     usable: int
     seen: Seen
+    moves: Moves
 
 
 def take_in(
@@ -34,9 +37,14 @@ def take_in(
     labels: LabelStore,
     listing: Listing,
     headers: dict | None = None,
+    *,
+    present: Set[str] | None = None,
+    as_new: bool = False,
 ) -> tuple[State, Counts]:
     """Commit the images of the listing that are new or replaced; others stay as they are. The state
-    from then on, and what there is in it. `headers` as in `update_image_tables`.
+    from then on, and what there is in it. `headers` as in `update_image_tables`. `present`: the
+    names of all that is in the container, when the listing is of all of it; what is not there is
+    gone or has another name. `as_new`: an image under another name is a new one.
     """
     headers = {} if headers is None else headers
     listed = {blob.name for blob in listing.blobs}
@@ -54,14 +62,25 @@ def take_in(
             headers=headers,
             doubted=doubted(state),
         )
+        moves, moved = Moves(), {}
+        if present is not None:
+            moved, moves = after_moves(
+                labels, state, images, listed, present | listed, as_new=as_new
+            )
         known = tables.image_set(now["images"]) | tables.image_set(now["failed"])
-        present = tables.image_set(images) | tables.image_set(failed)
+        known |= {moves.renamed[name] for name in known & moves.renamed.keys()}
+        images = moved.get("images", images)
+        now |= {name: frame for name, frame in moved.items() if name in now}
+        there = tables.image_set(images) | tables.image_set(failed)
         of_labels, seen = after_listing(labels, state, images)
-        counts = Counts(len(present), len(present - known), len(failed), len(images), seen)
+        moved |= {
+            name: under_present_names(frame, moves.renamed) for name, frame in of_labels.items()
+        }
+        counts = Counts(len(there), len(there - known), len(failed), len(images), seen, moves)
 
         greys = project_greys(state, container, config.image_dir, images, headers)
         totag = add_new_images(images, failed, now["totag"], now["tagged"], now["tagging"])
-        changed = {"images": images, "failed": failed, **of_labels}
+        changed = {**moved, "images": images, "failed": failed}
         if totag is not None:
             changed["totag"] = totag
         members = {"greys": greys.as_json()}

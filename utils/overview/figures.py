@@ -45,6 +45,7 @@ def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> 
         "test": len(image_set(at["test"])),
         "review_queue": len(set(review_queue.queued(at["review"])) - live),
         "review_out": _holders(review_out, config, now),
+        **_gone(labels, state, at["tagged"]),
         "replaced": len(image_set(labels.table(state, "replaced")) & image_set(at["tagged"])),
         "conflicts": len(image_set(at["conflicts"])),
         "boxes": _counts(boxes),
@@ -60,6 +61,12 @@ def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> 
     shown["missing_checkpoint"] = missing_checkpoint(config)
     shown["next"] = advice(shown, config)
     return shown
+
+
+def _gone(labels: LabelStore, state: State, tagged: pd.DataFrame) -> dict[str, int]:
+    """How many images are gone from the container, and how many of them are labelled."""
+    gone = image_set(labels.table(state, "gone"))
+    return {"gone": len(gone), "gone_tagged": len(gone & image_set(tagged))}
 
 
 def _holders(reserved: pd.DataFrame, config: Config, now: datetime) -> dict[str, dict]:

@@ -46,6 +46,11 @@ def _count_lines(shown: Mapping) -> list[str]:
         ("failed", "failed", "cannot be read; the newest failed_….csv says why"),
         ("conflicts", "conflicts", "set aside: labels that contradict those that are there"),
         (
+            "gone",
+            "gone",
+            f"gone from the image container, {shown['gone_tagged']} of them labelled",
+        ),
+        (
             "replaced",
             "replaced",
             "labelled, but other pictures now: not trained on until looked at again",
