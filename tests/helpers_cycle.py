@@ -16,6 +16,7 @@ from helpers_project import Project
 from helpers_store import folder_store_in
 from PIL import Image
 
+from utils.files import md5_of
 from utils.labels import tables
 from utils.labels.assignments import reserve
 from utils.labels.label_map import write_label_map
@@ -57,7 +58,7 @@ class CycleProject(Project):
 
     def tag(self, *boxes):
         """Commit reviewed images, (blob name, class or NULL) each, with the box where the rectangle
-        is.
+        is in the picture that is there now.
         """
         rows = [
             tables.make(
@@ -77,7 +78,20 @@ class CycleProject(Project):
         ]
         new = tables.concat("tagged", *rows)
         others = without(self.table("tagged"), image_set(new))
-        self.commit(tagged=tables.concat("tagged", others, new))
+        self.commit(tagged=tables.concat("tagged", others, new), images=self._as_they_are(new))
+
+    def _as_they_are(self, reviewed):
+        """The table of images with the present content of these."""
+        known, names = self.table("images"), image_set(reviewed)
+        rows = tables.only(known, names)
+        blobs = [self.images.info(blob) for blob in tables.blob_names(rows)]
+        rows = rows.assign(
+            etag=[blob.etag for blob in blobs],
+            bytes=[blob.size for blob in blobs],
+            md5=[md5_of(self.images.path_of(blob.name)) for blob in blobs],
+            listed="",
+        )
+        return tables.concat("images", without(known, names), rows)
 
     def reserve(self, blob):
         pool = pool_of(self.labels, self.state())
