@@ -44,6 +44,7 @@ def odd_images() -> dict[str, bytes]:
         "web": saved(picture, "WEBP"),
         "two bits": saved(picture.convert("1"), "BMP"),
         "bad profile": saved(picture, "JPEG", icc_profile=b"\0" * 70_000),
+        "large profile": saved(picture, "PNG", icc_profile=b"\0" * 1_250_000),
         "bad exif": saved(picture, "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"),
     }
 
@@ -78,6 +79,7 @@ def test_odd_images_that_are_labelled_and_that_are_not(project):
     odd = sorted(f"odd/{name}.jpg" for name in odd_images())
     usable = image_set(project.table("images"))
     assert image_set(project.table("failed")) == set(odd) - usable
+    assert "odd/large profile.jpg" in usable
     # somebody has labelled every second one, whatever it is
     project.tag(
         *((f"a/{number}.png", "red thing") for number in range(6)),

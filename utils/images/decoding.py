@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PngImagePlugin
 
 from utils.errors import Unreadable
 from utils.images.greys import Greys, kind_of
@@ -38,6 +38,7 @@ _LONGEST_JPEG = 65_500  # pixels of a side that libjpeg writes
 _OF_CONTENT = {errno.EINVAL, errno.EOVERFLOW}  # what damaged bytes make Pillow ask of a file
 # aerial photographs are larger than Pillow's limit; ours is checked in _opened
 Image.MAX_IMAGE_PIXELS = None
+PngImagePlugin.MAX_TEXT_CHUNK = 16 << 20  # bytes; colour profiles of cameras are larger than 1 MB
 # about damaged metadata of cameras; the picture itself is what counts
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
