@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from helpers_project import Project
-from helpers_tables import images, labels
+from helpers_tables import labels
 
 from utils.images.decoding import encode_jpeg
 from utils.labels import tables
@@ -40,7 +40,7 @@ class StateProject(Project):
         for blob in ALL:
             self.images.write(blob, encode_jpeg(np.full((100, 200, 3), 128, np.uint8)))
         self.commit(
-            images=images(*ALL),
+            images=self.listed(*ALL),
             totag=labels(TOTAG, "totag"),
             tagging=labels(TAGGING, "tagging"),
             tagged=labels(TAGGED),
