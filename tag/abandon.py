@@ -40,10 +40,10 @@ def main(argv: list[str]) -> int:
     from utils.labels.giving_back import Wanted, give_back
     from utils.labels.store import open_labels
 
-    _, labels = open_labels(config)
-    labels.read_project()
+    _, store = open_labels(config)
+    store.read_project()
     tagger = config.tagger_name if options.tagger is None else options.tagger
-    given, lines = give_back(labels, Wanted(tagger, frozenset(options.images), options.older_than))
+    given, lines = give_back(store, Wanted(tagger, frozenset(options.images), options.older_than))
     for line in lines:
         say(line)
     asked = options.images or options.tagger is not None

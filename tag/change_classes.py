@@ -45,9 +45,9 @@ def main(argv: list[str]) -> int:
     from utils.labels.store import open_labels
 
     asked = parse_change(options.rename, options.merge, options.drop)
-    _, labels = open_labels(config)
-    labels.read_project()
-    for line in change_classes(labels, config.classes, asked, options.review):
+    _, store = open_labels(config)
+    store.read_project()
+    for line in change_classes(store, config.classes, asked, options.review):
         say(line)
     return 0
 

@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
     from utils.formats.taking_in import Request, take_in
     from utils.labels.store import open_labels
 
-    images, labels = open_labels(config)
+    images, store = open_labels(config)
     request = Request(
         options.csv,
         replace=options.replace,
@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
         skip_bad_rows=options.skip_bad_rows,
         boxes_are=options.boxes_are,
     )
-    useful, lines = take_in(images, labels, config, request)
+    useful, lines = take_in(images, store, config, request)
     for line in lines:
         say(line)
     return 0 if useful else 1

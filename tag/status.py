@@ -49,17 +49,17 @@ def main(argv: list[str]) -> int:
     from utils.overview.screen import screen
     from utils.overview.upkeep import check, prune
 
-    _, labels = open_labels(config)
-    state = labels.read_project()
+    _, store = open_labels(config)
+    state = store.read_project()
     if options.check or options.repair or options.older_labels:
-        checked = check(labels, state, repair=options.repair, older_labels=options.older_labels)
+        checked = check(store, state, repair=options.repair, older_labels=options.older_labels)
         show(checked.document(), checked.lines(), options.json)
         return 1 if checked.found else 0
     if options.prune:
-        pruned = prune(labels, state, labels.now())
+        pruned = prune(store, state, store.now())
         show(pruned.document(), pruned.lines(), options.json)
         return 0
-    figures = summary(config, labels, state, labels.now())
+    figures = summary(config, store, state, store.now())
     show(figures, screen(figures), options.json)
     return 0
 

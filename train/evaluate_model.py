@@ -44,8 +44,8 @@ def main(argv: list[str]) -> None:
     images = read_working(config, "images")
     predicted = read_working(config, "test_predictions")
     truth = tables.only(test, image_set(images))
-    _, labels = open_labels(config)
-    state = labels.read()
+    _, store = open_labels(config)
+    state = store.read()
     named = state.classes
     classes, _ = current_classes(list(model_of_cycle(config, named)[1].values()), named)
     boxes = with_current_classes(truth, named["renamed"], named["dropped"])
@@ -64,7 +64,7 @@ def main(argv: list[str]) -> None:
             + ", ".join(f"{name} ({count} boxes)" for name, count in unknown.items())
         )
     if "model" in (cycle := read_cycle(config)) and (
-        seen := image_set(truth) & trained_images(labels, state)
+        seen := image_set(truth) & trained_images(store, state)
     ):
         say(
             f"{len(seen)} of {len(image_set(truth))} test images are such that a published model"
@@ -72,8 +72,8 @@ def main(argv: list[str]) -> None:
             f" {cycle['model_blob']} or one it began from, these figures flatter it"
         )
     share = random_share(
-        with_present_names("drawn", labels.table(state, "drawn"), named),
-        labels.table(state, "tagged"),
+        with_present_names("drawn", store.table(state, "drawn"), named),
+        store.table(state, "tagged"),
         state.live.get("model"),
         classes,
         config.seed,

@@ -53,13 +53,13 @@ def main(argv: list[str]) -> int:
     from utils.strategies import STRATEGIES
 
     names = config.need("classes")
-    container, labels = open_labels(config, moved=options.moved)
-    state = labels.read(report_foreign=True)
-    previous = previous_label_map(labels, state)
+    container, store = open_labels(config, moved=options.moved)
+    state = store.read(report_foreign=True)
+    previous = previous_label_map(store, state)
     classes = label_map_for(names, previous, state.classes["dropped"], state.classes["renamed"])
     write_label_map(config.label_map_path, classes, retired_from(classes, previous))
 
-    if differing := differing_classes(labels.table(state, "tagged"), names, state.classes):
+    if differing := differing_classes(store.table(state, "tagged"), names, state.classes):
         say(f"warning: {differing}", error=True)
     if missing := missing_checkpoint(config):
         say(f"warning: {missing}", error=True)
@@ -68,7 +68,7 @@ def main(argv: list[str]) -> int:
     there = {name for name, _ in [*listing.refused, *brought.failed]}
     headers = {}
     state, counts = take_in(
-        config, container, labels, listing, headers, present=there, as_new=options.as_new
+        config, container, store, listing, headers, present=there, as_new=options.as_new
     )
     for line in unreadable_in_words(headers):
         say(line, error=True)
@@ -77,7 +77,7 @@ def main(argv: list[str]) -> int:
     if state.greys.ranges:
         say(state.greys.in_words())
     if STRATEGIES[config.selection_strategy].differs and (
-        described := describe_images(config, container, labels)
+        described := describe_images(config, container, store)
     ):
         say(described)
     say(

@@ -45,26 +45,26 @@ def main(argv: list[str]) -> int:
     alone.take(config.data_dir)
     pred_dir = config.pred_dir if arguments.pred_dir else None
     started = datetime.now(UTC)
-    container, labels = open_labels(config)
-    state = labels.read_project()
+    container, store = open_labels(config)
+    state = store.read_project()
     listing, result = bring_images(container, config, pred_dir)
     headers = {}
     images, failed = update_image_tables(
         container,
         listing,
         config.image_dir,
-        labels.table(state, "images"),
-        labels.table(state, "failed"),
+        store.table(state, "images"),
+        store.table(state, "failed"),
         headers=headers,
     )
     for line in unreadable_in_words(headers):
         say(line, error=True)
     greys = project_greys(state, container, config.image_dir, images, headers)
     if greys != state.greys:
-        keep_greys(labels, greys)
+        keep_greys(store, greys)
         say(greys.in_words())
-    state, seen = note_listing(labels, state, images)
-    replaced = tables.image_set(labels.table(state, "replaced"))
+    state, seen = note_listing(store, state, images)
+    replaced = tables.image_set(store.table(state, "replaced"))
 
     outputs = {
         "images": config.data_dir / "images.csv",
@@ -76,10 +76,8 @@ def main(argv: list[str]) -> int:
     written = {
         "images": images,
         "failed": failed,
-        "tagging": labels.table(state, "tagging"),
-        **{
-            name: tables.without(labels.table(state, name), replaced) for name in ("tagged", "test")
-        },
+        "tagging": store.table(state, "tagging"),
+        **{name: tables.without(store.table(state, name), replaced) for name in ("tagged", "test")},
     }
     for name, path in outputs.items():
         write_bytes(path, tables.to_csv(name, written[name], config.user_folders))
@@ -91,9 +89,9 @@ def main(argv: list[str]) -> int:
         listed=len(listing.blobs),
         class_changes=len(state.classes.get("changes", [])),
         pred_dir=pred_dir,
-        nothing_new=nothing_new(config, labels, state, images),
+        nothing_new=nothing_new(config, store, state, images),
     )
-    if left_out := replaced & tables.image_set(labels.table(state, "tagged")):
+    if left_out := replaced & tables.image_set(store.table(state, "tagged")):
         say(
             f"{len(left_out)} labelled images are other pictures now than when they were labelled"
             f" ({len(seen)} of them new); left out until somebody has looked at them again"

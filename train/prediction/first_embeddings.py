@@ -38,7 +38,7 @@ SIDES = (192, 256)  # shorter and longer side of what the backbone sees, in pixe
 _BATCH = 16  # images that the backbone sees at once
 
 
-def describe_images(config: Config, container: Container, labels: LabelStore) -> str:
+def describe_images(config: Config, container: Container, store: LabelStore) -> str:
     """Publish what the images look like, those only that are new or replaced, as long as there is
     no model of ours, whose embeddings are better; returns a sentence for people, "" when there was
     nothing to do.
@@ -49,7 +49,7 @@ def describe_images(config: Config, container: Container, labels: LabelStore) ->
     config.data_dir.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(config.data_dir / LOCK, timeout=0):
-            return _describe(config, container, labels)
+            return _describe(config, container, store)
     except Timeout:
         return (
             "what the images look like is left to the other program that looks at them in"
@@ -57,15 +57,15 @@ def describe_images(config: Config, container: Container, labels: LabelStore) ->
         )
 
 
-def _describe(config: Config, container: Container, labels: LabelStore) -> str:
-    state = labels.read()
-    images = labels.table(state, "images")
+def _describe(config: Config, container: Container, store: LabelStore) -> str:
+    state = store.read()
+    images = store.table(state, "images")
     if state.live.get("model") or not len(images):
         return ""
-    present = published_embeddings(labels, state)
+    present = published_embeddings(store, state)
     hashed = ""
     if present is None or present.model == HASHES:
-        count = publish_hashes(container, labels, state, config.image_dir, present)
+        count = publish_hashes(container, store, state, config.image_dir, present)
         hashed = f"perceptual hashes of {count} images are published" if count else ""
     if config.fine_tune_checkpoint and config.fine_tune_checkpoint.lower() == SCRATCH:
         why_not = "training starts from scratch"
@@ -85,7 +85,7 @@ def _describe(config: Config, container: Container, labels: LabelStore) -> str:
             why_not = f"there are no pretrained weights: {error}"
     if not why_not:
         return (
-            _publish_pretrained(config, container, labels, state, images, present, start) or hashed
+            _publish_pretrained(config, container, store, state, images, present, start) or hashed
         )
     if present is not None and present.model != HASHES:
         left = len(images) - len(present.current(etags_of(images)))
@@ -104,7 +104,7 @@ def _describe(config: Config, container: Container, labels: LabelStore) -> str:
 def _publish_pretrained(
     config: Config,
     container: Container,
-    labels: LabelStore,
+    store: LabelStore,
     state: State,
     images: pd.DataFrame,
     present: Embeddings | None,
@@ -140,7 +140,7 @@ def _publish_pretrained(
             else:
                 bad[blob] = found
         count = file.finish(set(etags)) if len(wanted) > len(bad) else 0
-    published = count and publish_unless_model(labels, config.data_dir / FILE)
+    published = count and publish_unless_model(store, config.data_dir / FILE)
     journal_file.unlink()
     if bad:  # are not looked at again
         with PredictionJournal(journal_file, model) as journal:

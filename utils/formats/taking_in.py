@@ -49,14 +49,14 @@ class Request:
 
 
 def take_in(
-    images: Container, labels: LabelStore, config: Config, request: Request
+    images: Container, store: LabelStore, config: Config, request: Request
 ) -> tuple[bool, list[str]]:
     """Take a file in; whether it was of use, and lines for people, the closing line last.
 
     Raises InputError when there is no such file, or when it cannot be taken in as it is.
     """
-    state = labels.read_project(report_foreign=False)
-    source = _read(labels, state, request)
+    state = store.read_project(report_foreign=False)
+    source = _read(store, state, request)
     name, given = source.name, _without_bad_rows(source, request.skip_bad_rows)
     if name in state.document["tables"].values():
         raise InputError(f"{name}: it is what the state names already; nothing to take in")
@@ -68,12 +68,12 @@ def take_in(
         return {blob: known[blob] for blob in blobs}
 
     def change(now: State) -> Change:
-        members = _settled(labels, now, name) if source.in_container else {}
+        members = _settled(store, now, name) if source.in_container else {}
         if source.kind == "tagging":
-            taken = take_reservations(labels, now, given, name)
+            taken = take_reservations(store, now, given, name)
         else:
             taken = take_labels(
-                labels,
+                store,
                 now,
                 given,
                 config,
@@ -83,23 +83,23 @@ def take_in(
             )
         return Change(taken.tables, members, note=taken)
 
-    state, taken = labels.commit(change, what=f"taking in {name}")
+    state, taken = store.commit(change, what=f"taking in {name}")
     useful = bool(taken.images or taken.unchanged or taken.conflicts)
     return useful, _lines(source, given, taken, state)
 
 
-def _read(labels: LabelStore, state: State, request: Request) -> _Source:
+def _read(store: LabelStore, state: State, request: Request) -> _Source:
     """What was asked for, with its rows. Raises InputError for predictions."""
     if _is_data_set(request.file):
         found = read_listed(
             Path(request.file),
-            _upright_sizes(labels, state),
+            _upright_sizes(store, state),
             all_reviewed=request.listed_means_reviewed,
             boxes_are=request.boxes_are,
         )
         source = _Source(request.file, "tagged", False, found.rows, found.notes)
     else:
-        name, content, in_container = _find(labels, request.file)
+        name, content, in_container = _find(store, request.file)
         rows = read_rows("tagged", content, name)
         if _are_reservations(rows.columns, Path(name).name):
             rows = read_rows("tagging", content, name)
@@ -129,30 +129,30 @@ def _is_data_set(given: str) -> bool:
     return path.is_dir() or path.is_file() and path.suffix.lower() == ".json"
 
 
-def _upright_sizes(labels: LabelStore, state: State) -> dict[str, tuple[int, int]]:
+def _upright_sizes(store: LabelStore, state: State) -> dict[str, tuple[int, int]]:
     """{blob name: (height, width)} of every image that the project knows; 0 where not known."""
     sizes: dict[str, tuple[int, int]] = {}
     for name in ("tagged", "tagging", "totag", "images"):
-        frame = labels.table(state, name).drop_duplicates(["folder", "filename"])
+        frame = store.table(state, name).drop_duplicates(["folder", "filename"])
         pairs = zip(frame["height"], frame["width"], strict=True)
         sizes |= dict(zip(tables.blob_names(frame), pairs, strict=True))
     return sizes
 
 
-def _find(labels: LabelStore, given: str) -> tuple[str, Path | bytes, bool]:
+def _find(store: LabelStore, given: str) -> tuple[str, Path | bytes, bool]:
     """(name, source, is it in the container) of the file that the user names. Raises InputError
     when there is none.
     """
-    lies_there = labels.container.path_of(Path(given).name)
+    lies_there = store.container.path_of(Path(given).name)
     if lies_there and lies_there.is_file() and Path(given).is_file() and lies_there.samefile(given):
         return lies_there.name, lies_there, True
     if Path(given).is_file():
         return given, Path(given), False
     try:
-        return given, labels.container.read(given)[0], True
+        return given, store.container.read(given)[0], True
     except (Missing, InputError):
         raise InputError(
-            f"{given}: neither a file here nor one in {labels.container.address}"
+            f"{given}: neither a file here nor one in {store.container.address}"
         ) from None
 
 
@@ -176,11 +176,11 @@ def _without_bad_rows(source: _Source, skip: bool) -> Rows:
     return kept
 
 
-def _settled(labels: LabelStore, state: State, name: str) -> dict:
+def _settled(store: LabelStore, state: State, name: str) -> dict:
     """The member of the state that says which other tools' files are dealt with, with this one
     among them.
     """
-    foreign = foreign_blobs(labels.container, state.document)
+    foreign = foreign_blobs(store.container, state.document)
     return {
         "foreign": {
             **foreign,

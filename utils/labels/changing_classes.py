@@ -21,7 +21,7 @@ from utils.reserved import NULL
 
 
 def change_classes(
-    labels: LabelStore, configured: tuple[str, ...], asked: ClassChange, review: bool
+    store: LabelStore, configured: tuple[str, ...], asked: ClassChange, review: bool
 ) -> list[str]:
     """Change the classes; lines that say what is left to do by hand, and the counts last.
 
@@ -32,12 +32,12 @@ def change_classes(
         raise InputError(f"{secret[0]}: a secret is no name of a class")
 
     def change(state: State) -> Change:
-        present = {name: labels.table(state, name) for name in CHANGED_TABLES}
+        present = {name: store.table(state, name) for name in CHANGED_TABLES}
         known = {name for frame in present.values() for name in frame["class"].unique()}
         known |= {*configured, *state.classes["renamed"], *state.classes["dropped"]}
         if unknown := sorted(asked.sources - known):
             raise InputError(
-                f"{labels.container.address}: there is no class {', '.join(unknown)}; "
+                f"{store.container.address}: there is no class {', '.join(unknown)}; "
                 f"there are {', '.join(sorted(known - {'NULL'})) or 'none'}"
             )
 
@@ -54,12 +54,12 @@ def change_classes(
             done[name] = (len(rows), len(image_set(rows)))
 
         if review:
-            queue = labels.table(state, "review")
+            queue = store.table(state, "review")
             changed["review"] = to_review(present["tagged"], queue, asked)
             done["review"] = len(changed["review"]) - len(queue)
         return Change(changed, {"classes": classes}, note=done)
 
-    state, done = labels.commit(change, what="changing classes")
+    state, done = store.commit(change, what="changing classes")
     return [*_left_to_do(configured, done, state), _counts(asked, done, state)]
 
 

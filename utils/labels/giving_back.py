@@ -32,22 +32,22 @@ class Wanted:
         return assignments.held_by(reserved, self.tagger)
 
 
-def give_back(labels: LabelStore, wanted: Wanted) -> tuple[dict[str, str], list[str]]:
+def give_back(store: LabelStore, wanted: Wanted) -> tuple[dict[str, str], list[str]]:
     """Give them back: {image: whose it was}, and lines for people. Labelled images under review
     stay tagged, and queued if they were.
     """
 
     def change(state: State) -> Change:
-        now = labels.now()
-        tagging, queue = (labels.table(state, name) for name in ("tagging", "review"))
+        now = store.now()
+        tagging, queue = (store.table(state, name) for name in ("tagging", "review"))
         under_review = review_queue.reservations(queue)
         handed_out, reviewed = (wanted.among(frame, now) for frame in (tagging, under_review))
 
         changed = assignments.release(
-            labels.table(state, "totag"),
+            store.table(state, "totag"),
             tagging,
             handed_out,
-            lambda: pretrained_only(labels, state),
+            lambda: pretrained_only(store, state),
         )
         if reviewed:
             changed["review"] = review_queue.given_back(queue, reviewed)
@@ -55,8 +55,8 @@ def give_back(labels: LabelStore, wanted: Wanted) -> tuple[dict[str, str], list[
             changed, note=_holders(tagging, handed_out) | _holders(under_review, reviewed)
         )
 
-    state, given = labels.commit(change, what="giving images back")
-    return given, _lines(labels, state, wanted, given)
+    state, given = store.commit(change, what="giving images back")
+    return given, _lines(store, state, wanted, given)
 
 
 def _holders(reserved: pd.DataFrame, images: set[str]) -> dict[str, str]:
@@ -65,28 +65,28 @@ def _holders(reserved: pd.DataFrame, images: set[str]) -> dict[str, str]:
     return dict(zip(tables.blob_names(rows), rows["tagger"], strict=True))
 
 
-def _lines(labels: LabelStore, state: State, wanted: Wanted, given: dict[str, str]) -> list[str]:
+def _lines(store: LabelStore, state: State, wanted: Wanted, given: dict[str, str]) -> list[str]:
     missing = sorted(wanted.images - set(given))
     lines = [f"not out: {', '.join(missing)}"] if missing else []
 
     by = Counter(given.values())
     of_whom = "".join(f", {count} of {name}" for name, count in sorted(by.items()))
-    labelled = len(set(given) & image_set(labels.table(state, "tagged")))
+    labelled = len(set(given) & image_set(store.table(state, "tagged")))
     reviewed = f", {labelled} of them labelled (under review)" if labelled else ""
     lines.append(
         f"{len(given)} images given back{of_whom}{reviewed} → {state.blob('totag') or 'nothing'}"
     )
     if not given and not wanted.images:
-        lines.append(_who_holds(labels, state))
+        lines.append(_who_holds(store, state))
     return lines
 
 
-def _who_holds(labels: LabelStore, state: State) -> str:
+def _who_holds(store: LabelStore, state: State) -> str:
     """Who has images, for somebody who has asked for those of another."""
     out = pd.concat(
         [
-            labels.table(state, "tagging")[["filename", "folder", "tagger"]],
-            review_queue.reservations(labels.table(state, "review"))[
+            store.table(state, "tagging")[["filename", "folder", "tagger"]],
+            review_queue.reservations(store.table(state, "review"))[
                 ["filename", "folder", "tagger"]
             ],
         ]

@@ -121,13 +121,13 @@ def project_greys(
     return measured((image_path(container, image_dir, name) for name in names), state.greys)
 
 
-def keep_greys(labels: LabelStore, greys: Greys) -> State:
+def keep_greys(store: LabelStore, greys: Greys) -> State:
     """Make the ranges part of the state; those that somebody has settled meanwhile stay."""
 
     def change(now: State) -> Change:
         return Change({}, {"greys": now.greys.with_ranges(greys.ranges).as_json()})
 
-    return labels.commit(change, what="recording how values of more than 8 bits are shown")[0]
+    return store.commit(change, what="recording how values of more than 8 bits are shown")[0]
 
 
 def failed_rows(blobs: list[Blob], reasons: list[str]) -> pd.DataFrame:

@@ -39,7 +39,7 @@ class Taken:
 
 
 def take_labels(
-    labels: LabelStore,
+    store: LabelStore,
     state: State,
     given: Rows,
     config: Config,
@@ -52,12 +52,12 @@ def take_labels(
     `imported_images.upright`. Raises InputError when it was not said and nothing else tells.
     """
     at = {
-        name: labels.table(state, name)
+        name: store.table(state, name)
         for name in ("images", "failed", "totag", "tagging", "tagged", "test", "conflicts")
     }
     listed = _listed(at)
     frame = given.frame.assign(**{"class": given.frame["class"].str.strip()})
-    frame, notes = located(frame, listed, labels.user_folders, "folder" in given.columns)
+    frame, notes = located(frame, listed, store.user_folders, "folder" in given.columns)
     faults = _faults(frame, given.numbers, given.word) | _unknown(frame, listed, at["failed"])
     rows = without(frame, faults)
 
@@ -79,11 +79,11 @@ def take_labels(
         at["conflicts"],
         uploaded=with_present_names("tagged", rows, state.classes),
         tagger=config.tagger_name,
-        now=labels.now(),
+        now=store.now(),
         own={image: [digest] for image, digest in present.items()} if replace else {},
     )
     boxes = only(accepted.tables.get("tagged", tables.empty("tagged")), accepted.taken)
-    replaced = labels.table(state, "replaced")
+    replaced = store.table(state, "replaced")
     if accepted.taken & image_set(replaced):  # these labels are of the present pictures
         accepted.tables["replaced"] = without(replaced, accepted.taken)
     return Taken(
@@ -101,14 +101,12 @@ def take_labels(
     )
 
 
-def take_reservations(labels: LabelStore, state: State, given: Rows, name: str) -> Taken:
+def take_reservations(store: LabelStore, state: State, given: Rows, name: str) -> Taken:
     """The images of another tool's tagging_ file as handed out, as far as they are free."""
-    now = labels.now()
-    at = {table: labels.table(state, table) for table in ("images", "tagging")}
-    free = pool_of(labels, state, now)
-    frame, notes = located(
-        given.frame, at["images"], labels.user_folders, "folder" in given.columns
-    )
+    now = store.now()
+    at = {table: store.table(state, table) for table in ("images", "tagging")}
+    free = pool_of(store, state, now)
+    frame, notes = located(given.frame, at["images"], store.user_folders, "folder" in given.columns)
     wanted = image_set(frame)
     taken = wanted & image_set(free)
     known = wanted & image_set(at["tagging"]) - taken

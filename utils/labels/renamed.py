@@ -46,9 +46,9 @@ class Moves:
         return lines
 
 
-def present_names(labels: LabelStore, state: State) -> dict[str, str]:
+def present_names(store: LabelStore, state: State) -> dict[str, str]:
     """{name that an image had once: name that it has now}"""
-    frame = labels.table(state, "renamed")
+    frame = store.table(state, "renamed")
     return dict(zip(blob_names(frame), _new_names(frame), strict=True))
 
 
@@ -67,7 +67,7 @@ def under_present_names(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.Dat
 
 
 def after_moves(
-    labels: LabelStore,
+    store: LabelStore,
     state: State,
     images: pd.DataFrame,
     listed: Set[str],
@@ -80,37 +80,37 @@ def after_moves(
     `images`: the new table of that name, with rows of all that is or was there; `listed`: what can
     be used now, `present`: that, and what is there and cannot be used.
     """
-    known = labels.table(state, "images")
+    known = store.table(state, "images")
     vanished = image_set(known) - present
-    new = listed - image_set(known) - image_set(labels.table(state, "failed"))
-    taken = _names_in_use(labels, state)
+    new = listed - image_set(known) - image_set(store.table(state, "failed"))
+    taken = _names_in_use(store, state)
     renamed = {} if as_new else _pairs(known, images, vanished, new - taken)
     gone = vanished - renamed.keys()
-    labelled = image_set(labels.table(state, "tagged"))
+    labelled = image_set(store.table(state, "tagged"))
     moves = Moves(renamed, frozenset(gone), len(gone & labelled))
 
     changed = {}
     if renamed:
         for name in state.document["tables"]:
             if "filename" in tables.COLUMNS.get(name, ()) and name not in ("images", "renamed"):
-                frame = labels.table(state, name)
+                frame = store.table(state, name)
                 moved = under_present_names(frame, renamed)
                 if moved is not frame:
                     changed[name] = moved
         changed["images"] = _images(images, renamed)
-    names = present_names(labels, state)
+    names = present_names(store, state)
     recorded = _recorded(names, renamed, listed)
     if recorded != names:
         changed["renamed"] = _table(recorded)
-    if gone != image_set(labels.table(state, "gone")):
+    if gone != image_set(store.table(state, "gone")):
         changed["gone"] = _rows("gone", gone)
     return changed, moves
 
 
-def _names_in_use(labels: LabelStore, state: State) -> set[str]:
+def _names_in_use(store: LabelStore, state: State) -> set[str]:
     """Names under which something is known already, though no image of that name was listed."""
     return set().union(
-        *(image_set(labels.table(state, name)) for name in ("totag", "tagging", "tagged"))
+        *(image_set(store.table(state, name)) for name in ("totag", "tagging", "tagged"))
     )
 
 

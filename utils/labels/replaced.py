@@ -76,11 +76,11 @@ def contents(images: pd.DataFrame, wanted: Iterable[str] | None = None) -> dict[
 
 
 def after_listing(
-    labels: LabelStore, state: State, images: pd.DataFrame
+    store: LabelStore, state: State, images: pd.DataFrame
 ) -> tuple[dict[str, pd.DataFrame], Seen]:
     """The tables that change when `images` becomes the table of that name, and what was seen."""
-    tagged = image_set(labels.table(state, "tagged"))
-    before = tables.only(labels.table(state, "images"), tagged)
+    tagged = image_set(store.table(state, "tagged"))
+    before = tables.only(store.table(state, "images"), tagged)
     now = contents(images, tagged)
     replaced, unknown = set(), set()
     for blob, was in contents(before).items():
@@ -88,42 +88,42 @@ def after_listing(
             continue
         (replaced if was.md5 or was.bytes != now[blob].bytes else unknown).add(blob)
 
-    known = labels.table(state, "replaced")
+    known = store.table(state, "replaced")
     back = {
         blob
         for blob, etag, md5 in zip(blob_names(known), known["etag"], known["md5"], strict=True)
         if blob in now and now[blob].is_same(etag, md5)
     }
-    changed = with_replaced(labels, state, tables.only(before, replaced), back)
+    changed = with_replaced(store, state, tables.only(before, replaced), back)
     return changed, Seen(frozenset(replaced), frozenset(unknown))
 
 
 def note_listing(
-    labels: LabelStore, state: State, images: pd.DataFrame
+    store: LabelStore, state: State, images: pd.DataFrame
 ) -> tuple[State, frozenset[str]]:
     """Commit which labelled images are other pictures in `images`, a new listing, than in this
     state; the state after it, and those images.
     """
 
     def change(now: State) -> Change:
-        changed, seen = after_listing(labels, now, images)
+        changed, seen = after_listing(store, now, images)
         if seen.replaced:
-            known, rows = labels.table(now, "images"), tables.only(images, seen.replaced)
+            known, rows = store.table(now, "images"), tables.only(images, seen.replaced)
             changed["images"] = tables.concat("images", without(known, seen.replaced), rows)
         return Change(changed, note=seen.replaced)
 
     if change(state).is_empty:
         return state, frozenset()
-    return labels.commit(change, what="noting that labelled images were replaced")
+    return store.commit(change, what="noting that labelled images were replaced")
 
 
 def with_replaced(
-    labels: LabelStore, state: State, rows: pd.DataFrame, done: Iterable[str] = ()
+    store: LabelStore, state: State, rows: pd.DataFrame, done: Iterable[str] = ()
 ) -> dict[str, pd.DataFrame]:
     """The tables `replaced` and `review` where they change: with the images of these `rows`, which
     have ETag and MD5 of the pictures that the labels are of, and without those that are `done`.
     """
-    known = labels.table(state, "replaced")
+    known = store.table(state, "replaced")
     new = without(rows, image_set(known))
     kept = without(known, done)
     if not len(new) and len(kept) == len(known):
@@ -131,7 +131,7 @@ def with_replaced(
     columns = tables.COLUMNS["replaced"]
     changed = {"replaced": tables.concat("replaced", kept, new[columns])}
     if len(new):
-        review = labels.table(state, "review")
+        review = store.table(state, "review")
         changed["review"] = review_queue.enqueued(review, sorted(image_set(new)))
     return changed
 

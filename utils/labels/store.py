@@ -29,7 +29,7 @@ from tenacity import (
 
 from utils.errors import InputError, OutsideError
 from utils.images.greys import Greys
-from utils.labels import assignments, tables
+from utils.labels import tables
 from utils.labels.document import FORMAT, STATE, read_document
 from utils.labels.lineage import HISTORY, with_made
 from utils.labels.snapshots import Snapshots
@@ -45,6 +45,7 @@ from utils.python_check import quoted
 from utils.storage.container import Conflict, Container, Missing
 from utils.storage.opening import open_containers
 from utils.terminal import say
+from utils.times import utc_text
 
 _EXACT = timedelta(minutes=1)  # what clocks differ by is no fault
 _WRONG = timedelta(minutes=5)
@@ -386,7 +387,7 @@ class LabelStore:
             "project": state.project or commit_id,
             "commit": commit_id,
             "by": masked(self.by),
-            "at": assignments.utc_text(datetime.now(UTC)),
+            "at": utc_text(datetime.now(UTC)),
             "history": [*state.document["history"], commit_id][-HISTORY:],
             "tables": {**state.document["tables"], **new},
             **with_made(state.document, new),

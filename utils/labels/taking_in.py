@@ -34,7 +34,7 @@ class Counts:
 def take_in(
     config: Config,
     container: Container,
-    labels: LabelStore,
+    store: LabelStore,
     listing: Listing,
     headers: dict | None = None,
     *,
@@ -51,7 +51,7 @@ def take_in(
 
     def change(state: State) -> Change:
         """Called again when somebody else has changed the state meanwhile."""
-        now = {name: labels.table(state, name) for name in _TABLES}
+        now = {name: store.table(state, name) for name in _TABLES}
         images, failed = update_image_tables(
             container,
             listing,
@@ -65,14 +65,14 @@ def take_in(
         moves, moved = Moves(), {}
         if present is not None:
             moved, moves = after_moves(
-                labels, state, images, listed, present | listed, as_new=as_new
+                store, state, images, listed, present | listed, as_new=as_new
             )
         known = tables.image_set(now["images"]) | tables.image_set(now["failed"])
         known |= {moves.renamed[name] for name in known & moves.renamed.keys()}
         images = moved.get("images", images)
         now |= {name: frame for name, frame in moved.items() if name in now}
         there = tables.image_set(images) | tables.image_set(failed)
-        of_labels, seen = after_listing(labels, state, images)
+        of_labels, seen = after_listing(store, state, images)
         moved |= {
             name: under_present_names(frame, moves.renamed) for name, frame in of_labels.items()
         }
@@ -90,4 +90,4 @@ def take_in(
             members["doubted"] = {name: doubts[name] for name in doubts.keys() - listed}
         return Change(changed, members, note=counts)
 
-    return labels.commit(change, what="taking in new images")
+    return store.commit(change, what="taking in new images")

@@ -19,10 +19,10 @@ from utils.overview.advice import advice
 from utils.reserved import NULL
 
 
-def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> dict:
+def summary(config: Config, store: LabelStore, state: State, now: datetime) -> dict:
     """What there is to say about the state, as plain data."""
-    at = {name: labels.table(state, name) for name in CHECKED}
-    free = pool_of(labels, state, now)
+    at = {name: store.table(state, name) for name in CHECKED}
+    free = pool_of(store, state, now)
     unseen = image_set(free[free["box_confidence"].isna()])
     review_out = review_queue.reservations(at["review"])
     live = image_set(review_out) - assignments.expired(review_out, config.reservation_hours, now)
@@ -30,7 +30,7 @@ def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> 
     in_test = tables.only(boxes, image_set(at["test"]))
     cycles = [_cycle(cycle) for cycle in state.cycles]
     shown = {
-        "labels": labels.container.address,
+        "labels": store.container.address,
         "commit": state.commit,
         "at": state.document.get("at"),
         "by": state.document.get("by"),
@@ -38,24 +38,24 @@ def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> 
         "failed": len(image_set(at["failed"])),
         "to_tag": len(image_set(free)),
         "unseen": len(unseen),
-        "seen_by_pretrained": len(unseen & image_set(labels.table(state, "init_totag"))),
+        "seen_by_pretrained": len(unseen & image_set(store.table(state, "init_totag"))),
         "out": _holders(at["tagging"], config, now),
         "tagged": len(image_set(at["tagged"])),
         "tagged_empty": len(image_set(at["tagged"])) - len(image_set(boxes)),
         "test": len(image_set(at["test"])),
         "review_queue": len(set(review_queue.queued(at["review"])) - live),
         "review_out": _holders(review_out, config, now),
-        **_gone(labels, state, at["tagged"]),
-        "replaced": len(image_set(labels.table(state, "replaced")) & image_set(at["tagged"])),
+        **_gone(store, state, at["tagged"]),
+        "replaced": len(image_set(store.table(state, "replaced")) & image_set(at["tagged"])),
         "conflicts": len(image_set(at["conflicts"])),
         "boxes": _counts(boxes),
         "test_boxes": _counts(in_test),
         "classes": state.classes,
         "cycles": cycles,
         "model": state.live.get("model"),
-        "foreign": foreign_blobs(labels.container, state.document)["blobs"],
+        "foreign": foreign_blobs(store.container, state.document)["blobs"],
         "candidate": _candidate(state.document.get("candidate")),
-        "watcher": _watcher(read_watcher(labels.container), now),
+        "watcher": _watcher(read_watcher(store.container), now),
     }
     shown["differing_classes"] = differing_classes(at["tagged"], config.classes, state.classes)
     shown["missing_checkpoint"] = missing_checkpoint(config)
@@ -63,9 +63,9 @@ def summary(config: Config, labels: LabelStore, state: State, now: datetime) -> 
     return shown
 
 
-def _gone(labels: LabelStore, state: State, tagged: pd.DataFrame) -> dict[str, int]:
+def _gone(store: LabelStore, state: State, tagged: pd.DataFrame) -> dict[str, int]:
     """How many images are gone from the container, and how many of them are labelled."""
-    gone = image_set(labels.table(state, "gone"))
+    gone = image_set(store.table(state, "gone"))
     return {"gone": len(gone), "gone_tagged": len(gone & image_set(tagged))}
 
 

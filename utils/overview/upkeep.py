@@ -71,14 +71,14 @@ class Pruned:
         ]
 
 
-def check(labels: LabelStore, state: State, *, repair: bool, older_labels: bool = False) -> Checked:
+def check(store: LabelStore, state: State, *, repair: bool, older_labels: bool = False) -> Checked:
     """Look whether the rules are kept; with `repair`, mend first what has one right answer.
     `older_labels`: go back to an older snapshot of people's work where the newest is gone or
     damaged, though images may be missing in it that were reviewed since.
 
     Raises OutsideError when something would be mended and a table cannot be read, nor brought back.
     """
-    found, read, back = _look(labels, state, older_labels)
+    found, read, back = _look(store, state, older_labels)
     mended = [finding for finding in found if finding.repairable] if repair else []
     if mended:
         if any(name not in read and name not in back for name in CHECKED):
@@ -93,9 +93,9 @@ def check(labels: LabelStore, state: State, *, repair: bool, older_labels: bool 
                     " command again"
                 )
             present = {
-                name: labels.table_at(back.get(name, now.blob(name)), name) for name in CHECKED
+                name: store.table_at(back.get(name, now.blob(name)), name) for name in CHECKED
             }
-            new = {**present, **taken_back(labels, now, present, astray(labels, now)).tables}
+            new = {**present, **taken_back(store, now, present, astray(store, now)).tables}
             new |= repaired(new)
             lost = tables.image_set(present["tagged"]) - tables.image_set(new["tagged"])
             if lost:  # no rule takes a label away
@@ -107,20 +107,20 @@ def check(labels: LabelStore, state: State, *, repair: bool, older_labels: bool 
                 for name, frame in new.items()
                 if name in back or frame is not present[name]
             }
-            return Change(changed, without_lost_helps(now, broken, labels))
+            return Change(changed, without_lost_helps(now, broken, store))
 
-        state, _ = labels.commit(mend, what="mending the state")
-        found, read, _ = _look(labels, state, older_labels)
+        state, _ = store.commit(mend, what="mending the state")
+        found, read, _ = _look(store, state, older_labels)
 
     images = tables.image_set(read.get("images", tables.empty("images")))
     return Checked(state.commit, found, mended, len(named_blobs(state)), len(images))
 
 
-def prune(labels: LabelStore, state: State, now: datetime) -> Pruned:
+def prune(store: LabelStore, state: State, now: datetime) -> Pruned:
     """Delete what `prunable` names."""
     blobs = [
-        blob if blob.metadata else labels.container.info(blob.name)
-        for blob in labels.container.list()
+        blob if blob.metadata else store.container.info(blob.name)
+        for blob in store.container.list()
     ]
     kept = {
         blob.name
@@ -129,27 +129,27 @@ def prune(labels: LabelStore, state: State, now: datetime) -> Pruned:
     }
     gone = prunable(blobs, named_blobs(state), state.document["history"], now, astray=kept)
     for name in gone:
-        labels.container.delete(name)
+        store.container.delete(name)
 
     size = {blob.name: blob.size for blob in blobs}
-    return Pruned(labels.container.address, gone, sum(size[name] for name in gone), len(blobs))
+    return Pruned(store.container.address, gone, sum(size[name] for name in gone), len(blobs))
 
 
 def _look(
-    labels: LabelStore, state: State, older_labels: bool
+    store: LabelStore, state: State, older_labels: bool
 ) -> tuple[list[Finding], dict, dict[str, str]]:
     """Every rule that is broken, the tables that could be read, and the snapshots ({table: blob})
     that are to be brought back.
     """
-    found, read = check_blobs(labels, state)
+    found, read = check_blobs(store, state)
     brought_back = {}
     for name in CHECKED:
         unnamed = name == "tagged" and state.blob(name) is None
-        if (name in read and not unnamed) or not (blob := older(labels, state, name)):
+        if (name in read and not unnamed) or not (blob := older(store, state, name)):
             continue
         text = f"tables.{name}: the newest snapshot that is whole is {blob}"
         if name in _ONLY_COPIES and not unnamed:
-            count = len(tables.image_set(labels.table_at(blob, name)))
+            count = len(tables.image_set(store.table_at(blob, name)))
             text += (
                 f", with {count} images; --repair --older-labels goes back to it, without what came"
                 " since"
@@ -159,7 +159,7 @@ def _look(
         found.append(Finding(5, text, repairable=name in brought_back))
     found += check_tables(read)
     if all(name in read for name in CHECKED):
-        back = taken_back(labels, state, read, astray(labels, state))
+        back = taken_back(store, state, read, astray(store, state))
         found += [
             Finding(
                 4,

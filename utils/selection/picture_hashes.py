@@ -50,7 +50,7 @@ def etags_of(images: pd.DataFrame) -> dict[str, str]:
 
 def publish_hashes(
     container: Container,
-    labels: LabelStore,
+    store: LabelStore,
     state: State,
     image_dir: Path,
     present: Embeddings | None,
@@ -65,7 +65,7 @@ def publish_hashes(
 
     present: the hashes that are published already. Images that cannot be decoded are left out.
     """
-    etags = etags_of(labels.table(state, "images"))
+    etags = etags_of(store.table(state, "images"))
     missing = sorted(set(etags) - (present.current(etags) if present else set()))
     found: dict[str, np.ndarray] = {}
     count = published = 0
@@ -77,14 +77,14 @@ def publish_hashes(
         found[blob] = vector
         if len(found) >= max(_FIRST, 2 * published):
             published = len(found)
-            count = publish_found(labels, found, etags, present)
+            count = publish_found(store, found, etags, present)
     if len(found) > published:
-        count = publish_found(labels, found, etags, present)
+        count = publish_found(store, found, etags, present)
     return count
 
 
 def publish_found(
-    labels: LabelStore,
+    store: LabelStore,
     found: Mapping[str, np.ndarray],
     etags: Mapping[str, str],
     present: Embeddings | None,
@@ -101,21 +101,21 @@ def publish_found(
         np.array([version_of(etags[blob]) for blob in found], np.uint32),
     )
     made = only(merged(new, present), etags)
-    return len(made.names) if publish_unless_model(labels, to_parquet(made)) else 0
+    return len(made.names) if publish_unless_model(store, to_parquet(made)) else 0
 
 
-def publish_unless_model(labels: LabelStore, source: Path | bytes) -> bool:
+def publish_unless_model(store: LabelStore, source: Path | bytes) -> bool:
     """Publish a file of embeddings; False when a model was published meanwhile, whose embeddings
     stay.
     """
-    blob = labels.publish_file("embeddings", ".parquet", source)
+    blob = store.publish_file("embeddings", ".parquet", source)
 
     def change(now: State) -> Change | None:
         if now.live.get("model"):
             return None
         return Change({}, {"live": {**now.live, "embeddings": blob}})
 
-    state, _ = labels.commit(change, what="publishing what images look like")
+    state, _ = store.commit(change, what="publishing what images look like")
     return state.live.get("embeddings") == blob
 
 

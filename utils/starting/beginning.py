@@ -63,15 +63,15 @@ def start(wanted: Wanted, browser: bool = True) -> Iterator[str]:
         config = make(project, wanted.classes)
         yield f"the project is in {project.folder}; the photos stay where they are"
 
-    container, labels = open_labels(config)
+    container, store = open_labels(config)
     listing, _ = bring_images(container, config, listing=listing)
     config.data_dir.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(config.data_dir / LOCK, timeout=0):
-            rest, lines = _take_in_first(config, container, labels, listing, wanted.count)
+            rest, lines = _take_in_first(config, container, store, listing, wanted.count)
             yield from lines
             request = Request(str(project.config), wanted.count, tool="page")
-            meanwhile = Meanwhile(config, container, labels, listing, rest)
+            meanwhile = Meanwhile(config, container, store, listing, rest)
             with meanwhile:
                 try:
                     yield from review(config, request, browser, again=as_typed(project))
@@ -83,7 +83,7 @@ def start(wanted: Wanted, browser: bool = True) -> Iterator[str]:
             f"{project.folder}: another program takes photos in there; go on in its window, or end"
             " it"
         ) from None
-    yield from next_steps(project, labels)
+    yield from next_steps(project, store)
 
 
 def _photos_of(project: Project) -> Listing:
@@ -98,14 +98,14 @@ def _photos_of(project: Project) -> Listing:
 
 
 def _take_in_first(
-    config: Config, container: Container, labels: LabelStore, listing: Listing, count: int
+    config: Config, container: Container, store: LabelStore, listing: Listing, count: int
 ) -> tuple[list[Blob], list[str]]:
     """Take in enough new photos for a good first batch; those that remain, and lines for people.
     Raises InputError when
     no photo at all can be used.
     """
-    state = labels.read()
-    blobs = in_drawing_order(_unknown(labels, state, listing), config.seed)
+    state = store.read()
+    blobs = in_drawing_order(_unknown(store, state, listing), config.seed)
     look = look_at(
         container,
         config.image_dir,
@@ -114,22 +114,22 @@ def _take_in_first(
         fewest=2 * count,
         most=_CHOICE * count,
     )
-    state, counts = take_in(config, container, labels, listing.of(look.blobs), look.headers)
+    state, counts = take_in(config, container, store, listing.of(look.blobs), look.headers)
     if not counts.usable:
         (name, _), reason = next(iter(look.headers.items()), (("", ""), "nothing new"))
         raise InputError(
             f"{config.image_location}: none of {len(listing.blobs)} photos can be read, e.g."
             f" {name}: {reason}"
         )
-    _publish_hashes(labels, state, look)
+    _publish_hashes(store, state, look)
     return blobs[len(look.blobs) :], unreadable_in_words(look.headers)
 
 
-def _unknown(labels: LabelStore, state: State, listing: Listing) -> Sequence[Blob]:
+def _unknown(store: LabelStore, state: State, listing: Listing) -> Sequence[Blob]:
     """The photos that are new, were replaced, or are said to be broken."""
     known, doubts = {}, doubted(state)
     for name in ("images", "failed"):
-        known |= etags_of(labels.table(state, name))
+        known |= etags_of(store.table(state, name))
     return [
         blob
         for blob in listing.blobs
@@ -137,11 +137,11 @@ def _unknown(labels: LabelStore, state: State, listing: Listing) -> Sequence[Blo
     ]
 
 
-def _publish_hashes(labels: LabelStore, state: State, look: Look) -> None:
+def _publish_hashes(store: LabelStore, state: State, look: Look) -> None:
     """What was seen, as long as there is nothing better."""
-    images = labels.table(state, "images")
-    present = published_embeddings(labels, state)
+    images = store.table(state, "images")
+    present = published_embeddings(store, state)
     better = present is not None and present.model != HASHES
     hashes = {name: look.hashes[name] for name in look.hashes.keys() & tables.image_set(images)}
     if hashes and not better and not state.live.get("model"):
-        publish_found(labels, hashes, etags_of(images), present)
+        publish_found(store, hashes, etags_of(images), present)

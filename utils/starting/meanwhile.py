@@ -28,12 +28,12 @@ class Meanwhile(threading.Thread):
         self,
         config: Config,
         container: Container,
-        labels: LabelStore,
+        store: LabelStore,
         listing: Listing,
         blobs: list[Blob],
     ):
         super().__init__(name="taking in", daemon=True)
-        self._config, self._container, self._labels = config, container, labels
+        self._config, self._container, self._labels = config, container, store
         self._listing, self._blobs = listing, blobs
         self._over = threading.Event()
         self._left = len(blobs)

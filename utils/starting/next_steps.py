@@ -15,10 +15,10 @@ def as_typed(project: Project) -> str:
     return f"python tag/start.py {quoted(str(project.photos))}{folder}"
 
 
-def next_steps(project: Project, labels: LabelStore) -> Iterator[str]:
+def next_steps(project: Project, store: LabelStore) -> Iterator[str]:
     """How to train, here or elsewhere, and how labels move to Azure, where there are some."""
-    config, state = quoted(str(project.config)), labels.read()
-    labelled = len(tables.image_set(labels.table(state, "tagged")))
+    config, state = quoted(str(project.config)), store.read()
+    labelled = len(tables.image_set(store.table(state, "tagged")))
     when = "" if labelled else ", once photos are uploaded"
     yield f"to train here{when}:  bash train/active_learning_train.sh {config}"
     yield f"by itself, while you draw:  bash train/active_learning_auto.sh {config}"
@@ -29,7 +29,7 @@ def next_steps(project: Project, labels: LabelStore) -> Iterator[str]:
     if not labelled:
         yield "to move to Azure, with all that is labelled: tag/README.md says how"
         return
-    tagged = quoted(str(project.folder / labels.container.name / str(state.blob("tagged"))))
+    tagged = quoted(str(project.folder / store.container.name / str(state.blob("tagged"))))
     yield (
         f"to move to Azure, with all {labelled} photos labelled so far: the photos into a"
         " container, active_learning_initialize.sh with a config.ini of that account, then"
