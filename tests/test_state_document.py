@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from helpers_json import JUNK, places, with_value
 from helpers_programs import run
 from helpers_state import StateProject
 from helpers_tables import labels
@@ -84,18 +85,6 @@ GOOD = {
     "pretrained_next": False,
     "invented_later": {"x": [1, None]},
 }
-
-
-def with_value(document: dict, place: tuple, value) -> dict:
-    """The document with another value in this place, of which the containers are made."""
-    changed = json.loads(json.dumps(document))
-    at = changed
-    for name, after in zip(place, place[1:], strict=False):
-        if isinstance(name, str) and not at.get(name):
-            at[name] = [{}] if isinstance(after, int) else {}
-        at = at[name]
-    at[place[-1]] = value
-    return changed
 
 
 def kind_of(place: tuple) -> str:
@@ -182,34 +171,6 @@ def test_a_state_that_others_would_refuse_is_not_written(store, tmp_path):
             what="test",
         )
     assert project.labels.container.read(STATE)[0] == before
-
-
-JUNK = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.sampled_from(["", "../x", "\x1b[2J", "a\nb", "\ud800", 10**400, -1, 1e308, "tagged_1.csv"])
-    | st.text(max_size=5),
-    lambda inside: (
-        st.lists(inside, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["AP", "renamed", "dropped", "why", "tagged", "x", "blobs"]),
-            inside,
-            max_size=3,
-        )
-    ),
-    max_leaves=6,
-)
-
-
-def places(value, place=()) -> list[tuple]:
-    """Every place in a JSON value."""
-    if not isinstance(value, dict | list):
-        return [place]
-    inside = value.items() if isinstance(value, dict) else enumerate(value)
-    below = [one for name, each in inside for one in places(each, (*place, name))]
-    return ([place] if place else []) + below
 
 
 @settings(

@@ -387,9 +387,15 @@ def test_a_warm_start_is_from_the_live_model_but_after_a_redraw_from_pretrained_
     run = config.train_dir / "run-1"
     run.mkdir(parents=True)
     exported = {"bytes": 7, "md5": hashlib.md5(b"a model", usedforsecurity=False).hexdigest()}
-    (run / "run.json").write_text(
-        json.dumps({"finished": True, "best": {"step": 3, "ap50": None}, "exported": exported})
-    )
+    record = {
+        "finished": True,
+        "best": {"step": 3, "ap50": None},
+        "exported": exported,
+        **dict.fromkeys(("fingerprint", "digest", "started_from"), "x"),
+        **dict.fromkeys(("steps", "batch_size", "learning_rate", "seed", "seconds"), 1),
+        "settings": {},
+    }
+    (run / "run.json").write_text(json.dumps(record))
     runs = training.finished_runs(config.train_dir)
     assert training_run.warm_start(config, runs) == Start(
         str(run / "best-3"), f"warm start from {model}"
@@ -400,6 +406,29 @@ def test_a_warm_start_is_from_the_live_model_but_after_a_redraw_from_pretrained_
         "the test set was drawn anew, so this cycle starts from the pretrained weights"
         in capsys.readouterr().out
     )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"null",
+        b"[1]",
+        b"\xff",
+        b'{"finished": true, "finished": false}',
+        b'{"finished": 1, "best": null}',
+        b'{"fingerprint": "x", "settings": {}, "finished": true, "best": null}',
+        b'{"fingerprint": "x", "settings": {}, "finished": false, "best": {"step": 1e999}}',
+        b'{"fingerprint": "x", "settings": [], "finished": false, "best": null}',
+    ],
+)
+def test_a_damaged_note_of_a_run_is_one_line_and_nothing_is_removed(tmp_path, content):
+    run = tmp_path / "run-1"
+    run.mkdir()
+    (run / "run.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"run-1/run\.json: damaged .*; remove the folder run-1"):
+        training.finished_runs(tmp_path)
+    assert (run / "run.json").read_bytes() == content
 
 
 def test_of_older_runs_nothing_stays_not_even_what_a_killed_one_left(tmp_path):

@@ -13,10 +13,12 @@ from filelock import FileLock
 
 from utils.errors import InputError
 from utils.files import write_text
+from utils.json_shape import TEXT, check_shape, json_object, members, of, read_regular
 from utils.times import utc_text
 
 RUN = "ACTIVE_LEARNING_RUN"  # set by run_steps.sh and by the watcher
 _FILE = "run.json"
+_NOTE = members({"process": of(int, least=1, most=2**31 - 1), "since": TEXT})
 _STARTED_BY = (b"run_steps.sh", b"watch.py")
 
 
@@ -42,9 +44,10 @@ def take(data_dir: Path) -> None:
 def _noted(file: Path) -> tuple[int, str]:
     """The process that took data_dir last, and when; 0 when none is known."""
     try:
-        note = json.loads(file.read_bytes())
-        return int(note["process"]), str(note["since"])
-    except (OSError, ValueError, TypeError, KeyError):
+        note = json_object(read_regular(file))
+        check_shape(note, _NOTE)
+        return note["process"], note["since"]
+    except (OSError, ValueError):
         return 0, ""
 
 

@@ -13,12 +13,50 @@ from train.cycle import alone
 from utils.config import Config
 from utils.errors import InputError
 from utils.files import write_bytes, write_text
+from utils.json_shape import (
+    COUNT,
+    NAMES,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    TRUTH,
+    both,
+    check_shape,
+    each,
+    json_object,
+    mapping,
+    maybe,
+    members,
+    read_regular,
+    that,
+)
 from utils.labels import tables
 
 MODEL_FILE = "frozen_inference_graph.pb"  # in inference_output_dir, as LABEL_MAP_FILE
 LABEL_MAP_FILE = "label_map.pbtxt"
 TRAINING_FILE = "training.json"  # in train_dir
 JOURNAL_FILE = "predictions.journal"  # in data_dir
+
+
+_CYCLE = members(
+    {"base": TEXT, "base_tables": mapping(lambda name: maybe(TEXT)), "started_at": TEXT},
+    listed=COUNT,
+    class_changes=maybe(COUNT),
+    pred_dir=maybe(TEXT),
+    nothing_new=maybe(TEXT),
+    records=maybe(members({}, greys=maybe(mapping(lambda name: each(NUMBER))))),
+    training=maybe(OBJECT),
+    predicted=OBJECT,
+    durations=mapping(lambda name: NUMBER),
+    random_share=maybe(OBJECT),
+    export=OBJECT,
+    model=TEXT,
+    model_blob=TEXT,
+    names=mapping(lambda name: both(that(lambda value: name.isascii() and name.isdigit()), TEXT)),
+    verdict=maybe(members({"live": maybe(TEXT), "publish": TRUTH, "why": TEXT})),
+    published=members({"id": TEXT, "blobs": NAMES}),
+    watcher=maybe(members({}, next=maybe(TEXT), settings=TEXT)),
+)
 
 
 @dataclass(frozen=True)
@@ -104,13 +142,19 @@ def read_cycle(config: Config) -> dict:
     path = config.data_dir / "cycle.json"
     begin = f"begin the cycle with its first step: train/active_learning_train.sh {config.path}"
     try:
-        cycle = json.loads(path.read_bytes())
+        return cycle_of(read_regular(path))
     except FileNotFoundError:
         raise InputError(f"{path}: no cycle has been begun here; {begin}") from None
-    except ValueError:
-        raise InputError(f"{path}: not readable as JSON; {begin}") from None
-    if not isinstance(cycle, dict):
-        raise InputError(f"{path}: expected an object; {begin}")
+    except ValueError as error:
+        raise InputError(f"{path}: damaged ({error}); {begin}") from None
+
+
+def cycle_of(data: bytes) -> dict:
+    """The members in these bytes of a cycle.json. Raises ValueError saying which are wrong."""
+    cycle = json_object(data)
+    check_shape(cycle, _CYCLE)
+    if "model" in cycle and not cycle.keys() >= {"model_blob", "names"}:
+        raise ValueError("bad model_blob, names")
     return cycle
 
 
@@ -129,16 +173,16 @@ def training_cycle(config: Config) -> dict:
     return cycle
 
 
-def begin_cycle(config: Config, **members) -> dict:
+def begin_cycle(config: Config, **cycle) -> dict:
     """Start a new cycle.json with just these members."""
-    write_text(config.data_dir / "cycle.json", json.dumps(members, indent=1, ensure_ascii=False))
-    return members
+    write_text(config.data_dir / "cycle.json", json.dumps(cycle, indent=1, ensure_ascii=False))
+    return cycle
 
 
-def update_cycle(config: Config, **members) -> dict:
+def update_cycle(config: Config, **changed) -> dict:
     """cycle.json with these members set and all others kept; the whole is returned.
 
     Raises InputError when another run is at work in data_dir.
     """
     alone.take(config.data_dir)
-    return begin_cycle(config, **{**read_cycle(config), **members})
+    return begin_cycle(config, **{**read_cycle(config), **changed})

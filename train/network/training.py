@@ -28,10 +28,35 @@ from train.network.input import Augmentation, training_dataset
 from train.network.validation import Validation
 from utils.errors import InputError
 from utils.files import write_text
+from utils.json_shape import (
+    COUNT,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    TRUTH,
+    check_shape,
+    is_hexadecimal,
+    json_object,
+    maybe,
+    members,
+    read_regular,
+    that,
+)
 from utils.progress import progress_bar, say_beside
 from utils.terminal import say
 
 RUN_FILE = "run.json"
+_BEST = members({"step": COUNT, "ap50": maybe(NUMBER)})
+_RUN = members(
+    {"fingerprint": TEXT, "finished": TRUTH, "settings": OBJECT, "best": maybe(_BEST)},
+    started_from=TEXT,
+    seconds=NUMBER,
+    exported=members({"bytes": COUNT, "md5": that(is_hexadecimal)}),
+)
+_FINISHED = members(
+    {"best": _BEST, "digest": TEXT, "started_from": TEXT, "steps": COUNT, "batch_size": COUNT}
+    | dict.fromkeys(("learning_rate", "seed", "seconds"), NUMBER)
+)
 _WARM_UP_STEPS = 200
 _WEIGHT_DECAY = 4e-5
 _SAVE_SECONDS = 120.0
@@ -255,12 +280,20 @@ def train(
 
 def read_run(folder: Path) -> dict | None:
     """What run.json says, None when there is no run in this folder. `checkpoint` is made the prefix
-    on this disk.
+    on this disk. Raises InputError when it is damaged.
     """
     try:
-        record = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        record = json_object(read_regular(folder / RUN_FILE))
+        check_shape(record, _RUN)
+        if record["finished"]:
+            check_shape(record, _FINISHED)
     except FileNotFoundError:
         return None
+    except ValueError as error:
+        raise InputError(
+            f"{folder / RUN_FILE}: damaged ({error}); remove the folder {folder.name}, and what was"
+            " trained there is trained anew"
+        ) from None
     record["checkpoint"] = (
         str(folder / f"best-{record['best']['step']}") if record["best"] else None
     )

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from utils.errors import InputError
 from utils.files import write_text
+from utils.json_shape import TEXT, WHOLE, check_shape, json_object, maybe, members, of
 from utils.storage.container import Conflict, Container, Missing
 from utils.times import moment, utc_text
 
@@ -89,7 +90,7 @@ class Lease:
         """
         before, etag = _read(self._container)
         before = before or {}
-        if before.get("format", FORMAT) != FORMAT:
+        if _is_newer(before):
             raise InputError(
                 f"{self._container.address}: {FILE} has format {before['format']}, this program"
                 f" knows {FORMAT}; update your copy of the repository"
@@ -166,12 +167,47 @@ class Lease:
 
 
 def _read(container: Container) -> tuple[dict | None, str | None]:
+    """The document and its ETag; no document when what is there is damaged, which the next
+    heartbeat mends. Of a newer
+    format that may be all that is known.
+    """
     try:
         data, blob = container.read(FILE)
     except Missing:
         return None, None
+    return document_of(data), blob.etag
+
+
+def document_of(data: bytes) -> dict | None:
+    """The document in these bytes of a watcher.json; None when it is none."""
     try:
-        document = json.loads(data)
+        document = json_object(data)
     except ValueError:
-        document = None
-    return (document if isinstance(document, dict) else None), blob.etag
+        return None
+    try:
+        check_shape(document, _DOCUMENT)
+    except ValueError:
+        return {"format": document["format"]} if _is_newer(document) else None
+    return document
+
+
+def _is_newer(document: dict) -> bool:
+    format_there = document.get("format")
+    return isinstance(format_there, int) and format_there > FORMAT
+
+
+_DOCUMENT = members(
+    {"format": WHOLE},
+    holder=maybe(TEXT),
+    name=TEXT,
+    pid=WHOLE,
+    place=TEXT,
+    started=TEXT,
+    heartbeat=TEXT,
+    phase=TEXT,
+    phase_since=TEXT,
+    failures=maybe(of(int, least=0, most=10**6)),
+    retry_at=maybe(TEXT),
+    error=maybe(members({"at": TEXT, "phase": TEXT, "text": TEXT})),
+    new_since=maybe(TEXT),
+)
