@@ -10,6 +10,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from unittest.mock import patch
 
+from train.cycle.news import NOTHING_NEW
 from train.cycle.steps import steps_of
 from train.demo import pictures
 from train.demo.annotator import Annotator
@@ -30,7 +31,7 @@ def run(program: str, *arguments, process: bool = False, **options) -> Completed
     """Run `tag/x.py`, `train/x.py` or `train/x.sh` of this repository; output as text.
 
     It runs in this process, which has its packages loaded, as far as that is the same: not with
-    `process`, with options of subprocess.run, or where a step is one of ALONE.
+    `process` or with options of subprocess.run. Steps of ALONE have a process of their own.
     """
     words = [str(word) for word in arguments]
     steps = _steps(program, words)
@@ -43,7 +44,11 @@ def run(program: str, *arguments, process: bool = False, **options) -> Completed
         for number, (step, *step_words) in enumerate(steps, 1):
             if len(steps) > 1:
                 print(f"\n[{number}/{len(steps)}] {Path(step).stem}")
-            code = _run_here(step, step_words)
+            run_step = _run_alone if Path(step).name in ALONE else _run_here
+            code = run_step(step, step_words)
+            if code == NOTHING_NEW:
+                code = 0
+                break
             if code:
                 break
             os.environ[QUIET] = "1"
@@ -64,7 +69,15 @@ def _steps(program: str, words: list[str]) -> list[list[str]] | None:
             found.append([f"train/{step}", *(word for word in own if word != "@"), config, *rest])
         if others and not any(step[-len(others) :] == others for step in found):
             return None  # the entry point refuses them
-    return None if any(Path(step).name in ALONE for step, *_ in found) else found
+    return found
+
+
+def _run_alone(program: str, words: list[str]) -> int:
+    """Run a program as a process, and say what it says; its exit code."""
+    done = subprocess.run([sys.executable, ROOT / program, *words], text=True, capture_output=True)
+    sys.stdout.write(done.stdout)
+    sys.stderr.write(done.stderr)
+    return done.returncode
 
 
 def _run_here(program: str, words: list[str]) -> int:

@@ -60,7 +60,7 @@ def test_no_config(program, name, tmp_path):
 
 
 def test_no_config_in_a_training_run_names_the_step_too(tmp_path):
-    finished = run("train/active_learning_train.sh", tmp_path / "config.ini")
+    finished = run("train/active_learning_train.sh", tmp_path / "config.ini", process=True)
     first, second = finished.stderr.splitlines()
     assert finished.returncode == 2
     assert first.startswith("sync_images.py: ") and "there is no such config file" in first
@@ -132,7 +132,7 @@ def test_no_labels_yet(config):
         2,
         r"repartition_test_set.py: .*no labels yet; download images with .*",
     )
-    finished = run("train/active_learning_train.sh", config)
+    finished = run("train/active_learning_train.sh", config, process=True)
     assert finished.returncode == 2
     assert "no labels yet" in finished.stderr.splitlines()[-2]
 
