@@ -1,17 +1,19 @@
-"""Feeds the three readers of other people's files – VoTT projects, class maps, config files – with
-what a coverage-guided fuzzer thinks up. Every input must give a result or our own error; anything
-else is printed by the fuzzer, with the input that caused it.
+"""Feeds the readers of other people's files – VoTT projects, class maps, config files,
+label_state.json, batch.json – with what a coverage-guided fuzzer thinks up. Every input must give a
+result or our own error; anything else is printed by the fuzzer, with the input that caused it.
 
     python -m pip install atheris==3.0.0    # no requirement: there is none for Windows
     python benchmarks/fuzz_readers.py                        # 10 minutes each
     python benchmarks/fuzz_readers.py --seconds 120 --readers vott,config
 
-Half of the inputs for the two JSON readers are JSON by construction, so that the fuzzer need not
+Half of the inputs for the JSON readers are JSON by construction, so that the fuzzer need not
 find the commas. Ends with exit code 1 when a reader failed. What was found is kept as cases in
-tests/test_vott.py, test_class_map.py and test_config.py.
+tests/test_vott.py, test_class_map.py, test_config.py, test_state_document.py and
+test_batch_document.py.
 """
 
 import argparse
+import importlib
 import json
 import os
 import re
@@ -53,6 +55,52 @@ SEEDS = {
             'ideal_class_balance=.5,.3,.2\n[x]\n# c\nexport seed="1"\n'
         ),
     ],
+    "state": [
+        json.dumps(
+            {
+                "format": 1,
+                "commit": "c1",
+                "history": ["c0", "c1"],
+                "at": "2026-01-01T00:00:00Z",
+                "by": "anna",
+                "tables": {"tagged": "tagged_1.csv", "totag": None},
+                "live": {"model": "model_1.pb", "embeddings": "embeddings_1.parquet"},
+                "candidate": {"model": "model_2.pb", "verdict": {"why": "worse"}},
+                "cycles": [{"id": "1", "tagged": "tagged_1.csv", "metrics": {"bird": {"AP": 0.5}}}],
+                "evaluations": [{"model": "m.pb", "performance": "performance_1.csv"}],
+                "classes": {"renamed": {"a": "b"}, "dropped": ["c"], "changes": []},
+                "foreign": {"checked": "x", "blobs": ["tagged_x.csv"], "settled": []},
+                "greys": {"16 bits": [0, 4095]},
+                "work": {"since": 1, "made": {"anna": [1, 2]}},
+            }
+        )
+    ],
+    "batch": [
+        json.dumps(
+            {
+                "format": 1,
+                "tagger": "anna",
+                "reserved_at": "2026-01-01T00:00:00Z",
+                "wanted": 1,
+                "commit": "c",
+                "fetched": True,
+                "tool": "page",
+                "files": {"page.json": "0"},
+                "sending": {"commit": "d", "digests": {"a/1.jpg": "0"}},
+                "tags": {"bird": "bird"},
+                "images": {
+                    "Images/1.jpg": {
+                        "folder": "a",
+                        "filename": "1.jpg",
+                        "boxes": [["bird", 0.1, 0.5, 0.2, 0.8, 0.9]],
+                        "sent": [[["bird", 0, 1, 0, 1]]],
+                        "width": 200,
+                        "height": 100,
+                    }
+                },
+            }
+        )
+    ],
 }
 WORDS = {  # what the formats consist of, so that the fuzzer need not find it letter by letter
     "vott": [
@@ -83,6 +131,8 @@ WORDS = {  # what the formats consist of, so that the fuzzer need not find it le
         "1e999",
     ],
     "config": [],
+    "state": "model tagged totag AP low high why tagged_1.csv model_1.pb NaN 1e999 null".split(),
+    "batch": "vott page labelme review Images/2.jpg ../x etag size sha256 leftovers NaN".split(),
 }
 
 
@@ -137,12 +187,50 @@ def config(data: bytes, place: Path) -> None:
         assert "\n" not in notice, notice
 
 
-def json_text(choices) -> bytes:
-    """A JSON document of the words of both formats, as the fuzzer's bytes choose."""
-    words = WORDS["vott"] + WORDS["class_map"] + ["a.jpg", "b.jpg", "0", "1", "bird"]
+def state(data: bytes) -> None:
+    """The state, and that what is named in it lies beside it."""
+    from utils.errors import InputError
+    from utils.labels.document import read_document
+    from utils.labels.store import State
+
+    try:
+        found = State(read_document(data, "it"))
+    except InputError as error:
+        one_line(error)
+        return
+    assert found.commit is not None and found.live is not None and found.classes is not None
+    for entry in (found.document["tables"], found.live, *found.cycles):
+        for name in ("tagged", "model", "totag", "test"):
+            assert not set(entry.get(name) or "") & set("/\\\n")
+
+
+def batch(data: bytes, place: Path) -> None:
+    """The batch, and what programs ask of each of its images."""
+    from utils.batch.batch import batch_of
+    from utils.errors import InputError
+
+    try:
+        found = batch_of(data, place)
+    except InputError as error:
+        one_line(error)
+        return
+    assert found.handed_out.number and len(found.blobs) == len(found.images)
+    for local in found.images:
+        assert found.path(local).parent.parent == place
+        found.whole(local)
+        found.ours(local)
+    found.write()
+    assert batch_of((place / "batch.json").read_bytes(), place) == found
+
+
+def json_text(choices, reader: str) -> bytes:
+    """A JSON document of the words of this reader's format: a good one, of which some members are
+    others, as the fuzzer's bytes choose.
+    """
+    words = WORDS[reader] + ["a.jpg", "b.jpg", "0", "1", "bird"] + members_in(SEEDS[reader][0])
 
     def value(depth: int):
-        kind = choices.ConsumeIntInRange(0, 9 if depth else 6)
+        kind = choices.ConsumeIntInRange(0, 8 if depth else 6)
         if kind < 2:
             return choices.ConsumeIntInRange(-5, 300)
         if kind == 2:
@@ -155,34 +243,30 @@ def json_text(choices) -> bytes:
             return choices.PickValueInList(words)
         if kind == 7:
             return [value(depth - 1) for _ in range(choices.ConsumeIntInRange(0, 4))]
-        keys = (
-            words
-            if kind == 8
-            else [
-                "x1",
-                "x2",
-                "y1",
-                "y2",
-                "width",
-                "height",
-                "tags",
-                "points",
-                "initclass",
-                "map",
-                "balance",
-            ]
-        )
         return {
-            choices.PickValueInList(keys): value(depth - 1)
+            choices.PickValueInList(words): value(depth - 1)
             for _ in range(choices.ConsumeIntInRange(0, 8))
         }
 
-    top = (
-        ["frames", "visitedFrames"]
-        if choices.ConsumeBool()
-        else ["classmap", "unmapclass", "default_class"]
-    )
-    return json.dumps({name: value(4) for name in top}).encode("utf-8", "surrogatepass")
+    document = json.loads(SEEDS[reader][0])
+    for _ in range(choices.ConsumeIntInRange(1, 3)):
+        at = document
+        for _ in range(choices.ConsumeIntInRange(0, 4)):
+            inner = list(at.values()) if isinstance(at, dict) else at
+            inner = [one for one in inner if isinstance(one, dict | list) and one]
+            if not inner:
+                break
+            at = choices.PickValueInList(inner)
+        name = choices.PickValueInList(list(at) if isinstance(at, dict) else [*range(len(at))])
+        at[name] = value(4)
+        if isinstance(at, dict) and choices.ConsumeBool():
+            at[choices.PickValueInList(words)] = value(2)
+    return json.dumps(document).encode("utf-8", "surrogatepass")
+
+
+def members_in(text: str) -> list[str]:
+    """The names of members in a JSON text."""
+    return sorted(set(re.findall(r'"([^"]+)":', text)))
 
 
 def one_line(error: Exception) -> None:
@@ -197,16 +281,17 @@ def fuzz(reader: str, place: Path, options: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["utils", "json"]):
-        from utils import config as _config  # noqa: F401
-        from utils.formats import vott as _vott  # noqa: F401
-        from utils.labels import class_map as _map  # noqa: F401
+        for module in ("config", "batch.batch", "formats.vott", "labels.class_map", "labels.store"):
+            importlib.import_module(f"utils.{module}")
     read: Callable[[bytes], None] = (
-        vott if reader == "vott" else lambda data: globals()[reader](data, place)
+        globals()[reader]
+        if reader in ("vott", "state")
+        else lambda data: globals()[reader](data, place)
     )
 
     def one(data: bytes) -> None:
         built = reader != "config" and len(data) > 1 and data[0] >= 128
-        read(json_text(atheris.FuzzedDataProvider(data[1:])) if built else data)
+        read(json_text(atheris.FuzzedDataProvider(data[1:]), reader) if built else data)
 
     atheris.Setup([sys.argv[0], *options], one)
     atheris.Fuzz()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Iterator
@@ -14,9 +15,11 @@ from tempfile import TemporaryFile
 
 from filelock import FileLock, Timeout
 
+from utils.disk import room
 from utils.errors import OutsideError, Unreadable
 from utils.files import is_link, local_path, refused, write_beside, write_text
 from utils.storage.container import Blob, Conflict, Damaged, Missing
+from utils.storage.shared import file_mode, share
 from utils.terminal import say
 
 _INTERNAL = ".store"  # below a container's folder: lock and metadata; not listed
@@ -114,9 +117,8 @@ class FolderContainer:
         metadata: dict[str, str] | None = None,
     ) -> str:
         path = local_path(self._folder, name)
-        internal = self._folder / _INTERNAL
-        internal.mkdir(exist_ok=True)
-        with self._locked(), write_beside(path, internal) as piece:
+        with self._locked(), write_beside(path, self._folder / _INTERNAL) as piece:
+            share(path.parent, self._folder)
             if new and path.exists():
                 raise Conflict(f"{self.address}: {name} is there already")
             if if_etag is not None and not (
@@ -127,6 +129,7 @@ class FolderContainer:
                 shutil.copyfile(data, piece)
             else:
                 piece.write_bytes(data)
+            share(piece, self._folder)
             etag = self._describe(name, piece).etag
             self._keep_metadata(name, metadata)
         return etag
@@ -137,9 +140,7 @@ class FolderContainer:
             self._keep_metadata(name, None)
 
     def clock_ahead(self) -> timedelta:
-        internal = self._folder / _INTERNAL
-        internal.mkdir(exist_ok=True)
-        with TemporaryFile(dir=internal) as file:
+        with self._in_store() as internal, TemporaryFile(dir=internal) as file:
             file.write(b"x")
             file.flush()
             written = _utc(os.fstat(file.fileno()))
@@ -173,16 +174,39 @@ class FolderContainer:
         return Blob(name, status.st_size, _etag(name, status, content), _utc(status))
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        (self._folder / _INTERNAL).mkdir(exist_ok=True)
+    def _in_store(self) -> Iterator[Path]:
+        """The folder of the store's own files, made if need be. Raises OutsideError where this
+        user may not write in it, or not into a file in it, and when the disk is full.
+        """
+        internal = self._folder / _INTERNAL
         try:
-            with FileLock(self._folder / _INTERNAL / "lock", timeout=_LOCK_SECONDS):
-                yield
-        except Timeout:
+            with room(self._folder):
+                internal.mkdir(exist_ok=True)
+                share(internal, self._folder)
+                yield internal
+        except PermissionError as error:
+            path = Path(error.filename or internal)
+            if not path.is_relative_to(self._folder):
+                raise
             raise OutsideError(
-                f"{self.address}: another program has been writing there for {_LOCK_SECONDS} s; try"
-                " again later"
+                f"{path}: you may not write there; whoever began"
+                f" {self._folder}, or its owner, lets the group of the folder write with: chmod -R"
+                f" g+rwX {shlex.quote(str(self._folder))}"
             ) from None
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._in_store() as internal:
+            path = internal / "lock"
+            try:
+                with FileLock(path, timeout=_LOCK_SECONDS, mode=file_mode(self._folder)):
+                    share(path, self._folder)
+                    yield
+            except Timeout:
+                raise OutsideError(
+                    f"{self.address}: another program has been writing there for {_LOCK_SECONDS} s;"
+                    " try again later"
+                ) from None
 
     def _metadata(self, name: str) -> dict[str, str]:
         try:
@@ -192,7 +216,10 @@ class FolderContainer:
 
     def _keep_metadata(self, name: str, metadata: dict[str, str] | None) -> None:
         if metadata:
-            write_text(self._metadata_file(name), json.dumps(metadata))
+            file = self._metadata_file(name)
+            write_text(file, json.dumps(metadata))
+            share(file.parent, self._folder)
+            share(file, self._folder)
         else:
             self._metadata_file(name).unlink(missing_ok=True)
 
