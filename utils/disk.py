@@ -13,9 +13,13 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _WORDS = "No space left on device"  # as packages that are not Python's say it
 
 
+class DiskFull(OutsideError):
+    """There is no room for a file; the message names the file system and what is free on it."""
+
+
 @contextmanager
 def room(place: Path) -> Iterator[None]:
-    """While this lasts, files are written in `place`. Raises OutsideError, naming its file system
+    """While this lasts, files are written in `place`. Raises DiskFull, naming its file system
     and what is free there, when that is full.
     """
     try:
@@ -25,7 +29,7 @@ def room(place: Path) -> Iterator[None]:
     except Exception as error:
         if getattr(error, "errno", None) not in _FULL and _WORDS not in str(error):
             raise
-        raise OutsideError(
+        raise DiskFull(
             f"{place}: the disk is full: {free_on(place)}; make room and run the same command again"
         ) from None
 

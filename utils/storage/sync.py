@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from pathlib import Path, PurePosixPath
 
-from utils.disk import free_on
+from utils.disk import DiskFull, free_on, room
 from utils.errors import InputError, OutsideError, Unreadable
 from utils.files import local_path, refused, write_bytes, write_text
 from utils.parallel import as_they_come
@@ -28,7 +28,6 @@ from utils.storage.written import (
 from utils.terminal import say
 
 WORKERS = 32  # requests at once: most of a request is waiting for its answer
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NAME_IMPOSSIBLE = {
     errno.ENAMETOOLONG,
     errno.EILSEQ,
@@ -152,7 +151,12 @@ def sync_images(
     done, failed = 0, []
     bar = progress_bar(total=len(todo), what="sync", unit=" images")
     try:
-        with bar, journal.open("ab", buffering=0) as record, ThreadPoolExecutor(workers) as pool:
+        with (
+            room(image_dir),
+            bar,
+            journal.open("ab", buffering=0) as record,
+            ThreadPoolExecutor(workers) as pool,
+        ):
             # What a power cut leaves shorter is fetched again, because its size is wrong.
             jobs = as_they_come(
                 pool,
@@ -181,9 +185,7 @@ def sync_images(
         if todo:  # one line for each, also for what was not listed now: it may be asked for again
             lines = [journal_line(name, entry) for name, entry in known.items()]
             write_bytes(journal, b"".join(lines))
-    except OSError as error:
-        if error.errno not in _DISK_FULL:
-            raise
+    except DiskFull:
         raise OutsideError(
             f"{image_dir}: the disk is full after {done} of {len(todo)} images"
             f" ({free_on(image_dir)}); make room and run"
