@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
+import initialize
 import pytest
 import sync_images
 import train_detector
@@ -85,6 +86,7 @@ def test_a_second_run_in_one_data_dir_is_refused_while_the_first_lives(
 ):
     project = CycleProject(tmp_path)
     project.photo("a.png", RED)
+    initialize.main([str(project.config)])
     data = project.settings.data_dir
     monkeypatch.setenv(alone.RUN, str(other_run.pid))
     sync_images.main([str(project.config)])
