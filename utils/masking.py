@@ -28,7 +28,8 @@ _NAMED = re.compile(  # a value that its name betrays
     rf"|client_secret|access_token|api_key)(?P<sign>=|%3D)(?P<value>{_END}+)",
     re.IGNORECASE,
 )
-_OF_USER = re.compile(r"(?<=://)[^/?#\s@]*@(?=[^\s/])")  # https://user:password@host
+# https://user:password@host, and what a path makes of it
+_OF_USER = re.compile(r"(?P<scheme>\w\w:/{1,2})[^/?#\s@]*@(?=[^\s/])")
 _PADDED = re.compile(rf"(?<![A-Za-z0-9+]){_DIGIT}{{40,}}(?:==?|%3D(?:%3D)?)(?![A-Za-z0-9=])", re.I)
 _LONG = re.compile(rf"{_DIGIT}{{64,}}")  # a key that lost its end, if it looks drawn by lot
 _TOKEN = re.compile(r"\beyJ[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")
@@ -49,8 +50,8 @@ def masked(text: str) -> str:
     if "=" in text or "%3" in text:
         text = _NAMED.sub(lambda found: f"{found['name']}{found['sign']}{MASK}", text)
         text = _PADDED.sub(MASK, text)
-    if "://" in text:
-        text = _OF_USER.sub(f"{MASK}@", text)
+    if ":/" in text:
+        text = _OF_USER.sub(lambda found: f"{found['scheme']}{MASK}@", text)
     text = _TOKEN.sub(MASK, text)
     return _LONG.sub(lambda found: MASK if _by_lot(found[0]) else found[0], text)
 
