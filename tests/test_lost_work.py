@@ -201,6 +201,17 @@ def test_other_tables_come_back_from_the_snapshot_before(project, table):
     assert len(project.table(table)) == len(frame)
 
 
+@pytest.mark.parametrize("how", ["gone", "cut", "changed"])
+def test_a_first_list_of_failed_images_that_is_lost_begins_anew(project, how):
+    broken = pd.DataFrame([["9.jpg", "d", "broken", "1"]], columns=tables.COLUMNS["failed"])
+    project.commit(failed=broken)
+    harm(project, "failed", how)
+    assert "mended: tables.failed" in done("tag/status.py", project.config, "--repair")
+    assert "0 rules broken" in check(project)
+    assert project.names("failed") == []
+    assert project.names("tagged") == ["d/1.jpg", "d/2.jpg", "d/3.jpg"]
+
+
 def test_a_state_that_names_no_labels_gets_those_that_are_there(labelled):
     container = labelled.labels.container
     document = json.loads(container.read("label_state.json")[0])

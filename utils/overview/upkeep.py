@@ -137,13 +137,17 @@ def prune(store: LabelStore, state: State, now: datetime) -> Pruned:
 
 def _look(
     store: LabelStore, state: State, older_labels: bool
-) -> tuple[list[Finding], dict, dict[str, str]]:
-    """Every rule that is broken, the tables that could be read, and the snapshots ({table: blob})
-    that are to be brought back.
+) -> tuple[list[Finding], dict, dict[str, str | None]]:
+    """Every rule that is broken, the tables that could be read, and the snapshots ({table: blob},
+    None: an empty table) that are to be brought back.
     """
     found, read = check_blobs(store, state)
-    brought_back = {}
+    brought_back: dict[str, str | None] = {}
     for name in CHECKED:
+        if name == "failed" and name not in read and not older(store, state, name):
+            text = "tables.failed: no older snapshot is whole; initialize looks at them again"
+            found.append(Finding(5, text, repairable=True))
+            brought_back[name] = None  # an empty one
         unnamed = name == "tagged" and state.blob(name) is None
         if (name in read and not unnamed) or not (blob := older(store, state, name)):
             continue
