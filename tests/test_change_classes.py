@@ -70,6 +70,11 @@ def test_options_say_what_becomes_of_each_class():
         ([], [], [""]),
         (["a=b, c"], [], []),
         ([], ["a,b=c,d"], []),
+        (["a=b\x1b[2K"], [], []),
+        ([], ["a,b=\u202ec"], []),
+        (["a=\ufeff"], [], []),
+        (['a="'], [], []),
+        (["a=b;c"], [], []),
     ],
 )
 def test_what_has_no_clear_meaning_is_one_line(rename, merge, drop):

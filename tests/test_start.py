@@ -217,6 +217,7 @@ WRONG = {
     "all broken": (["{top}/broken", "--classes", "a"], "none of 2 photos can be read, e.g. "),
     "no classes": (["{P}"], "--classes deer,fox"),
     "bad classes": (["{P}", "--classes", "a,,b"], "an empty name between two commas"),
+    "control characters": (["{P}", "--classes", "a,\x1b[2Kb"], "a control character inside a name"),
     "reserved": (["{P}", "--classes", "NULL"], "--classes NULL"),
     "inside": (["{P}", "--classes", "a", "--project", "{P}/x"], "lie in one another"),
     "around": (["{P}", "--classes", "a", "--project", "{top}"], "lie in one another"),
@@ -248,6 +249,7 @@ def test_what_cannot_be_begun_is_one_line_and_leaves_nothing(photos, tmp_path, c
     assert finished.returncode == 2 and said in finished.stderr, finished.stderr
     assert finished.stderr.count("\n") == 1
     assert case == "all broken" or not list(top.glob("*-project/config.ini"))
+    assert [path.name for path in (top / "papers").iterdir()] == ["1.txt"]
 
 
 def test_a_project_that_is_there_is_for_its_own_photos_and_classes(photos, tmp_path):
@@ -371,7 +373,7 @@ def test_a_class_that_would_break_the_config_is_refused(tmp_path):
     text = "image_container_name=i\nlabel_container_name=l\nclasses=${a}\na=deer\n"
     file.write_text(text)
     recorded = {"renamed": {"fox": "red fox"}, "dropped": ["owl"]}
-    for name in ("fox", "owl", "", " ", "a,b", "NULL", 'x"y'):
+    for name in ("fox", "owl", "", " ", "a,b", "NULL", 'x"y', "\x1b[2Kb", "\u202ex"):
         with pytest.raises(InputError):
             add_classes(load_config(file), [name], recorded)
     assert file.read_text() == text

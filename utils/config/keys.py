@@ -213,6 +213,13 @@ def class_names(text: str, _: Path) -> tuple[str, ...]:
     return names
 
 
+def new_class_names(text: str, config: Path) -> tuple[str, ...]:
+    """As `class_names`, for names that come into use: without control characters, too."""
+    if visible(text) != text:
+        raise Reason("a control character inside a name")
+    return class_names(text, config)
+
+
 def _without_quotes(name: str) -> str:
     quoted = len(name) > 1 and name[0] + name[-1] in _QUOTES
     return name[1:-1].strip() if quoted else name

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils.config import Config, read_config
-from utils.config.keys import Reason, class_names
+from utils.config.keys import Reason, new_class_names
 from utils.config.syntax import quote, read_text
 from utils.errors import InputError
 from utils.files import write_beside
@@ -57,7 +57,7 @@ def add_classes(config: Config, names: Sequence[str], recorded: dict | None = No
 def _check(config: Config, new: list[str], classes: tuple[str, ...], recorded: dict | None) -> None:
     """Raises InputError when these classes may not be."""
     try:
-        parts = [class_names(name, config.path) for name in new]
+        parts = [new_class_names(name, config.path) for name in new]
     except ValueError as error:
         why = str(error) if isinstance(error, Reason) else "it is not allowed"
         raise InputError(f"{', '.join(new)}: no name of a class: {why}") from None

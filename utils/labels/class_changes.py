@@ -9,10 +9,12 @@ use again; `changes`, all changes in their order, does not.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from utils.config.keys import Reason, new_class_names
 from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.label_map import current_name, with_current_classes
@@ -85,6 +87,11 @@ def parse_change(
             f"{next(iter(wrong)) or 'an empty name'} is not a class; expected names of classes, as"
             f" in {_EXAMPLE}"
         )
+    for new in renamed.values():
+        try:
+            new_class_names(new, Path())
+        except Reason as error:
+            raise InputError(f"{new}: {error}; classes of config.ini cannot name it so") from None
     if not renamed and not dropped:
         raise InputError(f"nothing to change; say what, as in {_EXAMPLE}")
     return ClassChange(renamed, dropped)

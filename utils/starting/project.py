@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.config import Config, load_config
-from utils.config.keys import Reason, class_names, local_path
+from utils.config.keys import Reason, class_names, local_path, new_class_names
 from utils.config.syntax import expand, parse, quote
 from utils.errors import InputError
 from utils.files import within, write_text
@@ -103,7 +103,7 @@ def _check_photos(photos: Path) -> None:
 def checked_classes(text: str) -> tuple[str, ...]:
     """The classes that a person names, separated by commas. Raises InputError."""
     try:
-        return class_names(text, Path())
+        return new_class_names(text, Path())
     except Reason as error:
         raise InputError(f"--classes {text}: {error}; expected names such as deer,fox") from None
 
@@ -114,13 +114,14 @@ def make(project: Project, classes: Sequence[str]) -> Config:
     """
     folder, text = project.folder, _text(project, classes)
     try:
-        (folder / LABELS).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         others = [path.name for path in folder.iterdir() if path.name.lower() not in _LITTER]
         if others := sorted(set(others) - {LABELS}):
             raise InputError(
                 f"{folder}: other files lie there ({few(others)}), and no project; name a folder of"
                 " its own with --project FOLDER"
             )
+        (folder / LABELS).mkdir(exist_ok=True)
         write_text(project.config, text)
     except OSError as error:
         raise InputError(
