@@ -44,7 +44,7 @@ PUT = {  # how people put secrets where they do not belong
     "a SAS with its mark": f"?{SAS}",
     "a signature": SIGNATURE,
     "a user's password": f"https://x:{KEY}@mine.blob.core.windows.net",
-    "a path made of an address": f"/home/anna/https:/x:Pass-word1@mine.blob.core.windows.net/images",
+    "a path made of an address": "/home/anna/https:/x:Pass-word1@mine.blob.core.windows.net/c",
     "a user": f"https://{KEY}@mine.blob.core.windows.net",
     "a string with a SAS": f"BlobEndpoint={ADDRESS};SharedAccessSignature={SAS}",
 }
