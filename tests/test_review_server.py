@@ -166,6 +166,8 @@ def test_what_no_page_sends_is_refused_and_changes_nothing(here, body, status):
 def test_a_request_without_json_or_too_long_is_refused(here):
     assert ask(here, "upload", "POST", "{}", Content_Type="text/plain").status == 400
     assert ask(here, "upload", "POST", "{}", Content_Length=str(server._LONGEST + 1)).status == 413
+    for length in ("\xb2", "-1", "abc"):  # the first is a digit to Python, and no number
+        assert ask(here, "upload", "POST", "{}", Content_Length=length).status == 400
     assert ask(here, "elsewhere", "POST", "{}").status == 404
     assert ask(here, "batch", "DELETE").status == 501
 

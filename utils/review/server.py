@@ -234,7 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> dict:
         """The JSON of a request. Raises _Refused."""
         length = self.headers.get("Content-Length", "")
-        if self.headers.get_content_type() != "application/json" or not length.isdigit():
+        if self.headers.get_content_type() != "application/json" or not length.isdecimal():
             raise _Refused(HTTPStatus.BAD_REQUEST, "expected JSON")
         if int(length) > _LONGEST:
             raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too long")
