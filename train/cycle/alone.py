@@ -25,9 +25,9 @@ _STARTED_BY = (b"run_steps.sh", b"watch.py")
 def take(data_dir: Path) -> None:
     """Take data_dir for the run of this step. Raises InputError when another run is at work there.
 
-    A step that somebody starts by hand belongs to no run: it only looks.
+    A step that somebody starts by hand belongs to no run: it only looks. The watcher is its own.
     """
-    own, file = int(os.environ.get(RUN) or 0), data_dir / _FILE
+    own, file = int(os.environ.get(RUN) or os.getpid()), data_dir / _FILE
     data_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(data_dir / "run.lock"):
         other, since = _noted(file)
@@ -36,7 +36,7 @@ def take(data_dir: Path) -> None:
                 f"{data_dir}: another run works there (process {other}, since {since}); wait until"
                 " it has ended, or stop it"
             )
-        if own and other != own:
+        if os.environ.get(RUN) and other != own:
             note = {"process": own, "since": utc_text(datetime.now(UTC))}
             write_text(file, json.dumps(note) + "\n")
 
