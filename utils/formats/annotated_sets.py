@@ -78,7 +78,7 @@ def _as_tables(
             found.setdefault(blob, []).append(picture)
 
     boxes: dict[str, list] = {column: [] for column in tables.COLUMNS["tagged"]}
-    images: dict[str, list] = {column: [] for column in tables.COLUMNS["images"]}
+    images: dict[str, list] = {}
     files: dict[str, Path] = {}
     for blob, same in sorted(found.items()):
         file = names.folder / blob
@@ -100,7 +100,7 @@ def _as_tables(
             "etag": f"{details.st_size}-{details.st_mtime_ns}",
             "taken_at": header.taken_at,
         }.items():
-            images[column].append(value)
+            images.setdefault(column, []).append(value)
         for row in rows:
             for column, value in row.items():
                 boxes[column].append(value)
