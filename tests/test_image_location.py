@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from helpers_batch import picture
 from helpers_programs import done, run
+from helpers_project import Project
 
 from utils.config import load_config
 from utils.errors import InputError
@@ -136,3 +137,14 @@ def test_one_of_the_two_keys_is_needed(tmp_path):
     config = config_in(tmp_path)
     with pytest.raises(InputError, match="image_container_name is missing; expected the name"):
         load_config(config, {})
+
+
+@pytest.mark.parametrize("container", ["images", "labels"])
+def test_a_data_dir_inside_a_container_is_refused(folder_store, tmp_path, container):
+    inside = tmp_path / "store" / container / "data"
+    project = Project(folder_store, tmp_path)
+    project.config.write_text(project.config.read_text() + f"data_dir={inside}\n")
+    for program in ("train/initialize.py", "train/sync_images.py", "tag/status.py"):
+        said = project.run(program, code=2)
+        assert f"data_dir={inside} lies in the container" in said
+    assert not inside.exists()

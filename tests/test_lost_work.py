@@ -11,6 +11,7 @@ from helpers_state import StateProject
 from helpers_tables import labels
 
 from utils.labels import tables
+from utils.labels.lost_work import older
 from utils.labels.store import Change
 from utils.labels.takeover import FOUNDING
 
@@ -210,6 +211,38 @@ def test_a_first_list_of_failed_images_that_is_lost_begins_anew(project, how):
     assert "0 rules broken" in check(project)
     assert project.names("failed") == []
     assert project.names("tagged") == ["d/1.jpg", "d/2.jpg", "d/3.jpg"]
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "changed"])
+def test_a_first_table_of_images_that_is_lost_is_made_anew(project, how):
+    harm(project, "images", how)
+    assert "mended: tables.images" in done("tag/status.py", project.config, "--repair")
+    done("train/initialize.py", project.config)
+    assert "0 rules broken" in check(project)
+    assert len(project.names("images")) == 8
+    assert project.names("tagged") == ["d/1.jpg", "d/2.jpg", "d/3.jpg"]
+
+
+def test_older_is_what_was_committed_before_whatever_the_clock_said(project):
+    ahead = project.labels.container.read(project.state().blob("tagged"))[0]
+    first = project.state()
+    project.commit(tagged=labels("d/1.jpg bird 0 1 0 1"))
+    project.commit(tagged=labels("d/2.jpg seal 0 1 0 1"))
+    # the first of them, by a machine whose clock was 31 years ahead
+    project.labels.container.write(
+        "tagged_2795964514436.csv", ahead, metadata={"commit": first.commit}
+    )
+    assert older(project.labels, project.state(), "tagged") == older_name(project)
+
+
+def older_name(project) -> str:
+    """The snapshot of the last commit but one."""
+    *_, before, _ = project.state().document["history"]
+    return next(
+        blob.name
+        for blob in project.labels.container.list("tagged_")
+        if project.labels.container.info(blob.name).metadata.get("commit") == before
+    )
 
 
 def test_a_state_that_names_no_labels_gets_those_that_are_there(labelled):

@@ -42,10 +42,10 @@ def main(argv: list[str]) -> int:
     from utils.storage.sync import bring_images
     from utils.times import utc_text
 
-    alone.take(config.data_dir)
     pred_dir = config.pred_dir if arguments.pred_dir else None
     started = datetime.now(UTC)
     container, store = open_labels(config)
+    alone.take(config.data_dir)
     state = store.read_project()
     listing, result = bring_images(container, config, pred_dir)
     headers = {}

@@ -120,16 +120,23 @@ def _labels_back(
 def older(store: LabelStore, state: State, table: str) -> str | None:
     """The newest whole snapshot of this table that a commit of the project made, other than the one
     that the state names.
+
+    The newest is that of the last commit in the history: the number in a name is the time of a
+    machine whose clock may have been wrong.
     """
-    named = state.blob(table)
-    for blob in sorted(store.container.list(f"{table}_"), key=lambda blob: -_stamp(blob.name)):
-        if blob.name == named or blob.name.rpartition("_")[0] != table:
+    named, order = state.blob(table), {id: at for at, id in enumerate(state.document["history"])}
+    commits = {
+        blob.name: store.container.info(blob.name).metadata.get("commit", "none")
+        for blob in store.container.list(f"{table}_")
+        if blob.name != named and blob.name.rpartition("_")[0] == table
+    }
+    by_age = sorted(commits, key=lambda name: (order.get(commits[name], -1), _stamp(name)))
+    for name in reversed(by_age):
+        commit = commits[name]
+        if commit == "none" or is_astray(state.document, name, commit):
             continue
-        commit = store.container.info(blob.name).metadata.get("commit", "none")
-        if commit == "none" or is_astray(state.document, blob.name, commit):
-            continue
-        if not damage(store, blob.name):
-            return blob.name
+        if not damage(store, name):
+            return name
     return None
 
 

@@ -19,6 +19,7 @@ from utils.labels.lineage import is_astray
 from utils.labels.lost_work import astray, older, taken_back
 from utils.labels.store import Change, LabelStore, State
 
+_MADE_ANEW = ("images", "failed")  # what the container says too
 _ONLY_COPIES = ("tagged", "conflicts")  # what people did, and nobody can make anew
 
 
@@ -144,8 +145,8 @@ def _look(
     found, read = check_blobs(store, state)
     brought_back: dict[str, str | None] = {}
     for name in CHECKED:
-        if name == "failed" and name not in read and not older(store, state, name):
-            text = "tables.failed: no older snapshot is whole; initialize looks at them again"
+        if name in _MADE_ANEW and name not in read and not older(store, state, name):
+            text = f"tables.{name}: no older snapshot is whole; initialize looks at them again"
             found.append(Finding(5, text, repairable=True))
             brought_back[name] = None  # an empty one
         unnamed = name == "tagged" and state.blob(name) is None

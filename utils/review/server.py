@@ -217,7 +217,10 @@ class _Handler(BaseHTTPRequestHandler):
                     key = _key(session.keys, number)
                     return as_member(session.look(key, _amount(body, "seconds")))
                 case ["class"]:
-                    return desk.add_class(" ".join(str(body.get("name", "")).split()))
+                    name = body.get("name", "")
+                    if not isinstance(name, str):
+                        raise _Refused(HTTPStatus.BAD_REQUEST, "a class is a name")
+                    return desk.add_class(" ".join(name.split()))
                 case ["upload"]:
                     return desk.upload()
                 case ["next"]:

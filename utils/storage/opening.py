@@ -25,7 +25,14 @@ def open_containers(config) -> tuple[Container, Container]:
         images = _open_folder(config, "image_container_name")
     else:
         images = _open_images(config)
-    return images, _open_folder(config, "label_container_name")
+    labels = _open_folder(config, "label_container_name")
+    for container in (images, labels):
+        if within(config.data_dir, Path(container.address)):
+            raise InputError(
+                f"{config.path}: data_dir={config.data_dir} lies in the container"
+                f" {container.address}; intermediate files need a folder of their own"
+            )
+    return images, labels
 
 
 def _open_images(config) -> FolderContainer:
