@@ -56,11 +56,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--weights", default="scratch", help="as fine_tune_checkpoint")
     parser.add_argument("--model", default="faster_rcnn_mobilenet_v2_fpn")
+    parser.add_argument("--limits", type=int, nargs="+", default=LIMITS)
     options = parser.parse_args()
     found = {}
     with tempfile.TemporaryDirectory() as place:
         write_set(Path(place) / "colony", options.photos)
-        for limit in LIMITS:
+        for limit in options.limits:
             project = Project(
                 Path(place) / f"limit {limit}",
                 {"colony": Path(place) / "colony"},
