@@ -38,17 +38,17 @@ def test_results_come_in_the_order_of_the_items():
 
 
 def test_every_result_comes_once_as_they_are_done():
-    first = threading.Event()
+    another_came = threading.Event()
 
-    def wait_for_the_second(number):
-        if number == 0:
-            assert first.wait(10)
-        else:
-            first.set()
+    def the_first_waits_for_another(number):
+        assert number or another_came.wait(10)
         return number
 
+    came = []
     with ThreadPoolExecutor(2) as pool:
-        came = [item for item, future in as_they_come(pool, wait_for_the_second, range(9), 4)]
+        for _, future in as_they_come(pool, the_first_waits_for_another, range(9), 4):
+            came.append(future.result())
+            another_came.set()
     assert came[0] != 0 and sorted(came) == list(range(9))
 
 
