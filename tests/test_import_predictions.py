@@ -390,7 +390,7 @@ def test_images_that_are_handed_out_meanwhile_stay_out(project, tmp_path):
 def test_a_project_without_images_is_one_line(folder_store, tmp_path):
     config = tmp_path / "config.ini"
     config.write_text(folder_store.config_text(), encoding="utf-8")
-    with pytest.raises(InputError, match="run train/active_learning_initialize.sh"):
+    with pytest.raises(InputError, match="begins with train/active_learning_initialize.sh"):
         import_predictions(results(tmp_path / "md.json", entry("a/1.jpg")), config)
 
 
