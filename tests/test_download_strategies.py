@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from helpers_batch import BatchProject
 from helpers_programs import done, run
-from helpers_tables import images, labels
+from helpers_tables import labels
 
 from utils.labels.store import Change
 from utils.labels.tables import make, split_name
@@ -33,12 +33,12 @@ def predict(project, *blobs, model="model_1.pb"):
     """
     blobs = blobs or project.names("totag")
     folders, filenames = zip(*map(split_name, blobs), strict=True)
-    predicted = make("predicted", filename=filenames, folder=folders, etag="e", model="its key")
-    members = {"live": {"model": model}, "predicted_by": {"its key": model}}
-    project.labels.commit(
-        lambda state: Change({"predicted": predicted, "images": images(*blobs)}, members),
-        what="test",
+    listed = project.listed(*blobs)
+    predicted = make(
+        "predicted", filename=filenames, folder=folders, etag=listed["etag"], model="its key"
     )
+    members = {"live": {"model": model}, "predicted_by": {"its key": model}}
+    project.commit(members, predicted=predicted, images=listed)
 
 
 def look(project, vectors, *others, disagreement=np.nan):
@@ -152,7 +152,7 @@ def test_what_replaces_a_broken_image_keeps_the_limit_per_burst_and_the_summary_
     )
     taken = [f"2026-05-01T{hour}:00:00Z" for hour in (10, 10, 11, 12)]
     project.labels.commit(
-        lambda state: Change({"images": images(*names).assign(taken_at=taken)}), what="test"
+        lambda state: Change({"images": project.listed(*names).assign(taken_at=taken)}), what="test"
     )
     project.images.write("b/0.jpg", b"no picture")
     output = project.run("download", 2)
@@ -184,7 +184,7 @@ def test_bursts_share_their_limit_by_the_times_of_the_images_table(folder_store,
     )
     taken = [f"2026-05-01T10:00:{second:02}Z" for second in (0, 10, 20)] + ["2026-05-01T12:00:00Z"]
     project.labels.commit(
-        lambda state: Change({"images": images(*names).assign(taken_at=taken)}), what="test"
+        lambda state: Change({"images": project.listed(*names).assign(taken_at=taken)}), what="test"
     )
     project.run("download", 2)
     assert project.names("tagging") == ["a/0.jpg", "a/3.jpg"]
