@@ -39,8 +39,8 @@ def check_that_every_image_is_in_one_list(config: Path, images: set[str]) -> Non
 
 
 def test_from_a_container_of_photos_to_a_model_and_back_to_the_annotator(store, tmp_path):
-    """Initialize, download, review, upload, repartition, train; on Azurite download again, upload,
-    and train again with a warm start.
+    """Initialize, download, review, upload, repartition, train, download again, upload, train again
+    with a warm start.
     """
     put(store.images, PHOTOS[:28], tmp_path)
     store.images.write("yard/broken.jpg", b"this is no photo")
@@ -105,9 +105,6 @@ def test_from_a_container_of_photos_to_a_model_and_back_to_the_annotator(store, 
     everything |= {photo.blob for photo in PHOTOS[28:]}
     check_that_every_image_is_in_one_list(config, everything)
 
-    if store.kind == "folder":  # the rest would be the same again
-        return
-
     # the second cycle starts from the model of the first; the test set only grows
     done("tag/download_vott_json.py", 4, config)
     review(config, PHOTOS)
@@ -123,10 +120,16 @@ def test_from_a_container_of_photos_to_a_model_and_back_to_the_annotator(store, 
         < tables.image_set(labels.table(state, "tagged"))
     )
     check_that_every_image_is_in_one_list(config, everything)
-    (tmp_path / "store.ini").unlink()
-    config.unlink()
-    written = {**files(tmp_path), **blobs(store), "what training said": said.encode()}
-    assert leaks(azurite.KEY, written) == []
+    if store.kind == "azurite":
+        (tmp_path / "store.ini").unlink()
+        config.unlink()
+        assert (
+            leaks(
+                azurite.KEY,
+                {**files(tmp_path), **blobs(store), "what training said": said.encode()},
+            )
+            == []
+        )
 
 
 def check_boxes(tagged, images: set[str]) -> None:
