@@ -43,6 +43,7 @@ _FILE = "expected the path of a file; a relative one is relative to the config f
 _SHARE = "expected a share from 0 to 1, such as 0.2"
 _ADDRESS = "expected an address that begins with https:// or http://"
 _LIMIT = "expected a whole number from 1, or nothing for no limit"
+_SECONDS = "expected seconds from 0 to 3600"
 _HOURS = "expected hours, more than 0 and at most 1000000"
 
 
@@ -121,6 +122,11 @@ class Config:
     prelabel_confidence: float = key(
         number(0, 1), "expected a number from 0 to 1, or nothing for min_confidence"
     )
+    seconds_look: float = key(number(0, 3600), _SECONDS, 5.0)
+    seconds_keep: float = key(number(0, 3600), _SECONDS, 2.0)
+    seconds_change: float = key(number(0, 3600), _SECONDS, 6.0)
+    seconds_draw: float = key(number(0, 3600), _SECONDS, 7.0)
+    seconds_delete: float = key(number(0, 3600), _SECONDS, 2.0)
 
     # Training machine: where things lie.
     data_dir: Path = key(local_path, _FOLDER)

@@ -47,6 +47,21 @@ COLUMNS = {
     "gone": ["filename", "folder"],
     "conflicts": [*BOX, "tagger", "at", "reason"],
     "drawn": [*PREDICTED, "model"],
+    "effort": [
+        "filename",
+        "class",
+        "folder",
+        "batch",
+        "tagger",
+        "at",
+        "images",
+        "kept",
+        "moved",
+        "class_changed",
+        "deleted",
+        "drawn",
+        "seconds",
+    ],
     "selection": ["filename", "folder", "strategy", "score", "class", "burst", "random"],
     "performance": [
         "Class Name",
@@ -68,6 +83,7 @@ _FLOATS = {
     "box_confidence",
     "image_confidence",
     "score",
+    "seconds",
     "AP",
     "precision",
     "recall",
@@ -76,7 +92,7 @@ _FLOATS = {
     "coco_ap50",
 }
 MOST = 2**53  # of a whole number in a table: pixels, bytes
-_INTS = {"height", "width", "bytes"}
+_INTS = {"height", "width", "bytes", "kept", "moved", "class_changed", "deleted", "drawn"}
 _COUNTS = {"images", "boxes"}  # whole numbers that may be missing: float64 in memory
 _BLOCK = 8 << 20  # bytes of CSV that are parsed at once
 # What an old file may lack; every other column is required.
