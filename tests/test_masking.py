@@ -3,6 +3,7 @@ it was put into.
 """
 
 import base64
+import itertools
 import json
 import random
 import string
@@ -47,6 +48,27 @@ PUT = {  # how people put secrets where they do not belong
     "a path made of an address": "/home/anna/https:/x:Pass-word1@mine.blob.core.windows.net/c",
     "a user": f"https://{KEY}@mine.blob.core.windows.net",
     "a string with a SAS": f"BlobEndpoint={ADDRESS};SharedAccessSignature={SAS}",
+    "a user's password without scheme": f"x:{KEY}@mine.blob.core.windows.net",
+    "a password without scheme": f"{quote(KEY, safe='')}@mine.blob.core.windows.net",
+    "a key with a blank": f"{KEY[:40]} {KEY[40:]}",
+    "a key in three lines": f"{KEY[:30]}\n{KEY[30:60]}\n{KEY[60:]}",
+    "one that was written with \\n": f"{KEY[:30]}\\n{KEY[30:]}",
+    "a key with a tab and other words": f"my key is {KEY[:50]}\t{KEY[50:]} and more",
+    "a key in an address with a blank": quote(f"{KEY[:43]} {KEY[43:]}", safe=""),
+    "a key in pieces without its end": f"{KEY[:43]} {KEY[43:-2]}",
+    "a signature with a blank": f"sig={SIGNATURE[:20]} {SIGNATURE[20:]}",
+    "a string with a blank in its key": f"AccountName=mine;AccountKey={KEY[:60]} {KEY[60:]}",
+}
+PASSWORDS = {  # {text with a password of a person's own, that is no key: what is shown of it}
+    "x:Pass-word1@mine.blob.core.windows.net/c": "***@mine.blob.core.windows.net/c",
+    "Pass-word1@mine.blob.core.windows.net": "***@mine.blob.core.windows.net",
+    "Pass-word1@10.0.0.7/images": "***@10.0.0.7/images",
+    "Pass-word1@localhost:10000": "***@localhost:10000",
+    "anna:Pass-word1@host": "***@host",
+    "x:P@ss/w0rd@host/c": "***@host/c",
+    "https://x:P@ss-word1@host/c": "https://***@host/c",
+    "https://x:Pass/word1@host/c": "https://***@host/c",
+    "/home/anna/x:Pass-word1@host/c": "/home/anna/***@host/c",
 }
 VALUES = ("AZURE_STORAGE_ACCOUNT", "storage_url", "image_container_name", "label_container_name")
 VALUES += (
@@ -76,6 +98,37 @@ def test_what_looks_like_a_secret_is_masked_and_stays_so(text):
     assert once.startswith("config.ini: tagger_name=")
 
 
+@pytest.mark.parametrize(("text", "shown"), PASSWORDS.items())
+def test_a_password_before_a_host_is_masked_with_a_scheme_and_without(text, shown):
+    assert masked(f"storage_url={text} is none") == f"storage_url={shown} is none"
+    assert masked(shown) == shown
+
+
+@pytest.mark.parametrize("gap", [" ", "  ", "\t", "\n", "\r\n", "\\n", "%20", "%0A"])
+def test_no_piece_of_a_key_that_was_broken_anywhere_is_shown(gap):
+    lot = random.Random(gap)
+    for size in [64] * 100 + [32] * 20:  # keys of accounts, signatures
+        key = base64.b64encode(lot.randbytes(size)).decode()
+        cuts = [0, *sorted(lot.sample(range(1, len(key) - 2), lot.choice([1, 2, 3]))), len(key)]
+        pieces = [key[start:end] for start, end in itertools.pairwise(cuts)]
+        once = masked(f"the key is {gap.join(pieces)} of the account")
+        assert not [piece for piece in pieces if len(piece) > 9 and piece[:10] in once], once
+        assert once.startswith("the key is ") and masked(once) == once
+
+
+@pytest.mark.parametrize("secret", [KEY, SIGNATURE])
+@pytest.mark.parametrize("at", [20, 33, 40])
+def test_a_key_that_a_config_has_in_two_lines_is_not_shown(tmp_path, capsys, at, secret):
+    config = tmp_path / "config.ini"
+    lines = [f"{key}={value}\n" for key, value in SMALLEST.items()]
+    config.write_text(
+        f"{''.join(lines)}AZURE_STORAGE_KEY={secret[:at]}\n{secret[at:]}\nstorage_url={tmp_path}\n"
+    )
+    load_config(config, {})
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and secret[at:].rstrip("=") not in said
+
+
 @pytest.mark.parametrize("text", PUT.values(), ids=PUT)
 @pytest.mark.parametrize("name", VALUES)
 def test_no_program_shows_or_publishes_a_secret_whatever_key_it_was_put_into(tmp_path, name, text):
@@ -83,7 +136,8 @@ def test_no_program_shows_or_publishes_a_secret_whatever_key_it_was_put_into(tmp
     (tmp_path / "store" / "labels").mkdir()
     chosen = {"storage_url": tmp_path / "store", **SMALLEST, name: text}
     config = tmp_path / "config.ini"
-    config.write_text("".join(f"{key}={value}\n" for key, value in chosen.items()))
+    lines = [f"{key}={value}".replace("\n", " ") + "\n" for key, value in chosen.items()]
+    config.write_text("".join(lines))
     try:
         read = load_config(config, {})
     except InputError as error:
@@ -195,6 +249,15 @@ def test_errors_hold_no_secret_wherever_they_are_written(tmp_path):
         "model_1700000000000.pb: average AP 0.93 → tagged_1700000000000.csv",
         "https://mine.blob.core.windows.net/images: access refused (AuthenticationFailed)",
         "anna@example.org, http://host/a@b.jpg",
+        "ann@uni.edu",
+        "tagger_name=ann@uni.edu, out to root@3f2a1b",
+        "/home/ann@uni.edu/photos/cam@north/1.jpg",
+        "ann@uni.edu/cam@north/1.jpg is out to ann@laptop: left out",
+        r"C:\Users\ann@uni.edu\photos",
+        "http://127.0.0.1:41234/0123456789/a@b.jpg http://[::1]:80/a@b",
+        "Bird1 Seal2 Deer3 Fox4 Hare5 Wolf6 Bear7 Elk8 Moose9 Cat10 Dog11 Owl12 Bee13 Ant14",
+        "20231105T101112Z DSCF0001 IMG0002 RECONYX7 Hyperfire2 CuddebackX9 BrowningBTC5 Cam12A",
+        "100MEDIA 101RECNX 102RECNX DCIM A2b C3d Camera North12 Station3B x4Y Z5a of tagged=",
         "signal=5 design=x",
         "a" * 90,
         "",

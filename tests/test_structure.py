@@ -201,3 +201,24 @@ def test_text_leaves_a_program_in_one_place():
         "utils/python_check.py",  # before a package is there
         "train/cycle/watched_step.py",  # what a step has said already
     }
+
+
+def test_no_secret_reaches_tensorflow_whose_own_lines_pass_no_filter():
+    """Keys, tokens and addresses that may hold them are used where requests are made, and nowhere
+    that TensorFlow is loaded.
+    """
+    secrets = {"azure_storage_key", "connection_string", "sas_token_images", "sas_token_labels"}
+    addresses = {"storage_url", "tf_url", "init_pred_tf_url"}
+    users: dict[str, set[Path]] = {"secrets": set(), "addresses": set(), "environ": set()}
+    for path in modules("train", "tag", "utils"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        used = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        for kind, names in (("secrets", secrets), ("addresses", addresses)):
+            if used & names:
+                users[kind].add(path)
+        if used & {"environ", "environb", "getenv"}:
+            users["environ"].add(path)
+    of_config = set(modules("utils/config"))
+    assert users["secrets"] - of_config == {ROOT / "utils" / "storage" / "azure.py"}
+    loading = {path for path in modules("train", "utils") if "tensorflow" in tops(path)}
+    assert loading and not loading & (users["addresses"] | users["environ"])

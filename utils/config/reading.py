@@ -137,8 +137,10 @@ def _unknown_keys(path: Path, entries: Mapping[str, syntax.Entry]) -> list[str]:
 
     for name, entry in entries.items():
         if name not in KEYS and name not in legacy.WITHOUT_MEANING:
+            # a line that ends in = alone may be the end of a key that was wrapped
+            shown = entry.name if entry.text.strip("= ") else "(not shown, it has no value)"
             notices.append(
-                f"{path}, line {entry.line}: unknown key {entry.name}, ignored; {_hint(name)}"
+                f"{path}, line {entry.line}: unknown key {shown}, ignored; {_hint(name)}"
             )
     return notices
 
