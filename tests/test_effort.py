@@ -1,19 +1,22 @@
 """What a person did with the boxes they were shown, and what it costs."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers_tables import labels
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from utils.effort import ledger
 from utils.effort.comparing import compare
+from utils.effort.fitting import counted, fitted
 from utils.effort.seconds import ACTIONS, Seconds
 from utils.labels import tables
 
 BIRD = "bird 0.1 0.5 0.1 0.5"
 
 
-def counted(shown: str, back: str) -> dict[str, str]:
+def done_with(shown: str, back: str) -> dict[str, str]:
     """{"image class": the numbers that are not 0} of what was done."""
     frame = compare(labels(shown), labels(back))
     numbers = frame[list(ACTIONS)].to_dict("records")
@@ -67,7 +70,7 @@ def counted(shown: str, back: str) -> dict[str, str]:
     ],
 )
 def test_what_was_done_with_each_box_is_told(shown, back, expected):
-    assert counted(shown, back) == expected
+    assert done_with(shown, back) == expected
 
 
 def box_text(box: tuple) -> str:
@@ -84,6 +87,7 @@ BOX = some.tuples(
 BOXES = some.lists(BOX, max_size=6)
 
 
+@settings(deadline=None, max_examples=100)
 @given(shown=BOXES, back=BOXES)
 def test_every_box_is_counted_once(shown, back):
     frame = compare(labels("\n".join(shown)), labels("\n".join(back or ["a.jpg NULL"])))
@@ -121,3 +125,139 @@ def test_the_config_says_what_things_cost(folder_store, tmp_path):
     text = folder_store.config_text(classes="bird", seconds_draw="25.5", seconds_look="0")
     config.write_text(text, encoding="utf-8")
     assert Seconds.of_config(load_config(config)) == Seconds(look=0, draw=25.5)
+
+
+# The table
+
+
+def table(*lines: str, batch="b1", at="2026-01-01T00:00:00Z", seconds=None, tagger="anna"):
+    """Rows of `effort`: `image class kept moved class_changed deleted drawn`."""
+    rows = []
+    for line in lines:
+        image, name, *numbers = line.split()
+        folder, filename = tables.split_name(image)
+        counts = dict(zip(ACTIONS, map(int, numbers), strict=False))
+        rows.append(
+            tables.make(
+                "effort",
+                filename=[filename],
+                folder=folder,
+                class_=name,
+                batch=batch,
+                tagger=tagger,
+                at=at,
+                images=1.0,
+                seconds=np.nan if seconds is None else seconds,
+                **{action: [counts.get(action, 0)] for action in ACTIONS},
+            )
+        )
+    return tables.concat("effort", *rows)
+
+
+def lines(effort) -> list[str]:
+    return [
+        " ".join(str(value) for value in row)
+        for row in effort[["filename", "class", "batch", "at", "images", *ACTIONS, "seconds"]]
+        .fillna("-")
+        .itertuples(index=False)
+    ]
+
+
+def test_a_batch_counts_each_photo_once_and_when_it_came_first():
+    first = table("a.jpg bird 1", "a.jpg seal 0 0 0 1", "b.jpg NULL", seconds=10.0)
+    effort = ledger.with_work(tables.empty("effort"), first, "2026-01-01T00:00:00Z", Seconds())
+    assert ledger.with_work(effort, first, "2026-02-01T00:00:00Z", Seconds()) is effort
+    corrected = table("a.jpg bird 0 1", at="")
+    effort = ledger.with_work(effort, corrected, "2026-02-01T00:00:00Z", Seconds())
+    assert lines(effort) == [
+        "b.jpg NULL b1 2026-01-01T00:00:00Z 1.0 0 0 0 0 0 10.0",
+        "a.jpg bird b1 2026-01-01T00:00:00Z 1.0 0 1 0 0 0 10.0",
+    ]
+    other = table("a.jpg bird 0 0 0 0 1", batch="b2", at="")
+    effort = ledger.with_work(effort, other, "2026-02-01T00:00:00Z", Seconds())
+    assert len(effort) == 3 and effort["at"].iloc[2] == "2026-02-01T00:00:00Z"
+
+
+def test_the_table_does_not_grow_with_the_project(monkeypatch):
+    monkeypatch.setattr(ledger, "ONE_BY_ONE", 4)
+    effort = tables.empty("effort")
+    for number in range(1, 6):
+        new = table("a.jpg bird 1", "b.jpg bird 0 1", "b.jpg seal 1", batch=f"b{number}")
+        effort = ledger.with_work(effort, new, f"2026-01-0{number}T00:00:00Z", Seconds())
+    single = effort[effort["filename"] != ""]
+    assert set(single["batch"]) == {"b4", "b5"}
+    # 2 photos in 5 + 2 and 5 + 6 + 2 seconds
+    assert lines(effort[effort["batch"] == "b1"]) == [
+        " bird b1 2026-01-01T00:00:00Z 2.0 1 1 0 0 0 20.0",
+        " seal b1 2026-01-01T00:00:00Z 2.0 1 0 0 0 0 20.0",
+    ]
+    every = ledger.photos(effort)
+    assert every["images"].sum() == 10 and every["kept"].sum() == 10
+    assert counted(every, Seconds()).sum() == 100
+    late = table("c.jpg bird 1", batch="b1")
+    assert ledger.with_work(effort, late, "2026-03-01T00:00:00Z", Seconds()) is effort
+
+
+def test_a_batch_larger_than_all_that_is_kept_stays_whole(monkeypatch):
+    monkeypatch.setattr(ledger, "ONE_BY_ONE", 1)
+    new = table("a.jpg bird 1", "b.jpg bird 0 1")
+    effort = ledger.with_work(tables.empty("effort"), new, "2026-01-01T00:00:00Z", Seconds())
+    assert len(effort) == 2
+
+
+# Measured seconds
+
+
+def counts_of(number: int, seed: int = 0):
+    """Photos in which chance decides what is done."""
+    random = np.random.default_rng(seed)
+    frame = {action: random.poisson(1.5, number) for action in ACTIONS}
+    return pd.DataFrame({"images": 1.0, "seconds": np.nan, **frame})
+
+
+def test_the_model_counts_until_50_photos_were_measured():
+    photos = counts_of(50).assign(seconds=1.0)
+    assert fitted(photos[:49], Seconds()) == Seconds()
+    assert fitted(photos, Seconds()) != Seconds()
+    some = photos.assign(seconds=photos["seconds"].where(photos.index > 0))
+    assert fitted(some, Seconds()) == Seconds()
+
+
+@pytest.mark.parametrize("times", [0.25, 1, 3])
+def test_a_person_who_is_always_as_much_slower_changes_all_times_alike(times):
+    photos = counts_of(60)
+    photos["seconds"] = Seconds().spent(1, photos) * times
+    assert list(fitted(photos, Seconds())) == pytest.approx([part * times for part in Seconds()])
+
+
+def test_what_nobody_has_done_keeps_its_proportion():
+    photos = counts_of(100).assign(moved=0, class_changed=0, deleted=0, kept=0, drawn=0)
+    photos["seconds"] = 15.0
+    found = fitted(photos, Seconds())
+    assert found.look == pytest.approx(15)
+    assert found.draw / found.keep == pytest.approx(7 / 2)
+
+
+def test_the_fit_finds_the_times_behind_noisy_ones_with_breaks_in_them():
+    truth = Seconds(3, 1.2, 5, 12, 1.5)
+    photos = counts_of(400)
+    random = np.random.default_rng(1)
+    times = truth.spent(1, photos) * random.lognormal(-0.045, 0.3, 400)
+    photos["seconds"] = np.where(random.random(400) < 0.03, 7200.0, times)
+    found = fitted(photos, Seconds())
+    assert found.draw == pytest.approx(12, rel=0.1)
+    assert found.change == pytest.approx(5, rel=0.2)
+    assert found.spent(1, photos).sum() == pytest.approx(truth.spent(1, photos).sum(), rel=0.05)
+    # a break counts as much as a photo that takes five times as long as expected
+    assert counted(photos, found).sum() < 1.3 * truth.spent(1, photos).sum()
+
+
+def test_what_was_measured_counts_and_the_rest_by_the_model():
+    photos = pd.DataFrame(
+        {
+            "images": [1.0, 1.0, 1.0, 40.0],
+            "seconds": [31.5, np.nan, 7200.0, 512.0],
+            **dict.fromkeys(ACTIONS, [0, 0, 0, 9]),
+        }
+    )
+    assert counted(photos, Seconds()).tolist() == [31.5, 5.0, 120.0, 512.0]

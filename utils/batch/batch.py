@@ -105,9 +105,13 @@ class Batch:
             if boxes is not None:
                 boxes = drawable(boxes, item.width, item.height)
             sheets[local] = Sheet(local.rpartition("/")[2], item.width, item.height, boxes)
+        return HandedOut(self.place, sheets, tuple(self.tags), self.number)
+
+    @property
+    def number(self) -> str:
+        """A text that no other batch has."""
         text = f"{self.of_project}|{self.tagger}|{self.reserved_at}"
-        number = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return HandedOut(self.place, sheets, tuple(self.tags), number)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def blobs(self) -> set[str]:

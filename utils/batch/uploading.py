@@ -16,7 +16,9 @@ from utils.batch.modes import Mode, Words, mode_of
 from utils.batch.place import at_work
 from utils.batch.reading import Reviews, labelled_here, read_reviews
 from utils.batch.rows import arrived, note_sent, sent_rows
+from utils.batch.worked import with_work, work_in
 from utils.config import Config
+from utils.effort.seconds import Seconds
 from utils.errors import InputError, OutsideError
 from utils.formats.tools import TOOLS
 from utils.labels import review_queue, tables
@@ -71,7 +73,8 @@ def upload(
         reviews.notes += _changed_meanwhile(container, store, state, batch, reviews)
 
         mode = mode_of(batch, config, store, store.now())
-        accepted, state = _send(store, state, batch, reviews, mode, keep=ours)
+        model = Seconds.of_config(config)
+        accepted, state = _send(store, state, batch, reviews, mode, model, keep=ours)
         if reviews.thrown_away:
             state = _set_aside(store, batch, reviews)
         if reviews.unusable or reviews.given_back:
@@ -159,10 +162,17 @@ def _under_present_names(rows: pd.DataFrame, state: State, batch: Batch) -> pd.D
 
 
 def _send(
-    store: LabelStore, state: State, batch: Batch, reviews: Reviews, mode: Mode, keep: bool
+    store: LabelStore,
+    state: State,
+    batch: Batch,
+    reviews: Reviews,
+    mode: Mode,
+    model: Seconds,
+    keep: bool,
 ) -> tuple[Accepted, State]:
-    """Commit what was changed of the reviewed images since they were sent last. `keep`: note in
-    batch.json what is sent, before and after, so that it can be corrected later.
+    """Commit what was changed of the reviewed images since they were sent last, and what people did
+    in them. `keep`: note in batch.json what is sent, before and after, so that it can be corrected
+    later.
     """
     digests = row_digests(reviews.rows)
     items = [item for item in batch.images.values() if item.blob in digests]
@@ -178,6 +188,7 @@ def _send(
     kept |= {blob for blob, digest in row_digests(handed_out).items() if digest == digests[blob]}
     ours = [*sent_rows(items), handed_out]
     note_sent(items, reviews.rows)
+    work = work_in(batch, items, reviews)
     commit_id = new_commit_id()
 
     def change(state: State) -> Change:
@@ -211,6 +222,7 @@ def _send(
         failed = store.table(state, "failed")
         if accepted.taken & tables.image_set(failed):  # it was not usable, and then it was
             changed["failed"] = tables.without(failed, accepted.taken)
+        changed |= with_work(store, state, batch, tables.without(work, others), model)
         if outdated := reviews.outdated & accepted.taken:
             review = changed.get("review", store.table(state, "review"))
             changed["review"] = review_queue.enqueued(review, sorted(outdated))

@@ -14,6 +14,7 @@ from utils.labels.class_changes import (
     to_review,
     with_present_names,
 )
+from utils.labels.effort_table import with_classes
 from utils.labels.store import Change, LabelStore, State
 from utils.labels.tables import image_set
 from utils.masking import looks_secret
@@ -53,6 +54,7 @@ def change_classes(
             rows = frame[frame["class"].isin(asked.sources)]
             done[name] = (len(rows), len(image_set(rows)))
 
+        changed["effort"] = with_classes(store.table(state, "effort"), classes)
         if review:
             queue = store.table(state, "review")
             changed["review"] = to_review(present["tagged"], queue, asked)

@@ -8,6 +8,7 @@ what they can mend, what may be pruned.
    rows of tagged.
 4. What was labelled stays labelled.
 5. Every blob that is named is there, and whole.
+6. What people did is counted once.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ import pandas as pd
 from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.assignments import add_new_images
+from utils.labels.effort_table import counted_twice
 from utils.labels.renamed import present_names, under_present_names
 from utils.labels.store import LabelStore, State
 from utils.labels.tables import blob_names, image_set, only, without
@@ -32,7 +34,17 @@ from utils.python_check import quoted
 from utils.reserved import NULL
 from utils.storage.container import Blob, Container, Damaged, Missing
 
-CHECKED = ("images", "failed", "totag", "tagging", "tagged", "test", "review", "conflicts")
+CHECKED = (
+    "images",
+    "failed",
+    "totag",
+    "tagging",
+    "tagged",
+    "test",
+    "review",
+    "conflicts",
+    "effort",
+)
 _BOX_TABLES = ("totag", "tagging", "tagged", "test")
 _OURS = re.compile(
     rf"({'|'.join(tables.COLUMNS)}|model|label_map|embeddings|config|candidate)_\d{{10,}}\.\w+"
@@ -73,8 +85,8 @@ class Finding:
 
 
 def check_tables(present: Mapping[str, pd.DataFrame]) -> list[Finding]:
-    """Rules 1 to 3 over the tables of one state ({name: table}; those of CHECKED that are not there
-    count as empty).
+    """Rules 1 to 4 and 6 over the tables of one state ({name: table}; those of CHECKED that are not
+    there count as empty).
     """
     at = {name: present.get(name, tables.empty(name)) for name in CHECKED}
     held = {name: image_set(at[name]) for name in CHECKED}
@@ -112,6 +124,8 @@ def check_tables(present: Mapping[str, pd.DataFrame]) -> list[Finding]:
         "of the test set have other rows there than in tagged",
         _differing(at["test"], at["tagged"]),
     )
+    twice = image_set(at["effort"][counted_twice(at["effort"])])
+    report(6, "have work in effort that is counted twice", twice)
     return found
 
 
@@ -177,6 +191,8 @@ def repaired(present: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     ):
         new["test"] = only(new["tagged"], members)
     new["review"] = only(new["review"], image_set(new["tagged"]))
+    if (twice := counted_twice(new["effort"])).any():
+        new["effort"] = new["effort"][~twice].reset_index(drop=True)
     totag = add_new_images(
         new["images"], new["failed"], new["totag"], new["tagged"], new["tagging"]
     )

@@ -19,7 +19,11 @@ from utils.labels.lineage import is_astray
 from utils.labels.lost_work import astray, older, taken_back
 from utils.labels.store import Change, LabelStore, State
 
-_MADE_ANEW = ("images", "failed")  # what the container says too
+_MADE_ANEW = {  # where no older snapshot is whole, an empty table serves
+    "images": "initialize looks at them again",
+    "failed": "initialize looks at them again",
+    "effort": "what people did until now is counted no more",
+}
 _ONLY_COPIES = ("tagged", "conflicts")  # what people did, and nobody can make anew
 
 
@@ -146,7 +150,7 @@ def _look(
     brought_back: dict[str, str | None] = {}
     for name in CHECKED:
         if name in _MADE_ANEW and name not in read and not older(store, state, name):
-            text = f"tables.{name}: no older snapshot is whole; initialize looks at them again"
+            text = f"tables.{name}: no older snapshot is whole; {_MADE_ANEW[name]}"
             found.append(Finding(5, text, repairable=True))
             brought_back[name] = None  # an empty one
         unnamed = name == "tagged" and state.blob(name) is None
