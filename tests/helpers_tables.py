@@ -1,7 +1,9 @@
 """Small tables from text that can be read at a glance."""
 
+import numpy as np
 import pandas as pd
 
+from utils.effort.seconds import ACTIONS
 from utils.labels import tables
 
 _DEFAULTS = {"height": 100, "width": 200}
@@ -66,3 +68,29 @@ def images(*names: str) -> pd.DataFrame:
         bytes=[1] * len(names),
         etag="e",
     )
+
+
+def effort_rows(*lines: str, batch="b1", at="2026-01-01T00:00:00Z", seconds=None, tagger="anna"):
+    """Rows of `effort`: `image class kept moved class_changed deleted drawn`, numbers at
+    the end left out being 0.
+    """
+    rows = []
+    for line in lines:
+        image, name, *numbers = line.split()
+        folder, filename = tables.split_name(image)
+        counts = dict(zip(ACTIONS, map(int, numbers), strict=False))
+        rows.append(
+            tables.make(
+                "effort",
+                filename=[filename],
+                folder=folder,
+                class_=name,
+                batch=batch,
+                tagger=tagger,
+                at=at,
+                images=1.0,
+                seconds=np.nan if seconds is None else seconds,
+                **{action: [counts.get(action, 0)] for action in ACTIONS},
+            )
+        )
+    return tables.concat("effort", *rows)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers_tables import labels
+from helpers_tables import effort_rows, labels
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
@@ -130,30 +130,6 @@ def test_the_config_says_what_things_cost(folder_store, tmp_path):
 # The table
 
 
-def table(*lines: str, batch="b1", at="2026-01-01T00:00:00Z", seconds=None, tagger="anna"):
-    """Rows of `effort`: `image class kept moved class_changed deleted drawn`."""
-    rows = []
-    for line in lines:
-        image, name, *numbers = line.split()
-        folder, filename = tables.split_name(image)
-        counts = dict(zip(ACTIONS, map(int, numbers), strict=False))
-        rows.append(
-            tables.make(
-                "effort",
-                filename=[filename],
-                folder=folder,
-                class_=name,
-                batch=batch,
-                tagger=tagger,
-                at=at,
-                images=1.0,
-                seconds=np.nan if seconds is None else seconds,
-                **{action: [counts.get(action, 0)] for action in ACTIONS},
-            )
-        )
-    return tables.concat("effort", *rows)
-
-
 def lines(effort) -> list[str]:
     return [
         " ".join(str(value) for value in row)
@@ -164,16 +140,16 @@ def lines(effort) -> list[str]:
 
 
 def test_a_batch_counts_each_photo_once_and_when_it_came_first():
-    first = table("a.jpg bird 1", "a.jpg seal 0 0 0 1", "b.jpg NULL", seconds=10.0)
+    first = effort_rows("a.jpg bird 1", "a.jpg seal 0 0 0 1", "b.jpg NULL", seconds=10.0)
     effort = ledger.with_work(tables.empty("effort"), first, "2026-01-01T00:00:00Z", Seconds())
     assert ledger.with_work(effort, first, "2026-02-01T00:00:00Z", Seconds()) is effort
-    corrected = table("a.jpg bird 0 1", at="")
+    corrected = effort_rows("a.jpg bird 0 1", at="")
     effort = ledger.with_work(effort, corrected, "2026-02-01T00:00:00Z", Seconds())
     assert lines(effort) == [
         "b.jpg NULL b1 2026-01-01T00:00:00Z 1.0 0 0 0 0 0 10.0",
         "a.jpg bird b1 2026-01-01T00:00:00Z 1.0 0 1 0 0 0 10.0",
     ]
-    other = table("a.jpg bird 0 0 0 0 1", batch="b2", at="")
+    other = effort_rows("a.jpg bird 0 0 0 0 1", batch="b2", at="")
     effort = ledger.with_work(effort, other, "2026-02-01T00:00:00Z", Seconds())
     assert len(effort) == 3 and effort["at"].iloc[2] == "2026-02-01T00:00:00Z"
 
@@ -182,7 +158,7 @@ def test_the_table_does_not_grow_with_the_project(monkeypatch):
     monkeypatch.setattr(ledger, "ONE_BY_ONE", 4)
     effort = tables.empty("effort")
     for number in range(1, 6):
-        new = table("a.jpg bird 1", "b.jpg bird 0 1", "b.jpg seal 1", batch=f"b{number}")
+        new = effort_rows("a.jpg bird 1", "b.jpg bird 0 1", "b.jpg seal 1", batch=f"b{number}")
         effort = ledger.with_work(effort, new, f"2026-01-0{number}T00:00:00Z", Seconds())
     single = effort[effort["filename"] != ""]
     assert set(single["batch"]) == {"b4", "b5"}
@@ -194,13 +170,13 @@ def test_the_table_does_not_grow_with_the_project(monkeypatch):
     every = ledger.photos(effort)
     assert every["images"].sum() == 10 and every["kept"].sum() == 10
     assert counted(every, Seconds()).sum() == 100
-    late = table("c.jpg bird 1", batch="b1")
+    late = effort_rows("c.jpg bird 1", batch="b1")
     assert ledger.with_work(effort, late, "2026-03-01T00:00:00Z", Seconds()) is effort
 
 
 def test_a_batch_larger_than_all_that_is_kept_stays_whole(monkeypatch):
     monkeypatch.setattr(ledger, "ONE_BY_ONE", 1)
-    new = table("a.jpg bird 1", "b.jpg bird 0 1")
+    new = effort_rows("a.jpg bird 1", "b.jpg bird 0 1")
     effort = ledger.with_work(tables.empty("effort"), new, "2026-01-01T00:00:00Z", Seconds())
     assert len(effort) == 2
 

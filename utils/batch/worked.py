@@ -13,12 +13,10 @@ from utils.errors import InputError
 from utils.formats.vott import drawable
 from utils.labels import tables
 from utils.labels.assignments import row_digests
-from utils.labels.effort_table import with_classes
+from utils.labels.effort_table import AGAIN, with_classes
 from utils.labels.store import LabelStore, State
 from utils.storage.container import Damaged, Missing
 from utils.times import utc_text
-
-AGAIN = "-review"  # ends the number of a batch of labelled images that are looked at again
 
 
 def work_in(batch: Batch, items: Sequence[Item], reviews: Reviews) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 from utils.labels.label_map import current_name
 
 PHOTO = ["batch", "folder", "filename"]
+AGAIN = "-review"  # ends the number of a batch of labelled images that are looked at again
 _COUNTED = ["kept", "moved", "class_changed", "deleted", "drawn"]
 
 

@@ -7,6 +7,8 @@ import pandas as pd
 
 from utils.config import Config
 from utils.config.checkpoints import missing_checkpoint
+from utils.effort.seconds import Seconds
+from utils.effort.work import project_work
 from utils.labels import assignments, review_queue, tables
 from utils.labels.check import CHECKED
 from utils.labels.class_names import differing_classes
@@ -16,6 +18,7 @@ from utils.labels.store import LabelStore, State
 from utils.labels.tables import image_set
 from utils.labels.takeover import foreign_blobs
 from utils.overview.advice import advice
+from utils.overview.work import forecast_figures, project_figures, work_figures
 from utils.reserved import NULL
 
 
@@ -28,7 +31,11 @@ def summary(config: Config, store: LabelStore, state: State, now: datetime) -> d
     live = image_set(review_out) - assignments.expired(review_out, config.reservation_hours, now)
     boxes = at["tagged"][at["tagged"]["class"] != NULL]
     in_test = tables.only(boxes, image_set(at["test"]))
-    cycles = [_cycle(cycle) for cycle in state.cycles]
+    done = project_work(at["effort"], Seconds.of_config(config), state.cycles)
+    cycles = [
+        {**_cycle(cycle), "work": work_figures(work)}
+        for cycle, work in zip(state.cycles, done.cycles, strict=True)
+    ]
     shown = {
         "labels": store.container.address,
         "commit": state.commit,
@@ -52,6 +59,8 @@ def summary(config: Config, store: LabelStore, state: State, now: datetime) -> d
         "test_boxes": _counts(in_test),
         "classes": state.classes,
         "cycles": cycles,
+        "work": project_figures(done, config.prelabel_confidence),
+        "forecast": forecast_figures(state.cycles, done.total.each),
         "model": state.live.get("model"),
         "foreign": foreign_blobs(store.container, state.document)["blobs"],
         "candidate": _candidate(state.document.get("candidate")),

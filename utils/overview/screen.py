@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from utils.labels.lease import RELEASED
+from utils.overview.work import cycle_line, forecast_lines, work_lines
 
 SHOWN_CYCLES = 10
 
@@ -17,6 +18,7 @@ def screen(shown: Mapping) -> list[str]:
         *_count_lines(shown),
         *_box_lines(shown),
         *_cycle_lines(shown["cycles"]),
+        *(forecast_lines(shown["forecast"]) if shown["cycles"] else ()),
         *_model_lines(shown),
     ]
     if shown["watcher"]:
@@ -67,7 +69,7 @@ def _count_lines(shown: Mapping) -> list[str]:
         count = _held(shown["review_out"])
         lines.append(f"out again  {count:7}   (labelled images under review)")
         lines += _holder_lines(shown["review_out"])
-    return lines
+    return [*lines, *work_lines(shown["work"])]
 
 
 def _unseen_words(unseen: int, by_pretrained: int) -> str:
@@ -108,6 +110,7 @@ def _cycle_lines(cycles: Sequence[Mapping]) -> list[str]:
             f"  {cycle['at']}  {cycle['images_labelled']} images labelled, AP"
             f" {_figure(cycle['AP'])}{each and f' ({each})'}"
         )
+        lines += cycle_line(cycle["work"])
         if share := cycle["random_share"]:
             lines.append(
                 f"    the model before it: AP {_figure(share['AP'])} ({_figure(share['low'])} to"
