@@ -15,15 +15,18 @@ from utils.terminal import say
 def main(argv: list[str]) -> int:
     parser = Parser(
         __doc__,
-        "example: python download_vott_json.py 40 ../config.ini\nThe last but one line says how to"
+        "examples: python download_vott_json.py 40 ../config.ini\n          python"
+        " download_vott_json.py --minutes 30 ../config.ini\nThe last but one line says how to"
         " review them; then run upload_vott_json.py. (review.py does all three in one go.)",
     )
-    parser.add_argument(
-        "count",
-        type=number("number of images", "a whole number from 1, then CONFIG", 1, whole=True),
-        metavar="N",
-        help="how many images, in all",
-    )
+    parser.set_defaults(count=None)
+    if not any(word.split("=")[0] == "--minutes" for word in argv):
+        parser.add_argument(
+            "count",
+            type=number("number of images", "a whole number from 1, then CONFIG", 1, whole=True),
+            metavar="N",
+            help="how many images, in all (or --minutes M)",
+        )
     parser.add_argument("config", help="config.ini")
     add_options(parser)
     parser.add_argument(
@@ -32,6 +35,8 @@ def main(argv: list[str]) -> int:
         help="the annotation tool it is for (default: annotation_tool of config.ini)",
     )
     options = parser.parse_args(argv)
+    if options.minutes is not None and options.config.isdecimal():
+        options.count = int(options.config)
     check_options(options)
 
     config = load_config(options.config)

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     )
     options = parser.parse_args(argv)
     check_options(options)
-    if options.count is None and _chooses(options):
+    if options.count is None and options.minutes is None and _chooses(options):
         raise InputError("say how many images are wanted: review.py CONFIG N, then the options")
 
     config = load_config(options.config)

@@ -19,12 +19,14 @@ from utils.selection.strategies import Selection, select
 @dataclass(frozen=True)
 class Wishes:
     """What a person asks for beside the config. class_map: choose by what the pretrained model
-    found, under the names of this map; score_between: only images with a box of such a score.
+    found, under the names of this map; score_between: only images with a box of such a score;
+    seconds: as many images as fit into so many.
     """
 
     strategy: str | None = None
     class_map: ClassMap | None = None
     score_between: tuple[float, float] | None = None
+    seconds: float | None = None
 
 
 def choose(

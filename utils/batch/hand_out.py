@@ -48,7 +48,8 @@ class HandOut:
         self.config, self.container, self.store, self.request = config, container, store, request
         self.now = store.now()
         class_map = _class_map(config, store, request.class_map)
-        self.wishes = Wishes(request.strategy, class_map, request.score_between)
+        seconds = request.minutes and 60 * request.minutes
+        self.wishes = Wishes(request.strategy, class_map, request.score_between, seconds)
         self.failed: dict[str, str] = {}
         self.why, self.notes, self.pool_size = tables.empty("selection"), (), None
         self._old: Batch | None = None  # a batch on disk that is done with
@@ -164,7 +165,7 @@ class HandOut:
             self.config.tagging_location,
             self.config.tagger_name,
             utc_text(self.now),
-            self.request.count,
+            self.request.count or 1,  # by time: it is known when they are chosen
             self.request.by_folder,
             review=self.request.review,
             tool=self.request.tool or self.config.annotation_tool,
@@ -233,6 +234,8 @@ class HandOut:
         boxes = boxes_of(shown, tags)
         old_images = self._old.images if self._old is not None else {}
         going = {local for local in old_images if self._old.ours(local)}
+        if self.request.minutes and not batch.images:
+            larger.wanted = len(tables.image_set(rows))
         larger.add({blob: boxes.get(blob, []) for blob in tables.image_set(rows)}, going)
         return larger
 

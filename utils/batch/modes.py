@@ -12,6 +12,7 @@ import pandas as pd
 from utils.batch.batch import Batch
 from utils.batch.choosing import Wishes, choose, found_by_pretrained
 from utils.batch.rows import handed_out_rows
+from utils.batch.timing import expected_times
 from utils.config import Config
 from utils.labels import assignments, review_queue, tables
 from utils.labels.assignments import Accepted
@@ -19,6 +20,7 @@ from utils.labels.pool import pool_of, pretrained_only, reserved
 from utils.labels.store import Change, LabelStore, State
 from utils.reserved import NULL
 from utils.selection.context import why_tables
+from utils.selection.strategies import Selection
 from utils.times import moment
 
 
@@ -56,8 +58,9 @@ class Reservation:
 class Mode:
     """What both modes do alike."""
 
-    def __init__(self, config: Config, store: LabelStore, now: datetime):
+    def __init__(self, config: Config, store: LabelStore, now: datetime, wishes: Wishes):
         self._config, self._store, self._now = config, store, now
+        self._wishes = wishes
 
     def reservations(self, state: State) -> pd.DataFrame:
         """Rows that say who has which image since when."""
@@ -91,8 +94,7 @@ class ToTag(Mode):
     keeps_hidden = False  # boxes that the annotation tool cannot show
 
     def __init__(self, config: Config, store: LabelStore, now: datetime, wishes: Wishes):
-        super().__init__(config, store, now)
-        self._wishes = wishes
+        super().__init__(config, store, now, wishes)
         self.most_per_pixel = config.max_tags_per_pixel
 
     def reservations(self, state: State) -> pd.DataFrame:
@@ -109,10 +111,18 @@ class ToTag(Mode):
         if refused:
             rows = tables.without(rows, refused)
 
-        count = batch.wanted - len(batch.images)
-        chosen, pool_size = choose(
-            store, state, rows, self._config, wishes, batch=batch.blobs, count=count
-        )
+        def chosen_of(count: int) -> tuple[Selection, int]:
+            return choose(store, state, rows, self._config, wishes, batch=batch.blobs, count=count)
+
+        notes: tuple[str, ...] = ()
+        if wishes.seconds is not None and not batch.images:
+            times = expected_times(store, state, self._config, rows, self.shown(rows))
+            chosen, pool_size = times.most_of(
+                chosen_of, lambda choice: choice[0].names, wishes.seconds
+            )
+            notes = (times.words(chosen.names, wishes.seconds),)
+        else:
+            chosen, pool_size = chosen_of(batch.wanted - len(batch.images))
         if not chosen.names:
             return None
 
@@ -122,7 +132,7 @@ class ToTag(Mode):
         predicted = handed_out if wishes.class_map is None else handed_out[:0]
         why = why_tables(store, state, chosen, predicted)
         change = replace(change, tables={**change.tables, **why})
-        return Reservation(handed_out, change, why["selection"], chosen.notes, pool_size)
+        return Reservation(handed_out, change, why["selection"], (*chosen.notes, *notes), pool_size)
 
     def renew(self, state: State, batch: Batch, images: Collection[str]) -> Reservation:
         """Images that the tagger has already, out in this batch from now on."""
@@ -225,16 +235,25 @@ class ToReview(Mode):
         """The images that the batch still lacks, chosen and out to its tagger; None when there are
         none. `refused`: images that cannot be had here.
         """
+        tagged, seconds = self._store.table(state, "tagged"), self._wishes.seconds
+        by_time = seconds is not None and not batch.images
         chosen = review_queue.choose(
-            self._store.table(state, "tagged"),
+            tagged,
             self._review(state),
             batch.review,
-            batch.wanted - len(batch.images),
+            len(tagged) if by_time else batch.wanted - len(batch.images),
             hours=self._config.reservation_hours,
             now=self._now,
             refused=refused,
         )
-        return self.renew(state, batch, chosen) if chosen else None
+        if not chosen:
+            return None
+        if not by_time:
+            return self.renew(state, batch, chosen)
+        rows = tables.only(tagged, chosen)
+        times = expected_times(self._store, state, self._config, rows, self.shown(rows), again=True)
+        chosen = times.first(chosen, seconds)
+        return replace(self.renew(state, batch, chosen), notes=(times.words(chosen, seconds),))
 
     def renew(self, state: State, batch: Batch, images: Collection[str]) -> Reservation:
         """These images out in this batch from now on, with their present boxes."""
@@ -292,7 +311,7 @@ class ToReview(Mode):
 def mode_of(
     batch: Batch, config: Config, store: LabelStore, now: datetime, wishes: Wishes | None = None
 ) -> Mode:
-    """The mode of a batch. `wishes` count for the choice of images to tag only."""
+    """The mode of a batch. `wishes` count for the choice of images to tag, `seconds` for any."""
     if batch.review:
-        return ToReview(config, store, now)
+        return ToReview(config, store, now, wishes or Wishes())
     return ToTag(config, store, now, wishes or Wishes())

@@ -40,6 +40,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="only images with a box whose score is from A to B; none is drawn at random then",
     )
     parser.add_argument(
+        "--minutes",
+        type=number("time", "minutes from 1 to 1440", 1, 1440),
+        metavar="M",
+        help="instead of N: as many images as will probably fit into so many minutes",
+    )
+    parser.add_argument(
         "--by-folder",
         action="store_true",
         help="one folder for each image folder, instead of one for all",
@@ -89,6 +95,10 @@ def check_options(options: argparse.Namespace) -> None:
             "a class map, --strategy and --score-between choose among images to tag, not for"
             " review; leave one of them out"
         )
+    if options.minutes is not None and options.count is not None:
+        raise InputError(
+            f"{options.count} images or --minutes {options.minutes:g}: leave one of them out"
+        )
     if options.score_between and options.score_between[0] > options.score_between[1]:
         raise InputError(
             "--score-between {:g} {:g}: expected the lower score first, then the higher one".format(
@@ -112,4 +122,5 @@ def request_of(options: argparse.Namespace, tool: str | None) -> Request:
         again=options.again,
         discard=options.discard,
         tool=tool,
+        minutes=options.minutes,
     )

@@ -21,22 +21,24 @@ def review(
     config: Config, request: Request, browser: bool = True, again: str = ""
 ) -> Iterator[str]:
     """Show the page for the batch in tagging_location; when none is there that can be gone on with,
-    and a number of images is asked for, they are chosen and fetched first. Gives lines for people,
-    the closing line last. `browser`: open one; `again`: the command to go on with, for messages.
+    and a number of images (or minutes) is asked for, they are chosen and fetched first. Gives lines
+    for people, the closing line last. `browser`: open one; `again`: the command to go on with, for
+    messages.
 
     Raises InputError when there is no batch, or it is not this tagger's; OutsideError when another
     program shows its page.
     """
     place, count = config.need("tagging_location"), request.count
-    if count is not None:
+    if count is not None or request.minutes:
         try:
             yield from download(config, request)
         except Unsent:
-            yield f"{place}: the batch there is not done; the next {count} images come after it"
+            number = f"{count} " if count else ""
+            yield f"{place}: the batch there is not done; the next {number}images come after it"
 
     session, lines = open_session(config, request.config)
     yield from lines
-    request = replace(request, count=count or len(session.keys))
+    request = replace(request, count=count or len(session.keys), minutes=None)
     with at_page(place):
         desk = Desk(config, request, session)
         serve(desk, browser)
