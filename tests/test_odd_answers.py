@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from helpers_batch import THREE, BatchProject
+from helpers_programs import run
 from helpers_state import StateProject
 
 from train.network.fetch import fetch_url, unpack
@@ -57,6 +58,32 @@ def test_a_redirect_to_nowhere_is_one_line(tmp_path, address):
             fetch_url(url + "/w", tmp_path / "w")
     assert "\n" not in str(error.value) and "pw" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("status", [200, 206, 302, 400, 403, 404, 409, 412, 416])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html><head/><body><p>Please log in</p></body></html>",
+        b"<html><br>not closed",
+        b'<?xml version="1.0"?><EnumerationResults/>',
+        b'<?xml version="1.0"?><Error><Code/><Message/></Error>',
+        b'{"error": {}}',
+        b'{"error": [1]}',
+        b"[]",
+        b"\xff\xfe<",
+        b"",
+    ],
+)
+def test_a_page_of_somebody_between_us_and_the_service_is_one_line(tmp_path, status, body):
+    config = tmp_path / "config.ini"
+    with answering(status, {"Content-Type": "application/xml"}, body) as url:
+        config.write_text(
+            f"storage_url={url}/mine\nAZURE_STORAGE_KEY=a2V5\nimage_container_name=images\n"
+            "label_container_name=labels\nclasses=bird\n"
+        )
+        done = run("tag/status.py", config)
+    assert done.returncode in (1, 2) and done.stderr.count("\n") == 1, done.stderr
 
 
 def tar_of(content: bytes) -> bytes:

@@ -13,15 +13,12 @@ from utils.destination import (
     connection_parts,
     endpoint_of,
     in_clear,
+    is_azure,
 )
 from utils.errors import InputError
+from utils.known_accounts import ACCOUNT, TOKENS, why_not
 
-ENVIRONMENT = (  # what counts in the environment only
-    "AZURE_STORAGE_CONNECTION_STRING",
-    "AZURE_STORAGE_SAS_TOKEN",
-    "AZURE_STORAGE_SAS_TOKEN_IMAGES",
-    "AZURE_STORAGE_SAS_TOKEN_LABELS",
-)
+ENVIRONMENT = ("AZURE_STORAGE_CONNECTION_STRING", *TOKENS)  # what counts in the environment only
 
 
 def credentials(
@@ -57,11 +54,13 @@ def credentials(
         of: (environ.get(f"AZURE_STORAGE_SAS_TOKEN_{of}") or common).lstrip("?")
         for of in ("IMAGES", "LABELS")
     }
+    sources = {of: _source(tokens[of] and of, in_address, values, environ) for of in tokens}
     if is_address(address):
-        sources = {_source(tokens[of] and of, in_address, values, environ) for of in tokens}
-        for source in sorted(sources):
-            own = environ.get("AZURE_STORAGE_ACCOUNT", "")
-            check_destination(path, address, own, source, environ)
+        for source in sorted(set(sources.values())):
+            check_destination(path, address, environ.get(ACCOUNT, ""), source, environ)
+    for of, source in sources.items():
+        if source in TOKENS:
+            _check_account(path, address, account, tokens[of], source, environ)
     return {
         "azure_storage_account": account,
         "azure_storage_key": environ.get("AZURE_STORAGE_KEY") or values["azure_storage_key"],
@@ -94,6 +93,23 @@ def _source(
     if environ.get("AZURE_STORAGE_KEY"):
         return "AZURE_STORAGE_KEY"
     return "" if values["azure_storage_key"] else "login"
+
+
+def _check_account(
+    path: Path, address: str, account: str, token: str, source: str, environ: Mapping[str, str]
+) -> None:
+    """Raises InputError unless the SAS token, the variable `source` of the environment, may go to
+    this address, or to the usual one of this account where there is none.
+    """
+    if address:
+        if not is_azure(address):  # a folder, this machine, or confirmed by the environment
+            return
+        account = account_of(address)
+    if account and (why := why_not(account, token, environ)):
+        raise InputError(
+            f"{path}: it names the account {account}, and {source} of the environment is not sent"
+            f" there: {why}; if it is of {account}, set {ACCOUNT}={account} in your environment"
+        )
 
 
 def _account_named(connection_string: str) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from traceback import walk_tb
 from typing import IO
 
 import requests
@@ -27,11 +28,13 @@ from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobProperties, ContainerClient, ContentSettings, ExponentialRetry
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
+from utils import known_accounts
 from utils.certificates import distrusted
 from utils.destination import (
     account_of,
     connection_parts,
     endpoint_of,
+    is_azure,
     is_this_machine,
 )
 from utils.errors import InputError, OutsideError, Unreadable
@@ -100,6 +103,8 @@ def open_azure(config) -> tuple["AzureContainer", "AzureContainer"]:
         )
         container = AzureContainer(client, f"{url}/{client.container_name}", clock)
         container.check(f"{config.path}: {key}={client.container_name}")
+        if credential == sas and is_azure(url):
+            known_accounts.note(account, sas)
         opened.append(container)
     return opened[0], opened[1]
 
@@ -273,6 +278,13 @@ class AzureContainer:
                 f"{self.address}: the connection broke ({_network_reason(error)}); run the same"
                 " command again"
             ) from None
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            if not _in_azures_packages(error):
+                raise
+            raise OutsideError(
+                f"{self.address}: the answer is none of Azure's; is there a login page or a proxy"
+                " between? Check the network and the address, then run the same command again"
+            ) from None
 
     def _translated(self, error: HttpResponseError, name: str) -> Exception:
         code = _code(error)
@@ -344,6 +356,12 @@ def _md5(file: IO[bytes]) -> bytes:
 def _code(error: HttpResponseError) -> str:
     code = getattr(error, "error_code", None)
     return str(getattr(code, "value", code) or type(error).__name__)
+
+
+def _in_azures_packages(error: Exception) -> bool:
+    """Whether it comes from their code, which reads an answer that the service would not give."""
+    names = (frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__))
+    return any(name.startswith("azure.") for name in names)
 
 
 def _network_reason(error: Exception) -> str:
