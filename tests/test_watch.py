@@ -23,7 +23,7 @@ from helpers_state import StateProject
 from helpers_tables import labels
 
 from train.cycle.files import update_cycle
-from train.cycle.progress import note_next
+from train.cycle.progress import interrupted_at, note_next
 from train.cycle.retraining import Backlog, backlog
 from train.cycle.retrying import LONGEST_OUTAGE_PAUSE, LONGEST_PAUSE, Policy, step_after_failure
 from train.cycle.steps import GUARDED, steps_of
@@ -377,6 +377,20 @@ def test_once_ends_with_1_after_a_failed_cycle_and_with_0_after_a_good_one(tmp_p
     assert read_watcher(made.labels.container)["failures"] == 0
 
 
+def test_a_cycle_whose_report_fails_counts_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    made = CycleProject(tmp_path, auto_poll_seconds=0.1)
+    made.fill()
+    made.predict()
+    made.publish()
+    note_next(made.settings, "publish_report")
+    (made.settings.data_dir / "report.html").mkdir()  # so that it cannot be written
+    done = run("train/watch.py", made.config, "--once")
+    assert done.returncode == 0 and "publish_report failed: " in done.stderr, done.stderr
+    assert read_watcher(made.labels.container)["failures"] == 0
+    assert interrupted_at(made.settings) is None
+
+
 @pytest.mark.parametrize(
     "name, code, failures, then",
     [
@@ -476,15 +490,10 @@ def test_idle_watching_is_one_small_request_for_the_state_each_time(
 
 def test_the_steps_are_those_of_the_manual_cycle_with_the_comparison_before_publishing():
     manual = steps_of("active_learning_train.sh")
-    assert (
-        GUARDED[:-2] == manual[:-1]
-        and GUARDED[-2:]
-        == (
-            ("compare_models.py",),
-            ("publish_guarded.py",),
-        )
-        and manual[-1] == ("publish_cycle.py",)
-    )
+    guard = (("compare_models.py",), ("publish_guarded.py",))
+    report = (("publish_report.py",),)
+    assert manual[-2:] == (("publish_cycle.py",), *report)
+    assert GUARDED == (*manual[:-2], *guard, *report)
     for program, *_ in GUARDED:
         assert (ROOT / "train" / program).is_file()
 

@@ -1,5 +1,5 @@
-"""Publishes how an existing model does on the test set: a performance table, named in `evaluations`
-of the state. Nothing else changes.
+"""Publishes how an existing model does on the test set: a performance table, and what it found
+there, named in `evaluations` of the state. Nothing else changes.
 """
 
 import _repo_root  # noqa: F401
@@ -23,7 +23,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
 
-    from train.cycle.files import read_cycle, read_working
+    from train.cycle.files import read_cycle, read_working, working_path
     from train.cycle.publishing import metrics, versions
     from train.evaluation.words import cell
     from utils.labels import tables
@@ -36,11 +36,13 @@ def main(argv: list[str]) -> None:
     blob = store.publish_file(
         "performance", ".csv", tables.to_csv("performance", performance, config.user_folders)
     )
+    tested = store.publish_file("tested", ".csv", working_path(config, "test_predictions"))
     entry = {
         "at": utc_text(datetime.now(UTC)),
         "model": cycle.get("model_blob"),
         "test": cycle["base_tables"].get("test"),
         "performance": blob,
+        "tested": tested,
         "metrics": metrics(performance),
         "versions": versions(),
     }

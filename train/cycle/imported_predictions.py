@@ -112,11 +112,12 @@ def publish_as_model(
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How predictions made elsewhere do: on the test images that they have (`performance`, None
-    without any; `missing` others), and on the random share.
+    """How predictions made elsewhere do: on the test images that they have (`performance`, and
+    what is in them, `tested`; None without any; `missing` others), and on the random share.
     """
 
     performance: pd.DataFrame | None
+    tested: pd.DataFrame | None
     missing: int
     share: RandomShare | None
 
@@ -133,14 +134,14 @@ def evaluate(
     classes, _ = current_classes(config.classes, state.classes)
     test = store.table(state, "test")
     truth = only(only(test, found), image_set(images))
-    performance = None
+    performance = tested = None
     if len(truth):
         scored = above(found, _EVALUATED_FROM)
-        rows = _named(config, state, scored, only(images, image_set(truth)))
-        performance = measure(truth, rows, classes, config.max_detections)
+        tested = _named(config, state, scored, only(images, image_set(truth)))
+        performance = measure(truth, tested, classes, config.max_detections)
     drawn = with_present_names("drawn", store.table(state, "drawn"), state.classes)
     share = random_share(drawn, store.table(state, "tagged"), model, classes, config.seed)
-    return Evaluation(performance, len(image_set(test)) - len(image_set(truth)), share)
+    return Evaluation(performance, tested, len(image_set(test)) - len(image_set(truth)), share)
 
 
 def publish_evaluation(
@@ -152,11 +153,15 @@ def publish_evaluation(
         ".csv",
         tables.to_csv("performance", evaluation.performance, config.user_folders),
     )
+    tested = store.publish_file(
+        "tested", ".csv", tables.to_csv("tested", evaluation.tested, config.user_folders)
+    )
     entry = {
         "at": utc_text(datetime.now(UTC)),
         "model": model,
         "test": state.blob("test"),
         "performance": blob,
+        "tested": tested,
         "metrics": metrics(evaluation.performance),
         "versions": versions(),
         "imported": True,

@@ -13,7 +13,7 @@ from importlib import metadata
 
 import pandas as pd
 
-from train.cycle.files import update_cycle
+from train.cycle.files import update_cycle, working_path
 from train.cycle.merging import (
     check_classes,
     merged_listings,
@@ -86,8 +86,8 @@ def published_text(state: State, number: str) -> str:
 def publish_files(
     config: Config, store: LabelStore, made: CycleOutputs, own_tables: tuple[str, ...] = ()
 ) -> dict[str, str]:
-    """Write model, label map, settings, performance and `own_tables` as blobs; what an interrupted
-    run has written is not written again.
+    """Write model, label map, settings, performance, what was found in the test images, and
+    `own_tables` as blobs; what an interrupted run has written is not written again.
     """
     frames = {
         "images": made.images,
@@ -106,8 +106,12 @@ def publish_files(
             for name in ("performance", *own_tables)
         },
     }
-    if (embeddings := config.data_dir / FILE).exists():
-        sources["embeddings"] = (".parquet", embeddings)
+    for kind, suffix, path in (
+        ("tested", ".csv", working_path(config, "test_predictions")),
+        ("embeddings", ".parquet", config.data_dir / FILE),
+    ):
+        if path.exists():
+            sources[kind] = (suffix, path)
     published = made.cycle.get("published", {})
     blobs = published["blobs"] if published.get("id") == made.number else {}
     for kind, (suffix, source) in sources.items():

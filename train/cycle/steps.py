@@ -29,6 +29,9 @@ def steps_of(entry_point: str, options: str = "") -> tuple[Step, ...]:
     return tuple(steps)
 
 
+ONLY_HELPS = ("publish_report",)  # steps without which a cycle counts all the same
+
+
 def name_of(step: Step) -> str:
     """What people call a step: its program without the ending."""
     return Path(step[0]).stem
@@ -36,4 +39,10 @@ def name_of(step: Step) -> str:
 
 TRAINING = steps_of("active_learning_train.sh")
 # The loop that runs by itself compares the model with the live one before it publishes.
-GUARDED = (*TRAINING[:-1], ("compare_models.py",), ("publish_guarded.py",))
+_PUBLISH = TRAINING.index(("publish_cycle.py",))
+GUARDED = (
+    *TRAINING[:_PUBLISH],
+    ("compare_models.py",),
+    ("publish_guarded.py",),
+    *TRAINING[_PUBLISH + 1 :],
+)

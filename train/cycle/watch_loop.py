@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from train.cycle.progress import NAMES, interrupted_at, note_next
 from train.cycle.retraining import Backlog, backlog
 from train.cycle.retrying import Policy, step_after_failure
-from train.cycle.steps import GUARDED
+from train.cycle.steps import GUARDED, ONLY_HELPS
 from train.cycle.watched_step import run_step
 from utils.config import Config
 from utils.errors import InputError, OutsideError, one_line
@@ -138,6 +138,9 @@ class Watcher:
             except (OutsideError, OSError) as error:
                 code, said = 1, one_line(error)
             last = place + 1 == len(GUARDED)
+            if code and name in ONLY_HELPS:
+                say(f"watch.py: {name} failed: {self._public(said)}; the cycle counts", error=True)
+                code = 0
             if code == 0:
                 note_next(self.config, None if last else NAMES[place + 1])
             if self.stopping and (code or not last):

@@ -94,22 +94,34 @@ def match(
     Both tables have the columns image, xmin, ymin, xmax, ymax; found has box_confidence too. Of
     detections with equal scores the order of the rows decides.
     """
-    found = found.iloc[np.argsort(-found["box_confidence"].to_numpy(np.float64), kind="stable")]
-    true_boxes = {
-        image: rows[CORNERS].to_numpy(np.float64) for image, rows in actual.groupby("image")
-    }
-    taken = {image: np.zeros(len(boxes), bool) for image, boxes in true_boxes.items()}
-    right = np.zeros(len(found), bool)
-    for place, (image, box) in enumerate(
+    order, places = matched_places(actual, found, overlap)
+    return found["box_confidence"].to_numpy(np.float64)[order], places >= 0
+
+
+def matched_places(
+    actual: pd.DataFrame, found: pd.DataFrame, overlap: float = OVERLAP
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `match`: the order of the detections, most confident first, (n,) rows of `found`, and in
+    this order which row of `actual` each has found, -1 where it is wrong.
+    """
+    order = np.argsort(-found["box_confidence"].to_numpy(np.float64), kind="stable")
+    found = found.iloc[order]
+    corners = actual[CORNERS].to_numpy(np.float64)
+    rows_of = actual.groupby(actual["image"].to_numpy()).indices
+    taken = np.zeros(len(actual), bool)
+    places = np.full(len(found), -1)
+    for number, (image, box) in enumerate(
         zip(found["image"], found[CORNERS].to_numpy(np.float64), strict=True)
     ):
-        if image not in true_boxes:
+        if image not in rows_of:
             continue
-        (overlaps,) = intersection_over_union(box[None], true_boxes[image])
+        rows = rows_of[image]
+        (overlaps,) = intersection_over_union(box[None], corners[rows])
         nearest = int(overlaps.argmax())
-        if overlaps[nearest] >= overlap and not taken[image][nearest]:
-            taken[image][nearest] = right[place] = True
-    return found["box_confidence"].to_numpy(np.float64), right
+        if overlaps[nearest] >= overlap and not taken[rows[nearest]]:
+            taken[rows[nearest]] = True
+            places[number] = rows[nearest]
+    return order, places
 
 
 def average_precision(right: np.ndarray, positives: int) -> float:

@@ -110,6 +110,20 @@ def draws(images: int, samples: int, seed: int) -> Iterator[np.ndarray]:
         yield np.bincount(random.integers(0, images, images), minlength=images)
 
 
+def interval(
+    classes: list[Matched], images: int, middle: float, samples: int = SAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Between which two average APs the `middle` part of the draws lies, when `images` images are
+    drawn anew each time; NaN without true boxes.
+    """
+    values = [mean_ap(classes, weights) for weights in draws(images, samples, seed)]
+    known = [value for value in values if not np.isnan(value)]
+    if not known:
+        return np.nan, np.nan
+    low, high = np.quantile(known, [(1 - middle) / 2, (1 + middle) / 2])
+    return float(low), float(high)
+
+
 def matched(
     truth: pd.DataFrame, found: pd.DataFrame, classes: Sequence[str], images: list[str]
 ) -> list[Matched]:

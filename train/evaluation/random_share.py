@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from train.evaluation.bootstrap import draws, matched, mean_ap
+from train.evaluation.bootstrap import interval, matched, mean_ap
 from utils.labels import tables
 
 DRAWS = 1000
@@ -63,8 +63,7 @@ def random_share(
     measured = matched(truth, predicted, classes, images)
     if not measured:
         return None
-    values = [mean_ap(measured, weights) for weights in draws(len(images), DRAWS, seed)]
-    low, high = np.nanquantile(values, [(1 - MIDDLE) / 2, (1 + MIDDLE) / 2])
+    low, high = interval(measured, len(images), MIDDLE, DRAWS, seed)
     boxes = sum(int(entry.positives.sum()) for entry in measured)
     once = np.ones(len(images), np.int64)
-    return RandomShare(model, len(images), boxes, mean_ap(measured, once), float(low), float(high))
+    return RandomShare(model, len(images), boxes, mean_ap(measured, once), low, high)

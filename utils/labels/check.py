@@ -27,6 +27,7 @@ from utils.labels import tables
 from utils.labels.assignments import add_new_images
 from utils.labels.effort_table import counted_twice
 from utils.labels.renamed import present_names, under_present_names
+from utils.labels.reports import is_page, page_of, twin_of
 from utils.labels.store import LabelStore, State
 from utils.labels.tables import blob_names, image_set, only, without
 from utils.labels.takeover import clean
@@ -46,9 +47,9 @@ CHECKED = (
     "effort",
 )
 _BOX_TABLES = ("totag", "tagging", "tagged", "test")
-_OURS = re.compile(
-    rf"({'|'.join(tables.COLUMNS)}|model|label_map|embeddings|config|candidate)_\d{{10,}}\.\w+"
-)
+_FILES = ("model", "label_map", "embeddings", "config", "candidate", "report")
+_OURS = re.compile(rf"({'|'.join((*tables.COLUMNS, *_FILES))})_\d{{10,}}\.\w+")
+_HELPS = ("embeddings", "tested", "report")  # what can be made anew, or done without
 _CYCLE_BLOBS = (
     "tagged",
     "test",
@@ -57,6 +58,8 @@ _CYCLE_BLOBS = (
     "label_map",
     "config",
     "performance",
+    "tested",
+    "report",
     "embeddings",
 )
 # commits before the 30 days whose snapshots are kept: the state of that day may have named any of
@@ -160,17 +163,20 @@ def named_blobs(state: State) -> dict[str, str]:
             if isinstance(blob, str) and _OURS.fullmatch(blob)
         }
     named |= {
-        entry["performance"]: "evaluations"
+        entry[kind]: "evaluations"
         for entry in state.document.get("evaluations") or []
-        if isinstance(entry.get("performance"), str)
+        for kind in ("performance", "tested")
+        if isinstance(entry.get(kind), str)
     }
+    if state.report:
+        named[state.report] = "report"
     for number, cycle in enumerate(state.cycles, 1):
         named |= {
             cycle[kind]: f"cycle {number}, {kind}"
             for kind in _CYCLE_BLOBS
             if isinstance(cycle.get(kind), str)
         }
-    return named
+    return named | {twin_of(blob): where for blob, where in named.items() if is_page(blob)}
 
 
 def repaired(present: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -205,20 +211,24 @@ def repaired(present: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 
 def without_lost_helps(state: State, findings: Iterable[Finding], store: LabelStore) -> dict:
-    """The members live, cycles and candidate of a state without embeddings that are gone or
-    damaged: these help only, and are made anew.
+    """The members of a state that name what only helps (embeddings, what was found in test images,
+    reports), without those that are gone or damaged.
     """
     if not any(finding.rule == 5 and finding.repairable for finding in findings):
         return {}
-    lost = {blob for blob in named_blobs(state) if _is_help(blob) and damage(store, blob)}
+    helps = filter(_is_help, named_blobs(state))
+    lost = {page_of(blob) for blob in helps if damage(store, blob)}
 
     def rest(names: dict) -> dict:
         return {
-            key: value for key, value in names.items() if key != "embeddings" or value not in lost
+            key: value for key, value in names.items() if key not in _HELPS or value not in lost
         }
 
     candidate = state.document.get("candidate")
+    evaluations = state.document.get("evaluations")
     return {
+        "report": None if state.report in lost else state.report,
+        "evaluations": evaluations and list(map(rest, evaluations)),
         "live": rest(state.live),
         "cycles": [rest(cycle) for cycle in state.cycles],
         "candidate": candidate and rest(candidate),
@@ -226,7 +236,7 @@ def without_lost_helps(state: State, findings: Iterable[Finding], store: LabelSt
 
 
 def _is_help(blob: str) -> bool:
-    return blob.startswith("embeddings_")
+    return blob.startswith(tuple(f"{kind}_" for kind in _HELPS))
 
 
 def prunable(

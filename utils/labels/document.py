@@ -40,6 +40,8 @@ _PUBLISHED = (
     "config",
     "embeddings",
     "performance",
+    "tested",
+    "report",
     "images",
     "tagged",
     "test",
@@ -102,7 +104,9 @@ _CYCLE = both(
     ),
 )
 # A model that was measured need not be one of ours.
-_EVALUATION = members({}, performance=_table("performance"), test=_table("test"))
+_EVALUATION = members(
+    {}, performance=_table("performance"), test=_table("test"), tested=_table("tested")
+)
 _CHANGE = members({"renamed": NAMES, "dropped": TEXTS})
 _CLASSES = members({}, renamed=NAMES, dropped=TEXTS, removed=TEXTS, changes=each(_CHANGE))
 _DOCUMENT = members(
@@ -115,6 +119,7 @@ _DOCUMENT = members(
     candidate=maybe(_CYCLE),
     cycles=maybe(each(_CYCLE)),
     evaluations=maybe(each(_EVALUATION)),
+    report=_table("report"),
     classes=maybe(_CLASSES),
     foreign=maybe(members({}, checked=TEXT, blobs=TEXTS, settled=TEXTS)),
     predicted_by=maybe(NAMES),

@@ -27,13 +27,26 @@ class Snapshots:
         Its metadata say which commit made it, and its length and hash, by which it is known to be
         whole; `marks` are further ones.
         """
-        metadata = {"commit": commit_id or "none", **_written(source), **marks}
+        return self.publish_twins(kind, {suffix: source}, commit_id, marks)[suffix]
+
+    def publish_twins(
+        self,
+        kind: str,
+        sources: dict[str, Path | bytes],
+        commit_id: str,
+        marks: dict[str, str] | None = None,
+    ) -> dict[str, str]:
+        """As `publish`, of files that differ in their suffix only, {suffix: source}; their names,
+        {suffix: blob}.
+        """
         stamp = time.time_ns() // 1_000_000
         while True:
-            blob = f"{kind}_{stamp}{suffix}"
+            names = {suffix: f"{kind}_{stamp}{suffix}" for suffix in sources}
             try:
-                self.container.write(blob, source, new=True, metadata=metadata)
-                return blob
+                for suffix, source in sources.items():
+                    written = {"commit": commit_id or "none", **_written(source), **(marks or {})}
+                    self.container.write(names[suffix], source, new=True, metadata=written)
+                return names
             except Conflict:
                 stamp += 1
 

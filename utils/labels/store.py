@@ -92,6 +92,11 @@ class State:
         return self.document.get("predicted_by") or {}
 
     @property
+    def report(self) -> str | None:
+        """The newest report on the project, a page; None when there is none."""
+        return self.document.get("report")
+
+    @property
     def cycles(self) -> list[dict]:
         return self.document.get("cycles") or []
 
@@ -307,6 +312,14 @@ class LabelStore:
         knows it to be whole; `marks` are further ones.
         """
         return self._snapshots.publish(kind, suffix, source, commit_id, marks or {})
+
+    def publish_twins(
+        self, kind: str, sources: dict[str, bytes], commit_id: str = ""
+    ) -> dict[str, str]:
+        """Write immutable blobs that differ in their suffix only, {suffix: content}; their names,
+        {suffix: blob}.
+        """
+        return self._snapshots.publish_twins(kind, sources, commit_id)
 
     def cached_file(self, blob: str) -> Path:
         """An immutable published file, as a file on this machine, fetched if need be."""

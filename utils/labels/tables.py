@@ -62,6 +62,7 @@ COLUMNS = {
         "drawn",
         "seconds",
     ],
+    "tested": PREDICTED,
     "selection": ["filename", "folder", "strategy", "score", "class", "burst", "random"],
     "performance": [
         "Class Name",

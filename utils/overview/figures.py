@@ -62,6 +62,7 @@ def summary(config: Config, store: LabelStore, state: State, now: datetime) -> d
         "work": project_figures(done, config.prelabel_confidence),
         "forecast": forecast_figures(state.cycles, done.total.each),
         "model": state.live.get("model"),
+        "report": _report(store, state),
         "foreign": foreign_blobs(store.container, state.document)["blobs"],
         "candidate": _candidate(state.document.get("candidate")),
         "watcher": _watcher(read_watcher(store.container), now),
@@ -70,6 +71,13 @@ def summary(config: Config, store: LabelStore, state: State, now: datetime) -> d
     shown["missing_checkpoint"] = missing_checkpoint(config)
     shown["next"] = advice(shown, config)
     return shown
+
+
+def _report(store: LabelStore, state: State) -> str | None:
+    """The newest report, as a file where it is one."""
+    if not state.report:
+        return None
+    return str(store.container.path_of(state.report) or state.report)
 
 
 def _gone(store: LabelStore, state: State, tagged: pd.DataFrame) -> dict[str, int]:

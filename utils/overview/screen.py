@@ -122,6 +122,8 @@ def _cycle_lines(cycles: Sequence[Mapping]) -> list[str]:
 
 def _model_lines(shown: Mapping) -> list[str]:
     lines = [f"newest model: {shown['model']}"] if shown["model"] else []
+    if shown["report"]:
+        lines.append(f"newest report: {shown['report']}")
     if shown["candidate"]:
         lines.append(
             f"candidate, not published: {shown['candidate']['model']}: {shown['candidate']['why']};"

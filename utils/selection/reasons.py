@@ -1,0 +1,61 @@
+"""Why one image was chosen, in words for people."""
+
+from collections.abc import Callable, Mapping
+
+RANDOM = "drawn at random, as a fair sample of all photos"
+
+
+def reason(row: Mapping) -> str:
+    """Why this image, by its row of the table `selection`."""
+    if row["random"] == "1" or row["strategy"] == "random":
+        return RANDOM
+    words = WORDS.get(row["strategy"])
+    return words(row["score"], row["class"]) if words else f"chosen by {row['strategy']}"
+
+
+def _about(name: str) -> str:
+    return f", mostly about {name}" if name else ""
+
+
+def _hybrid(score: float, name: str) -> str:
+    return f"to learn about {name} (worth {score:.2f})" if name else _SPREAD
+
+
+def _entropy(score: float, name: str) -> str:
+    return f"the model is unsure{_about(name)} (by {score:.2f})" if name else _SPREAD
+
+
+def _least_confidence(score: float, name: str) -> str:
+    if not name:
+        return "nothing was found in it" if score < 0 else _SPREAD
+    return f"its surest box, {name}, has a score of only {1 - score:.2f}"
+
+
+def _confident(score: float, name: str) -> str:
+    return f"a sure find of {name}, which has few labels" if name else _SPREAD
+
+
+def _disagreement(score: float, name: str) -> str:
+    return f"the model sees it otherwise in a mirror (by {score:.2f})"
+
+
+def _coreset(score: float, name: str) -> str:
+    return "it looks unlike the photos that are labelled"
+
+
+def _lowest_box(score: float, name: str) -> str:
+    return f"its least sure box has a score of {abs(score):.2f}" if score else "no box was found"
+
+
+_SPREAD = "for variety"
+# one for each record of utils/strategies.py
+WORDS: dict[str, Callable[[float, str], str]] = {
+    "hybrid": _hybrid,
+    "entropy": _entropy,
+    "least_confidence": _least_confidence,
+    "coreset": _coreset,
+    "confident": _confident,
+    "disagreement": _disagreement,
+    "random": lambda score, name: RANDOM,
+    "lowest_box": _lowest_box,
+}
