@@ -7,7 +7,7 @@ import pytest
 from helpers_programs import done, run
 from helpers_report import TAGGED, TEST, TESTED, TOTAG, ReportProject
 from helpers_store import folder_store_in
-from helpers_tables import labels
+from helpers_tables import effort_rows, labels
 
 from utils.labels import tables
 from utils.labels.reports import twin_of
@@ -69,9 +69,16 @@ def test_the_figures_are_those_that_can_be_counted_by_hand(filled):
 
 def test_what_another_threshold_would_cost_is_counted(filled):
     costs = {row["threshold"]: row for row in filled[1]["costs"]}
-    assert costs[0.5] == {"threshold": 0.5, "shown": 4, "right": 1, "wrong": 3, "missing": 2}
-    assert costs[0.1] == {"threshold": 0.1, "shown": 5, "right": 2, "wrong": 3, "missing": 1}
-    assert costs[0.95] == {"threshold": 0.95, "shown": 0, "right": 0, "wrong": 0, "missing": 3}
+    assert costs[0.5] == {
+        "threshold": 0.5,
+        "shown": 4,
+        "right": 1,
+        "wrong": 3,
+        "missing": 2,
+        "seconds": 1 * 2 + 3 * 2 + 2 * 7,  # kept, deleted, drawn
+    }
+    assert costs[0.1]["seconds"] == 2 * 2 + 3 * 2 + 1 * 7
+    assert (costs[0.95]["shown"], costs[0.95]["missing"], costs[0.95]["seconds"]) == (0, 3, 21)
 
 
 def test_mistakes_come_worst_first_with_their_pictures(filled):
@@ -190,6 +197,16 @@ def test_a_report_that_is_gone_is_found_and_forgotten(project, lost):
     assert "0 rules broken" in done("tag/status.py", project.config, "--check")
     found, _ = report(project)
     assert ("test" in found) == (lost != "tested")
+
+
+def test_the_time_of_people_is_there_where_it_is_known(project):
+    assert report(project)[0]["work"] is None
+    rows = effort_rows("a/1.jpg bird 1 0 0 0 1", at="2026-10-01T00:00:00Z", seconds=60)
+    project.commit(effort=rows)
+    found, page = report(project)
+    assert (found["work"]["hours"], found["course"][0]["hours"]) == (0.0167, 0.0167)
+    assert "anna" not in page and "anna" not in json.dumps(found)
+    assert "<b>1 min</b>" in page
 
 
 # What is not there

@@ -1,5 +1,7 @@
 """How the model became better from cycle to cycle, measured on the same test images."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -27,10 +29,11 @@ def measured(material: Material, truth: pd.DataFrame, found: pd.DataFrame) -> di
     return {"AP": figure(ap), "low": figure(low), "high": figure(high), "images": len(images)}
 
 
-def course(material: Material) -> list[dict]:
-    """One entry per cycle, the newest last: what was labelled, the AP that was measured then, and
-    `same`: the AP on the test images that all of these models have seen. Going back, a cycle that
-    would leave fewer than half of the images is not among them.
+def course(material: Material, hours: Sequence[float] | None) -> list[dict]:
+    """One entry per cycle, the newest last: what was labelled, in how many hours since the one
+    before it (`hours` of all cycles, None where that is not known), the AP that was measured then,
+    and `same`: the AP on the test images that all of these models have seen. Going back, a cycle
+    that would leave fewer than half of the images is not among them.
     """
     cycles = list(enumerate(material.state.cycles, 1))[-SHOWN:]
     entries = [
@@ -39,6 +42,7 @@ def course(material: Material) -> list[dict]:
             "at": cycle.get("at"),
             "images": cycle.get("images_labelled"),
             "boxes": cycle.get("boxes_labelled"),
+            "hours": hours[number - 1] if hours else None,
             "AP_then": ((cycle.get("metrics") or {}).get("Average") or {}).get("AP"),
             "same": None,
         }

@@ -14,11 +14,13 @@ from train.report.material import Material
 from train.report.next_batch import next_batch, thumbnails
 from train.report.numbers import figure
 from train.report.pictures import Album, Picture
+from utils.effort.seconds import Seconds
 from utils.labels.class_changes import with_present_names
 from utils.labels.tables import image_set
 from utils.masking import masked_in
 from utils.overview.advice import advice
 from utils.overview.figures import summary
+from utils.overview.work import forecast_lines
 from utils.reserved import NULL
 from utils.times import utc_text
 
@@ -52,7 +54,7 @@ def make_report(material: Material) -> Report:
     report = Report(document)
     if len(material.truth):
         _measure(material, report)
-    document["course"] = course(material)
+    document["course"] = course(material, document.pop("hours_of_cycles", None))
     document["random_share"] = _random_share(material)
     batch = material.try_to("The next photos cannot be chosen", lambda: next_batch(material))
     if batch is not None:
@@ -86,7 +88,17 @@ def _project(material: Material, now) -> dict:
         "project": labelled,
         "candidate": shown["candidate"],
         "next": advice({**shown, "out": {}, "review_out": {}}, nobody),
+        "expected": list(forecast_lines(shown["forecast"])),
+        "work": _work(shown["work"]),
+        "hours_of_cycles": [cycle["work"]["hours"] for cycle in shown["cycles"]],
     }
+
+
+def _work(work: dict) -> dict | None:
+    """The time of people, without who it was; None where nothing is known of it."""
+    if not work["photos"]:
+        return None
+    return {name: value for name, value in work.items() if name != "taggers"}
 
 
 def _measure(material: Material, report: Report) -> None:
@@ -94,6 +106,8 @@ def _measure(material: Material, report: Report) -> None:
     truth, document = material.truth, report.document
     made = measuring.measured_outcomes(material)
     average, classes, costs = measuring.class_figures(material)
+    work = document.get("work")
+    seconds = Seconds(**work["seconds"]) if work else Seconds.of_config(material.config)
     document |= {
         "test": {
             "images": len(image_set(truth)),
@@ -103,12 +117,22 @@ def _measure(material: Material, report: Report) -> None:
         "AP": measured(material, truth, material.found),
         "average": average,
         "classes": classes,
-        "costs": costs,
+        "costs": [{**cost, "seconds": _seconds(cost, seconds)} for cost in costs],
+        "cheapest": None,
         "confusion": measuring.confusion_figures(material, made),
         "images": measuring.image_figures(material),
         "folders": measuring.folder_figures(material, made),
     }
+    possible = [cost for cost in document["costs"] if cost["threshold"] >= material.least]
+    if document["test"]["boxes"] and possible:
+        document["cheapest"] = min(possible, key=lambda cost: cost["seconds"])
     _gallery(material, made, report)
+
+
+def _seconds(cost: dict, each: Seconds) -> float:
+    """What people would spend on the boxes of the test images, looking apart."""
+    spent = cost["right"] * each.keep + cost["wrong"] * each.delete + cost["missing"] * each.draw
+    return round(spent, 1)
 
 
 def _gallery(material: Material, made: Outcomes, report: Report) -> None:

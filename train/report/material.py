@@ -47,6 +47,11 @@ class Material:
         """The score from which boxes are drawn for people."""
         return self.config.prelabel_confidence
 
+    @property
+    def least(self) -> float:
+        """The lowest score that predictions of images to tag have."""
+        return self.config.min_confidence
+
     def tested(self, blob: str) -> pd.DataFrame:
         """What a model found in test images, under present names of images and classes. Raises
         OutsideError or InputError when the file is gone or damaged.

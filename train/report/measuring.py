@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from train.evaluation.average_precision import DECIMALS as ROUNDED
 from train.evaluation.average_precision import boxes_of, match, measure
 from train.evaluation.outcomes import Outcomes, confusion, outcomes
 from train.evaluation.thresholds import Cost, ImageLevel, costs, image_level, precision_recall
@@ -78,9 +79,18 @@ def _entry(
         "recall": recall,
         "F1": f1,
         "best_threshold": figure(row["threshold"]),
+        "at_best": _at_best(scores, right, positives, row["threshold"]),
         "as_prelabelled": next(_cost(cost) for cost in made if cost.threshold == threshold),
         "curve": _curve(scores, right, positives) if positives else None,
     }
+
+
+def _at_best(scores: np.ndarray, right: np.ndarray, positives: int, best: float) -> dict | None:
+    """What the threshold with the best F1 would cost, which the table has rounded."""
+    if np.isnan(best):
+        return None
+    (cost,) = costs(scores, right, positives, np.array([best - 10.0**-ROUNDED]))
+    return {**_cost(cost), "threshold": figure(best)}
 
 
 def _cost(cost: Cost) -> dict:

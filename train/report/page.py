@@ -29,6 +29,7 @@ def page(report: Report) -> bytes:
         "percent": _percent,
         "visible": visible,
         "day": _day,
+        "hours": _hours,
     }
     text = environment.get_template("report.html").render(
         report=_all_parts(report.document),
@@ -43,7 +44,7 @@ def page(report: Report) -> bytes:
 def _all_parts(document: dict) -> dict:
     """The document with None for each part that is not there."""
     parts = ("test", "AP", "average", "classes", "costs", "confusion", "images", "folders")
-    others = ("mistakes", "next_batch", "candidate", "hours")
+    others = ("mistakes", "next_batch", "candidate", "work", "expected", "cheapest")
     return {**dict.fromkeys((*parts, *others)), **document}
 
 
@@ -74,6 +75,13 @@ def _whole(value: float | None) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None or math.isnan(value) else f"{100 * value:.0f} %"
+
+
+def _hours(hours: float | None) -> str:
+    """A time in hours, or in minutes where it is short."""
+    if hours is None:
+        return "–"
+    return f"{hours:.1f} h" if hours >= 2 else f"{60 * hours:.0f} min"
 
 
 def _day(at: str | None) -> str:
