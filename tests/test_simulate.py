@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 
 from train.simulation import learning_curves
 from train.simulation.learning_curves import continued, drawn, in_words, mean_curve, needed
+from utils.effort.seconds import ACTIONS, Seconds
 from utils.errors import InputError
 from utils.formats.annotated_sets import read_annotated
 from utils.labels import tables
@@ -298,6 +299,65 @@ def test_the_plot_has_panels_for_images_and_boxes_with_a_band_of_one_deviation_a
             (labels[0], round(0.3 + spread, 6)),
             (labels[1], 0.4),
         }
+
+
+def with_work(table: pd.DataFrame, kept: dict[str, float]) -> pd.DataFrame:
+    """The results with what people did: of all boxes so many were kept, and the rest drawn."""
+    share = table["strategy"].map(kept)
+    done = dict.fromkeys(ACTIONS, 0.0)
+    done |= {"kept": table["boxes"] * share, "drawn": table["boxes"] * (1 - share)}
+    return table.assign(**done)
+
+
+def test_the_time_of_a_project_is_what_people_did_in_seconds():
+    table = with_work(results(random=[[0.2, 0.4]], hybrid=[[0.3, 0.4]]), {"random": 0, "hybrid": 1})
+    # 10 images and 30 boxes, then twice as many
+    assert mean_curve(table, "random")["hours"].tolist() == [260 / 3600, 520 / 3600]
+    assert mean_curve(table, "hybrid")["hours"].tolist() == [110 / 3600, 220 / 3600]
+    slow = Seconds(look=10, draw=25)
+    assert mean_curve(table, "random", seconds=slow)["hours"].tolist() == [850 / 3600, 1700 / 3600]
+    assert np.isnan(mean_curve(results(random=[[0.2]]), "random")["hours"]).all()
+    *_, hybrid = in_words(table, ["random", "hybrid"])
+    assert hybrid.endswith("reaches 0.400 with 20 images (60 boxes, 4 minutes), no fewer images")
+
+
+def test_what_a_strategy_saves_is_told_for_quick_and_slow_people():
+    table = with_work(
+        results(random=[[0.2, 0.5, 0.4]], hybrid=[[0.3, 0.4, 0.6]], entropy=[[0.1, 0.1, 0.1]]),
+        {"random": 0, "hybrid": 0.5, "entropy": 0},
+    )
+    found = learning_curves.sensitivity(table, "hybrid")
+    assert found[["look", "draw"]].values.tolist() == [
+        [look, draw] for look in (2, 5, 10) for draw in (7, 15, 25)
+    ]
+    assert set(found["ap50"]) == {0.5}, "the best of random, not its last one"
+    first = found.iloc[0]
+    # random: 20 images and 60 boxes; hybrid: 25 images and 75 boxes, half of them kept
+    assert first["random"] * 3600 == pytest.approx(20 * 2 + 60 * 7)
+    assert first["hours"] * 3600 == pytest.approx(25 * 2 + 37.5 * 2 + 37.5 * 7)
+    assert first["saved"] == pytest.approx(1 - first["hours"] / first["random"])
+    said = learning_curves.sensitivity_in_words(table, ["random", "hybrid", "entropy"])
+    assert said[0].startswith("hybrid: of a person's time until random's best AP50 0.500 it saves")
+    assert "2 and 7 s: 16%" in said[0] and "10 and 25 s: " in said[0]
+    assert said[1:] == ["entropy never reaches random's best AP50 0.500"]
+    assert learning_curves.sensitivity_in_words(results(random=[[0.2]]), ["random"]) == []
+
+
+def test_the_plot_has_a_panel_for_hours_where_they_are_known():
+    table = with_work(results(random=[[0.2, 0.4]]), {"random": 0})
+    panels = drawn(table, ["random"], [], "title").axes
+    assert [panel.get_xlabel() for panel in panels][2] == "hours of a person"
+    np.testing.assert_allclose(
+        panels[2].lines[0].get_xydata(), [[260 / 3600, 0.2], [520 / 3600, 0.4]]
+    )
+
+
+def test_results_of_an_earlier_version_stay_beside_new_ones():
+    old, new = results(random=[[0.2, 0.4]]), with_work(results(hybrid=[[0.5]]), {"hybrid": 0})
+    both = continued(old, new)
+    assert np.isnan(mean_curve(both, "random")["hours"]).all()
+    assert mean_curve(both, "hybrid")["hours"].tolist() == [260 / 3600]
+    assert learning_curves.sensitivity(both, "hybrid").empty
 
 
 @pytest.mark.parametrize(

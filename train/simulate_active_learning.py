@@ -3,7 +3,8 @@ choosing images is worth on it.
 
 For each strategy and seed: label a few images drawn at random, train, let the model look at the
 rest, label what the strategy picks, train again, … Each model is measured on images set aside
-(coco_ap50). What is trained is kept: run it again after an interruption, or with more seeds, cycles
+(coco_ap50), and what people do with the boxes they are shown is counted, so that their time is
+known too. What is trained is kept: run it again after an interruption, or with more seeds, cycles
 or strategies, and only what is missing is calculated (with more cycles, the last model of each
 project once more, as nothing was chosen by it before). Writes results.csv, learning_curves.png and
 simulation.json; results.csv keeps what strategies were worth that are not played now.

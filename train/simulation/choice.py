@@ -45,40 +45,53 @@ def looks_at_the_pool(strategy: str) -> bool:
 
 
 def choose(
-    strategy: str, data: DataSet, outcome: Outcome, labelled: set[str], number: int, rules: Rules
+    strategy: str,
+    data: DataSet,
+    outcome: Outcome | None,
+    labelled: set[str],
+    number: int,
+    rules: Rules,
 ) -> list[str]:
-    """Blob names of `number` images of the pool that are not labelled yet.
+    """Blob names of `number` images of the pool that are not labelled yet. `outcome`: what is known
+    of the last model, None for a strategy that does not look at it.
 
     `lowest_box` is used as configs without `selection_strategy` use it: with no random share, no
     limit per burst, and the boxes that such a config stores. The class weights of `hybrid` come
     from the last model's AP50 on the images set aside, as in a project from its test set.
     """
-    if strategy == TODAYS_RULE:
-        rules = dataclasses.replace(
-            rules,
-            random_share=0.0,
-            max_per_burst=None,
-            min_confidence=KEYS["min_confidence"].default,
-        )
+    rules = of_strategy(strategy, rules)
     rest = image_set(data.pool) - labelled
     predictions = (
         stored(only(outcome.predictions, rest), rules.min_confidence)
         if looks_at_the_pool(strategy)
         else _without_boxes(only(data.images, rest))
     )
-    measured = outcome.performance[
-        outcome.performance["AP"].notna() & (outcome.performance["Class Name"] != AVERAGE)
-    ]
-    ap50 = dict(zip(measured["Class Name"], measured["AP"], strict=True))
     context = make_context(
         predictions,
         rules,
         images=data.images,
         tagged=only(data.pool, labelled),
-        ap50=ap50,
+        ap50={} if outcome is None else _ap50(outcome),
         embeddings=_embeddings(data, outcome) if STRATEGIES[strategy].reads_embeddings else None,
     )
     return select(strategy, context, number).names
+
+
+def of_strategy(strategy: str, rules: Rules) -> Rules:
+    """The rules with which a strategy is played."""
+    if strategy != TODAYS_RULE:
+        return rules
+    lowest = KEYS["min_confidence"].default
+    return dataclasses.replace(rules, random_share=0.0, max_per_burst=None, min_confidence=lowest)
+
+
+def shown(outcome: Outcome, images: set[str], rules: Rules) -> pd.DataFrame:
+    """The boxes of the last model that people get to see in these images, which it has looked at
+    (columns of totag).
+    """
+    found = stored(only(outcome.predictions, images), rules.min_confidence)
+    boxes = found[found["class"] != NULL]
+    return boxes[boxes["box_confidence"] >= rules.prelabel_confidence]
 
 
 def stored(predictions: pd.DataFrame, min_confidence: float) -> pd.DataFrame:
@@ -93,6 +106,13 @@ def stored(predictions: pd.DataFrame, min_confidence: float) -> pd.DataFrame:
         boxes.assign(image_confidence=lowest),
         _without_boxes(others.iloc[image_starts(others)]),
     )
+
+
+def _ap50(outcome: Outcome) -> dict[str, float]:
+    """Per class that was measured."""
+    rows = outcome.performance
+    rows = rows[rows["AP"].notna() & (rows["Class Name"] != AVERAGE)]
+    return dict(zip(rows["Class Name"], rows["AP"], strict=True))
 
 
 def _without_boxes(images: pd.DataFrame) -> pd.DataFrame:

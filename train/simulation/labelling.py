@@ -3,7 +3,8 @@ and is measured on images set aside.
 
 The cold start of a seed is a uniform draw, the same for all strategies. At each cycle the model
 that was trained on the labels so far looks at the rest of the pool; what the strategy picks from
-its detections gets its true labels; training begins anew from the same weights.
+its detections gets its true labels; training begins anew from the same weights. What a person has
+to do is counted: the boxes of the model that are shown in a photo against its true ones.
 """
 
 import dataclasses
@@ -13,9 +14,11 @@ import numpy as np
 import pandas as pd
 
 from train.network.labelled_images import count
-from train.simulation.choice import Rules, choose, looks_at_the_pool
+from train.simulation.choice import Rules, choose, looks_at_the_pool, of_strategy, shown
 from train.simulation.learning_curves import COLUMNS
 from train.simulation.outcomes import DataSet, Outcome, TrainedSets
+from utils.effort.comparing import compare
+from utils.effort.seconds import ACTIONS
 from utils.errors import InputError
 from utils.formats.annotated_sets import AnnotatedSet
 from utils.labels.splits import draw_test
@@ -81,17 +84,24 @@ def play(
     for seed in range(schedule.seeds):
         for strategy in schedule.strategies:
             labelled = cold_start(data, schedule.start, seed)
+            # before there is a model, everything is drawn
+            done = [compare(data.pool[:0], only(data.pool, labelled))]
             for cycle in range(schedule.cycles + 1):
                 left = len(image_set(data.pool)) - len(labelled)
                 last = cycle == schedule.cycles or not left
                 choosers = () if last else schedule.strategies if cycle == 0 else (strategy,)
+                now = dataclasses.replace(rules, seed=seed * 1000 + cycle)
+                number, chosen = min(schedule.batch, left), set()
+                if not last and not looks_at_the_pool(strategy):  # the model shows these only
+                    chosen = set(choose(strategy, data, None, labelled, number, now))
                 outcome = trained.outcome(
                     labelled,
                     seed,
                     pool=any(map(looks_at_the_pool, choosers)),
                     mirror=any(STRATEGIES[name].needs_mirror for name in choosers),
+                    also=frozenset(chosen),
                 )
-                rows = results(data, labelled, outcome).assign(
+                rows = results(data, labelled, outcome, pd.concat(done)).assign(
                     strategy=strategy, seed=seed, cycle=cycle
                 )[COLUMNS]
                 yield (
@@ -103,10 +113,10 @@ def play(
                 )
                 if last:
                     break
-                now = dataclasses.replace(rules, seed=seed * 1000 + cycle)
-                labelled = labelled | set(
-                    choose(strategy, data, outcome, labelled, min(schedule.batch, left), now)
-                )
+                chosen = chosen or set(choose(strategy, data, outcome, labelled, number, now))
+                drawn_for = shown(outcome, chosen, of_strategy(strategy, now))
+                done.append(compare(drawn_for, only(data.pool, chosen)))
+                labelled = labelled | chosen
 
 
 def cold_start(data: DataSet, number: int, seed: int) -> set[str]:
@@ -115,10 +125,15 @@ def cold_start(data: DataSet, number: int, seed: int) -> set[str]:
     return set(np.random.default_rng(seed).permutation(names)[:number].tolist())
 
 
-def results(data: DataSet, labelled: set[str], outcome: Outcome) -> pd.DataFrame:
+def results(
+    data: DataSet, labelled: set[str], outcome: Outcome, done: pd.DataFrame
+) -> pd.DataFrame:
     """A row for the average and each class: images, boxes, class, ap50, images_of_class,
-    boxes_of_class.
+    boxes_of_class, and how many boxes people have kept, moved … (ACTIONS; `done`: as `compare` has
+    it, of all labelled images).
     """
+    of_class = done.groupby("class")[list(ACTIONS)].sum()
+    of_class.loc[AVERAGE] = of_class.sum()
     numbers = count(only(data.pool, labelled), data.classes)
     rows = [
         {
@@ -132,6 +147,7 @@ def results(data: DataSet, labelled: set[str], outcome: Outcome) -> pd.DataFrame
                 )
             ),
             "boxes_of_class": numbers["boxes_of_class"].get(row["Class Name"], numbers["boxes"]),
+            **of_class.reindex([row["Class Name"]], fill_value=0).iloc[0].to_dict(),
         }
         for row in outcome.performance.to_dict("records")
     ]

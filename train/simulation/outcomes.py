@@ -141,13 +141,19 @@ class TrainedSets:
         self.trained = 0
 
     def outcome(
-        self, labelled: set[str], seed: int, pool: bool = True, mirror: bool = False
+        self,
+        labelled: set[str],
+        seed: int,
+        pool: bool = True,
+        mirror: bool = False,
+        also: frozenset[str] = frozenset(),
     ) -> Outcome:
         """Train on these images of the pool, or read what was found when they were trained on
         before.
 
-        pool: whether the model looks at the pool too, not only at the test images; mirror: at
-        mirror images as well. A set without any box teaches nothing: its model finds nothing.
+        pool: whether the model looks at the pool too, not only at the test images and those that
+        it is `also` to look at; mirror: at mirror images as well. A set without any box teaches
+        nothing: its model finds nothing.
         """
         folder = self._folder / self._key(labelled, seed)
         embeddings, disagreement = folder / "embeddings.npy", folder / "disagreement.npy"
@@ -157,18 +163,30 @@ class TrainedSets:
             and not embeddings.is_file()
             or mirror
             and not disagreement.is_file()
+            or also - image_set(self._predictions(folder))
         ):
-            self._make(only(self._data.pool, labelled), seed, pool, mirror, folder)
+            wanted = self._data.names if pool else sorted(image_set(self._data.test) | also)
+            self._make(only(self._data.pool, labelled), seed, wanted, pool, mirror, folder)
         return Outcome(
-            pd.read_parquet(folder / "predictions.parquet").astype(self._empty.dtypes),
+            self._predictions(folder),
             np.load(embeddings) if embeddings.is_file() else None,
             np.load(disagreement) if disagreement.is_file() else None,
             tables.parse("performance", folder / "performance.csv"),
         )
 
-    def _make(self, rows: pd.DataFrame, seed: int, pool: bool, mirror: bool, folder: Path) -> None:
+    def _predictions(self, folder: Path) -> pd.DataFrame:
+        return pd.read_parquet(folder / "predictions.parquet").astype(self._empty.dtypes)
+
+    def _make(
+        self,
+        rows: pd.DataFrame,
+        seed: int,
+        names: list[str],
+        pool: bool,
+        mirror: bool,
+        folder: Path,
+    ) -> None:
         data, work = self._data, folder.with_name(f"{folder.name}.work")
-        names = data.names if pool else sorted(image_set(data.test))
         if (rows["class"] != NULL).any():
             found = self._trainer(rows, seed, names, mirror, work)
             self.trained += 1

@@ -115,6 +115,8 @@ def simulate(arguments: argparse.Namespace, strategies: tuple[str, ...]) -> None
     )
     for line in learning_curves.in_words(results, shown):
         say(line)
+    for line in learning_curves.sensitivity_in_words(results, shown):
+        say(line)
     say(
         f"{len(rows)} models, {trained.trained} of them trained now → {out}/results.csv,"
         " learning_curves.png"
