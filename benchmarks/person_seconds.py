@@ -37,10 +37,8 @@ def main() -> None:
     )
     best = random["ap50"].max()
     for axis in ("images", "boxes"):
-        needed = [learning_curves.needed(each, best, axis) for each in (random, curve)]
-        print(
-            f"{axis} for AP50 {best:.3f}: random {needed[0]:.0f}, {arguments.strategy} {needed[1]:.0f}"
-        )
+        first, other = (learning_curves.needed(each, best, axis) for each in (random, curve))
+        print(f"{axis} for AP50 {best:.3f}: random {first:.0f}, {arguments.strategy} {other:.0f}")
     print("| look | draw | random, minutes | minutes | saved |\n|---|---|---|---|---|")
     for row in learning_curves.sensitivity(results, arguments.strategy).itertuples():
         print(
