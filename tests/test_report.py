@@ -11,6 +11,8 @@ from helpers_tables import effort_rows, labels
 
 from utils.labels import tables
 from utils.labels.reports import twin_of
+from utils.selection.reasons import WORDS
+from utils.strategies import STRATEGIES
 
 
 @pytest.fixture
@@ -142,6 +144,7 @@ def test_the_next_photos_are_shown_with_the_reason_and_nothing_is_handed_out(fil
     why = {row["image"]: row["why"] for row in batch["images"]}
     assert why["a/5.jpg"] == "its least sure box has a score of 0.90"
     assert why["b/6.jpg"] == "no box was found" and why["b/6.jpg"] in page
+    assert why["b/7.jpg"] == "no model has seen it yet"
     assert project.names("tagging") == []
 
 
@@ -199,6 +202,20 @@ def test_a_report_that_is_gone_is_found_and_forgotten(project, lost):
     assert ("test" in found) == (lost != "tested")
 
 
+def test_a_report_is_made_on_every_store(store, tmp_path):
+    project = ReportProject(store, tmp_path)
+    project.fill()
+    found, page = report(project)
+    state = project.state()
+    assert found["test"]["images"] == 4 and page.count("data:image/jpeg;base64,") == 7
+    assert state.cycles[-1]["report"] == state.report in done("tag/status.py", project.config)
+    assert "0 rules broken" in done("tag/status.py", project.config, "--check")
+
+
+def test_every_strategy_has_words_for_why():
+    assert WORDS.keys() == STRATEGIES.keys()
+
+
 def test_the_time_of_people_is_there_where_it_is_known(project):
     assert report(project)[0]["work"] is None
     rows = effort_rows("a/1.jpg bird 1 0 0 0 1", at="2026-10-01T00:00:00Z", seconds=60)
@@ -206,7 +223,7 @@ def test_the_time_of_people_is_there_where_it_is_known(project):
     found, page = report(project)
     assert (found["work"]["hours"], found["course"][0]["hours"]) == (0.0167, 0.0167)
     assert "anna" not in page and "anna" not in json.dumps(found)
-    assert "<b>1 min</b>" in page
+    assert "<b>1.0 min</b>" in page
 
 
 # What is not there

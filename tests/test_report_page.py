@@ -35,6 +35,14 @@ OVER = """() => {
 }"""
 
 
+# Numbers that are broken into two lines.
+BROKEN = """() => [...document.querySelectorAll('td')]
+  .filter(cell => /^[0-9.–]+$/.test(cell.textContent.trim()))
+  .filter(cell => { const text = new Range(); text.selectNodeContents(cell);
+                    return new Set([...text.getClientRects()].map(line => line.top)).size > 1; })
+  .map(cell => cell.textContent)"""
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The page of a project whose names are as bad as they can be."""
@@ -83,6 +91,7 @@ def test_nothing_runs_and_nothing_is_cut_off(page, browser, width, scheme):
         assert tab.evaluate(size) == [width, width]
         assert tab.evaluate(CUT_OFF) == []
         assert tab.evaluate(OVER) == []
+        assert tab.evaluate(BROKEN) == []
         shown = tab.inner_text("body")
         assert SCRIPT in shown and EMOJI in shown and LONG in shown
         assert tab.locator("main script, main img, main b b").count() == 0

@@ -33,6 +33,7 @@ class NextBatch:
     found: pd.DataFrame
 
     def as_json(self) -> dict:
+        unseen = tables.image_set(self.found[self.found["box_confidence"].isna()])
         return {
             "from": self.pool,
             "how": list(self.lines),
@@ -43,7 +44,7 @@ class NextBatch:
                     "score": figure(row["score"]),
                     "class": row["class"] or None,
                     "random": row["random"] == "1",
-                    "why": reason(row),
+                    "why": reason(row, image not in unseen),
                 }
                 for image, row in zip(
                     tables.blob_names(self.rows), self.rows.to_dict("records"), strict=True

@@ -28,6 +28,7 @@ def page(report: Report) -> bytes:
         "whole": _whole,
         "percent": _percent,
         "visible": visible,
+        "tenth": _tenth,
         "day": _day,
         "hours": _hours,
     }
@@ -68,6 +69,10 @@ def _figure(value: float | None) -> str:
     return "–" if value is None or math.isnan(value) else f"{value:.2f}"
 
 
+def _tenth(value: float | None) -> str:
+    return "–" if value is None or math.isnan(value) else f"{value:.1f}"
+
+
 def _whole(value: float | None) -> str:
     """A whole number with thin spaces between thousands."""
     return "–" if value is None or math.isnan(value) else f"{value:,.0f}".replace(",", "\u202f")
@@ -81,7 +86,10 @@ def _hours(hours: float | None) -> str:
     """A time in hours, or in minutes where it is short."""
     if hours is None:
         return "–"
-    return f"{hours:.1f} h" if hours >= 2 else f"{60 * hours:.0f} min"
+    minutes = 60 * hours
+    if minutes < 10:
+        return f"{minutes:.1f} min"
+    return f"{minutes:.0f} min" if hours < 2 else f"{hours:.1f} h"
 
 
 def _day(at: str | None) -> str:

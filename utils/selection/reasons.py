@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping
 
+UNSEEN = "no model has seen it yet"
 RANDOM = "drawn at random, as a fair sample of all photos"
 
 
-def reason(row: Mapping) -> str:
-    """Why this image, by its row of the table `selection`."""
+def reason(row: Mapping, seen: bool = True) -> str:
+    """Why this image, by its row of the table `selection`; has a model seen it?"""
     if row["random"] == "1" or row["strategy"] == "random":
         return RANDOM
+    if not seen:
+        return UNSEEN
     words = WORDS.get(row["strategy"])
     return words(row["score"], row["class"]) if words else f"chosen by {row['strategy']}"
 
