@@ -71,26 +71,23 @@ def images(*names: str) -> pd.DataFrame:
 
 
 def effort_rows(*lines: str, batch="b1", at="2026-01-01T00:00:00Z", seconds=None, tagger="anna"):
-    """Rows of `effort`: `image class kept moved class_changed deleted drawn`, numbers at
-    the end left out being 0.
+    """Rows of `effort`: `image class kept moved class_changed deleted drawn`, numbers at the end
+    left out being 0.
     """
-    rows = []
-    for line in lines:
-        image, name, *numbers = line.split()
-        folder, filename = tables.split_name(image)
-        counts = dict(zip(ACTIONS, map(int, numbers), strict=False))
-        rows.append(
-            tables.make(
-                "effort",
-                filename=[filename],
-                folder=folder,
-                class_=name,
-                batch=batch,
-                tagger=tagger,
-                at=at,
-                images=1.0,
-                seconds=np.nan if seconds is None else seconds,
-                **{action: [counts.get(action, 0)] for action in ACTIONS},
-            )
-        )
-    return tables.concat("effort", *rows)
+    cells = [line.split() for line in lines]
+    folders, filenames = zip(*(tables.split_name(row[0]) for row in cells), strict=True)
+    counts = [
+        [int(row[2 + place]) if len(row) > 2 + place else 0 for row in cells] for place in range(5)
+    ]
+    return tables.make(
+        "effort",
+        filename=filenames,
+        folder=folders,
+        class_=[row[1] for row in cells],
+        batch=batch,
+        tagger=tagger,
+        at=at,
+        images=1.0,
+        seconds=np.nan if seconds is None else seconds,
+        **dict(zip(ACTIONS, counts, strict=True)),
+    )

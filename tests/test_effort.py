@@ -1,5 +1,7 @@
 """What a person did with the boxes they were shown, and what it costs."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,7 +89,7 @@ BOX = some.tuples(
 BOXES = some.lists(BOX, max_size=6)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(shown=BOXES, back=BOXES)
 def test_every_box_is_counted_once(shown, back):
     frame = compare(labels("\n".join(shown)), labels("\n".join(back or ["a.jpg NULL"])))
@@ -172,6 +174,39 @@ def test_the_table_does_not_grow_with_the_project(monkeypatch):
     assert counted(every, Seconds()).sum() == 100
     late = effort_rows("c.jpg bird 1", batch="b1")
     assert ledger.with_work(effort, late, "2026-03-01T00:00:00Z", Seconds()) is effort
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    some.lists(
+        some.dictionaries(some.sampled_from("abcd"), some.integers(0, 3), min_size=1), max_size=5
+    )
+)
+def test_whatever_is_uploaded_again_a_photo_counts_as_it_came_last(uploads):
+    effort, last = tables.empty("effort"), {}
+    for number, upload in enumerate(uploads, 1):
+        new = effort_rows(*(f"{name}.jpg bird {kept}" for name, kept in upload.items()))
+        effort = ledger.with_work(effort, new, f"2026-01-0{number}T00:00:00Z", Seconds())
+        last |= upload
+    counted = dict(zip(effort["filename"].str[0], effort["kept"], strict=True))
+    assert counted == last and len(effort) == len(last)
+
+
+@settings(deadline=None, max_examples=10)
+@given(some.lists(some.integers(1, 6), min_size=1, max_size=8), some.integers(1, 10))
+def test_summing_old_batches_loses_nothing(sizes, kept_apart):
+    effort = tables.empty("effort")
+    with patch.object(ledger, "ONE_BY_ONE", kept_apart):
+        for number, size in enumerate(sizes, 1):
+            new = effort_rows(
+                *(f"{name}.jpg bird 1 0 2" for name in range(size)), batch=str(number)
+            )
+            effort = ledger.with_work(effort, new, f"2026-01-0{number}T00:00:00Z", Seconds())
+    each = ledger.photos(effort)
+    assert each["images"].sum() == sum(sizes) == each["kept"].sum()
+    assert counted(each, Seconds()).sum() == sum(sizes) * (5 + 2 + 12)
+    apart = (effort["filename"] != "").sum()
+    assert apart <= max(kept_apart, sizes[-1])
 
 
 def test_a_batch_larger_than_all_that_is_kept_stays_whole(monkeypatch):

@@ -1,6 +1,7 @@
 """Every upload notes what people did with the boxes they were shown, once, with its labels."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 from helpers_batch import THREE, BatchProject, region
 from helpers_programs import done
@@ -10,6 +11,7 @@ from utils.formats.page import Saved
 from utils.formats.sheets import Box
 from utils.labels import tables
 from utils.labels.store import Change
+from utils.overview.upkeep import prune
 
 ONE = THREE.strip().splitlines()[0]
 BIRD = region("bird", 20, 100, 20, 80)  # as north/1.jpg of THREE has it
@@ -210,6 +212,21 @@ def test_programs_that_do_not_know_the_table_keep_it(folder_store, tmp_path, mon
     change = Change({"review": project.table("review")}, {"x": 1})
     project.labels.commit(lambda state: change, what="an earlier version")
     assert project.state().blob("effort") == blob
+
+
+def test_tables_that_nothing_names_any_more_are_pruned(folder_store, tmp_path):
+    project = BatchProject(folder_store, tmp_path, THREE)
+    project.run("download", 3)
+    blobs = []
+    for number in range(6):
+        project.save({"north/1.jpg": [region("seal", 0, 50, 0, 50)] * number})
+        project.run("upload")
+        blobs.append(project.state().blob("effort"))
+    assert len(set(blobs)) == 6
+    later = datetime.now(UTC) + timedelta(days=40)
+    gone = prune(project.labels, project.state(), later).gone
+    assert blobs[0] in gone and blobs[-1] not in gone
+    done("tag/status.py", project.config, "--check")
 
 
 def test_the_lead_time_of_label_studio_is_noted(folder_store, tmp_path):
