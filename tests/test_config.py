@@ -434,7 +434,7 @@ def test_a_new_config_chooses_by_hybrid_and_one_without_the_keys_as_the_earlier_
         )
 
     new, _ = read_config(Path(__file__).resolve().parents[1] / "config.ini", {})
-    assert chosen(new) == ("hybrid", 0.1, 2, 0.5, 0.05)
+    assert chosen(new) == ("hybrid", 0.1, 2, "auto", 0.05)
     assert chosen(config(tmp_path, "min_confidence=0.3")) == ("lowest_box", 0, None, 0.3, 0.3)
 
 

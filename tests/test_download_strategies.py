@@ -246,6 +246,31 @@ def test_boxes_below_prelabel_confidence_by_default_below_min_confidence_are_not
     assert project.last(project.run("download", 6, "--discard")).startswith("6 images, 1 boxes")
 
 
+MEASURED = {
+    "thresholds": {"bird": 0.95, "seal": None},
+    "images": 12,
+    "seconds": {"with": 8.2, "without": 15.0},
+}
+
+
+@pytest.mark.parametrize("measured", [MEASURED, None])
+def test_auto_draws_what_was_measured_to_save_time_and_says_so(store, tmp_path, measured):
+    project = BatchProject(store, tmp_path, SIX, prelabel_confidence="auto")
+    predict(project)
+    put(project, cycles=[{"model": "model_1.pb", "prelabels": measured}])
+    output = project.run("download", 6)
+    if measured:
+        assert list(project.vott()["frames"]) == ["a__3.jpg"]
+        assert (
+            "boxes are shown by score: bird from 0.95, seal never; on 12 reviewed images this costs"
+            " 8 s each, drawing everything 15 s" in output
+        )
+    else:
+        assert len(project.vott()["frames"]) == 4
+        assert "boxes are shown from 0.5: not measured yet" in output
+    assert project.table("tagging")["box_confidence"].gt(0).sum() == 4  # all boxes are kept
+
+
 def test_before_there_is_a_model_images_come_from_what_a_pretrained_one_found(
     folder_store, tmp_path
 ):

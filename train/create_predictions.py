@@ -50,6 +50,7 @@ def main(argv: list[str]) -> None:
         read_cycle,
         read_working,
         update_cycle,
+        validation_of,
         working_path,
         write_working,
     )
@@ -68,6 +69,8 @@ def main(argv: list[str]) -> None:
     images = read_working(config, "images")
     failed = read_working(config, "failed")
     test = image_set(read_working(config, "test"))
+    # of these also what the model is unsure of is needed: their truth is known
+    checked = test | image_set(validation_of(config))
     wanted = tables.only(images, test) if arguments.test_only else images
     container, store = open_labels(config)
     state = store.read()
@@ -100,7 +103,7 @@ def main(argv: list[str]) -> None:
             )
             if ours:
                 done_with = (
-                    image_set(store.table(state, "tagged")) - test - journal.done.keys()
+                    image_set(store.table(state, "tagged")) - checked - journal.done.keys()
                 ) & present.current(etags)
                 wanted = tables.without(wanted, done_with)
         run = predict_images(
@@ -111,7 +114,7 @@ def main(argv: list[str]) -> None:
             journal,
             lambda blob: (
                 min(EVALUATED_FROM, config.min_confidence)
-                if blob in test
+                if blob in checked
                 else config.min_confidence
             ),
             arguments.batch_size,
@@ -124,7 +127,7 @@ def main(argv: list[str]) -> None:
             images,
             names,
             reviewed=image_set(read_working(config, "tagged")),
-            test=test,
+            checked=checked,
             tested=working_path(config, "test_predictions"),
         )
         with room(config.data_dir), outputs, embeddings:

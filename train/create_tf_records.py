@@ -25,14 +25,12 @@ def main(argv: list[str]) -> None:
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
 
-    from train.cycle.files import update_cycle
+    from train.cycle.files import update_cycle, write_working
     from train.cycle.planning import class_warnings, plan_of_cycle, plan_warnings
     from train.network.labelled_images import PARTS
     from train.network.quiet import silence
     from train.network.record_words import record_lines, record_warnings
     from utils.disk import room
-    from utils.files import write_bytes
-    from utils.labels import tables
     from utils.labels.label_map import (
         label_map_for,
         previous_label_map,
@@ -52,10 +50,7 @@ def main(argv: list[str]) -> None:
     plan = plan_of_cycle(config, store, state, classes)
     write_label_map(config.label_map_path, classes, retired_from(classes, previous))
     warn(plan_warnings(config, plan))
-    write_bytes(
-        config.validation_output,
-        tables.to_csv("tagged", plan.parts["validation"], config.user_folders),
-    )
+    write_working(config, "validation", plan.parts["validation"])
 
     silence()
     # loads TensorFlow, which takes seconds: what is wrong with the labels has been said by now

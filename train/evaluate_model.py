@@ -29,10 +29,12 @@ def main(argv: list[str]) -> None:
 
     from train.cycle.files import read_cycle, read_working, update_cycle, write_working
     from train.cycle.model import model_of_cycle
+    from train.cycle.prelabels import measured_prelabels
     from train.cycle.test_set import trained_images
     from train.evaluation.average_precision import measure
     from train.evaluation.random_share import random_share
     from train.evaluation.words import cell, missing_text, performance_lines
+    from utils.boxes.prelabels import words_of
     from utils.labels import tables
     from utils.labels.class_changes import current_classes, with_present_names
     from utils.labels.label_map import with_current_classes
@@ -78,9 +80,12 @@ def main(argv: list[str]) -> None:
         classes,
         config.seed,
     )
-    update_cycle(config, random_share=share.as_json() if share else None)
+    prelabels = measured_prelabels(config, images, truth, predicted, named, classes)
+    update_cycle(config, random_share=share.as_json() if share else None, prelabels=prelabels)
     if share:
         say(str(share))
+    if prelabels:
+        say(words_of(prelabels))
     average = performance.iloc[0]
     say(
         f"{average['images']:.0f} test images, {average['boxes']:.0f} boxes, average AP"

@@ -49,6 +49,7 @@ _CYCLE = members(
     predicted=OBJECT,
     durations=mapping(lambda name: NUMBER),
     random_share=maybe(OBJECT),
+    prelabels=maybe(OBJECT),
     export=OBJECT,
     model=TEXT,
     model_blob=TEXT,
@@ -76,6 +77,9 @@ WORKING_FILES = {
         "failed", lambda config: config.data_dir / "failed.csv", "sync_images.py"
     ),
     "tagged": WorkingFile("tagged", lambda config: config.tagged_output, "sync_images.py"),
+    "validation": WorkingFile(
+        "tagged", lambda config: config.validation_output, "create_tf_records.py"
+    ),
     "test": WorkingFile(
         "test", lambda config: config.test_output, "repartition_test_set.py --top-up"
     ),
@@ -116,6 +120,12 @@ def read_working(config: Config, name: str) -> pd.DataFrame:
                 f" {file.step}"
             )
     return tables.parse(file.table, path)
+
+
+def validation_of(config: Config) -> pd.DataFrame:
+    """The rows of the validation part of the last training here; none where nothing was trained."""
+    there = working_path(config, "validation").exists()
+    return read_working(config, "validation") if there else tables.empty("tagged")
 
 
 def write_working(config: Config, name: str, frame: pd.DataFrame) -> Path:

@@ -143,6 +143,7 @@ def entry_of(made: CycleOutputs, blobs: dict[str, str], config: Config) -> dict:
         "training": made.training,
         "predicted": made.cycle.get("predicted", {}),
         "random_share": made.cycle.get("random_share"),
+        "prelabels": made.cycle.get("prelabels"),
         **({"greys": greys} if greys else {}),
     }
 

@@ -57,7 +57,7 @@ class Outputs:
     """The three files of predictions, written while the images come in; they replace the old ones
     together, when all is done.
 
-    `names`: {id of the model: class}; `reviewed`, `test`: the images whose boxes go to
+    `names`: {id of the model: class}; `reviewed`, `checked`: the images whose boxes go to
     tagged_predictions, and also (from EVALUATED_FROM up) to the file `tested`.
     """
 
@@ -68,11 +68,11 @@ class Outputs:
         names: dict[int, str],
         *,
         reviewed: set[str],
-        test: set[str],
+        checked: set[str],
         tested: Path,
     ):
         self._config, self._names = config, names
-        self.reviewed, self._test, self._tested_path = reviewed, test, tested
+        self.reviewed, self._checked, self._tested_path = reviewed, checked, tested
         self._sizes = dict(
             zip(
                 tables.blob_names(images),
@@ -112,7 +112,7 @@ class Outputs:
             (self._tagged if blob in self.reviewed else self._untagged).add(
                 blob, *self._sizes[blob], kept
             )
-            if blob in self._test:
+            if blob in self._checked:
                 self._tested.add(blob, *self._sizes[blob], outcome.at_least(EVALUATED_FROM))
 
     def examples(self, gone: Iterable[str] = ()) -> list[str]:

@@ -10,6 +10,8 @@ import pandas as pd
 
 from train.cycle.model import names_of_model
 from train.cycle.test_set import trained_images
+from utils.batch.showing import thresholds_of
+from utils.boxes.prelabels import Thresholds
 from utils.config import Config
 from utils.errors import InputError, OutsideError
 from utils.labels import tables
@@ -43,9 +45,16 @@ class Material:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def thresholds(self) -> Thresholds:
+        """From which scores boxes are drawn for people."""
+        return thresholds_of(self.config, self.state)
+
+    @property
     def threshold(self) -> float:
-        """The score from which boxes are drawn for people."""
-        return self.config.prelabel_confidence
+        """The score from which boxes are drawn for people; where each class has its own, the
+        median.
+        """
+        return round(self.thresholds.typical, 6)
 
     @property
     def least(self) -> float:

@@ -10,9 +10,9 @@ from train.report.material import Material
 from train.report.numbers import figure
 from train.report.pictures import Album, Picture
 from utils.batch.choosing import Wishes, choose
+from utils.boxes.prelabels import shown_boxes
 from utils.labels import tables
 from utils.labels.pool import pool_of
-from utils.reserved import NULL
 from utils.selection.context import summary
 from utils.selection.reasons import reason
 
@@ -62,7 +62,14 @@ def next_batch(material: Material) -> NextBatch | None:
     if not len(free):
         return None
     chosen, pool = choose(
-        store, state, free, material.config, Wishes(), batch=frozenset(), count=COUNT
+        store,
+        state,
+        free,
+        material.config,
+        Wishes(),
+        batch=frozenset(),
+        count=COUNT,
+        shown_from=material.thresholds.of,
     )
     rows = chosen.table()
     lines = (*chosen.notes, *summary(rows, pool))
@@ -72,8 +79,7 @@ def next_batch(material: Material) -> NextBatch | None:
 def thumbnails(album: Album, batch: NextBatch) -> list[Picture]:
     """Each photo with the boxes that people will get."""
     found = batch.found
-    sure = found["box_confidence"].to_numpy(np.float64) >= album.material.threshold
-    shown = found[sure & (found["class"] != NULL).to_numpy()]
+    shown = shown_boxes(found, album.material.thresholds)
     boxes: dict[str, list] = {}
     names = tables.blob_names(shown)
     for image, xyxy in zip(names, shown[CORNERS].to_numpy(np.float64).tolist(), strict=True):

@@ -1,6 +1,6 @@
 """Which images to tag a batch gets next: by a strategy, from what some model found in them."""
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -38,9 +38,11 @@ def choose(
     *,
     batch: Set[str],
     count: int,
+    shown_from: Callable[[str], float],
 ) -> tuple[Selection, int]:
     """At most `count` of the images that have `rows`, and how many there were to choose from.
-    `batch`: images that the batch has already.
+    `batch`: images that the batch has already; `shown_from`: the score from which people see boxes
+    of a class.
     """
     shares = config.ideal_class_balance
     classes, balance = current_classes(config.classes, state.classes, shares)
@@ -52,7 +54,9 @@ def choose(
         config = replace(config, random_share=0.0)
 
     strategy = wishes.strategy or config.selection_strategy
-    context = context_of_state(store, state, rows, config, strategy, classes, balance, batch)
+    context = context_of_state(
+        store, state, rows, config, strategy, classes, balance, batch, shown_from
+    )
     chosen = select(strategy, context, count)
     # of a band, it is no sample of all images
     chosen = replace(chosen, random=chosen.random & (not wishes.score_between))

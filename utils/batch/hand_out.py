@@ -218,7 +218,7 @@ class HandOut:
     def _with_images(self, batch: Batch, state: State, rows: pd.DataFrame) -> Batch:
         """The batch with the images of these rows besides, and their boxes."""
         mode = self.mode_of(batch)
-        shown = mode.shown(rows)
+        shown = mode.shown(state, rows)
         classes, _ = current_classes(
             self.config.classes, state.classes, self.config.ideal_class_balance
         )

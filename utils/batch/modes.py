@@ -12,7 +12,9 @@ import pandas as pd
 from utils.batch.batch import Batch
 from utils.batch.choosing import Wishes, choose, found_by_pretrained
 from utils.batch.rows import handed_out_rows
+from utils.batch.showing import thresholds_of
 from utils.batch.timing import expected_times
+from utils.boxes.prelabels import Thresholds, shown_boxes
 from utils.config import Config
 from utils.labels import assignments, review_queue, tables
 from utils.labels.assignments import Accepted
@@ -111,16 +113,28 @@ class ToTag(Mode):
         if refused:
             rows = tables.without(rows, refused)
 
-        def chosen_of(count: int) -> tuple[Selection, int]:
-            return choose(store, state, rows, self._config, wishes, batch=batch.blobs, count=count)
+        thresholds = self._thresholds(state)
 
-        notes: tuple[str, ...] = ()
+        def chosen_of(count: int) -> tuple[Selection, int]:
+            return choose(
+                store,
+                state,
+                rows,
+                self._config,
+                wishes,
+                batch=batch.blobs,
+                count=count,
+                shown_from=thresholds.of,
+            )
+
+        notes = (thresholds.why,) if thresholds.why else ()
         if wishes.seconds is not None and not batch.images:
-            times = expected_times(store, state, self._config, rows, self.shown(rows))
+            shown = shown_boxes(rows, thresholds)
+            times = expected_times(store, state, self._config, rows, shown)
             chosen, pool_size = times.most_of(
                 chosen_of, lambda choice: choice[0].names, wishes.seconds
             )
-            notes = (times.words(chosen.names, wishes.seconds),)
+            notes = (*notes, times.words(chosen.names, wishes.seconds))
         else:
             chosen, pool_size = chosen_of(batch.wanted - len(batch.images))
         if not chosen.names:
@@ -143,10 +157,13 @@ class ToTag(Mode):
         change = Change({"tagging": tables.concat("tagging", others, renewed)})
         return Reservation(rows, change, self._store.table(state, "selection"))
 
-    def shown(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def shown(self, state: State, rows: pd.DataFrame) -> pd.DataFrame:
         """The boxes of these rows that people get to see."""
-        boxes = rows[rows["class"] != NULL]
-        return boxes[~(boxes["box_confidence"] < self._config.prelabel_confidence)]
+        return shown_boxes(rows, self._thresholds(state))
+
+    def _thresholds(self, state: State) -> Thresholds:
+        pretrained = self._wishes.class_map is not None
+        return thresholds_of(self._config, state, pretrained=pretrained)
 
     def give_back(self, state: State, images: Collection[str]) -> Change:
         """Reserved images are free again, as they were before."""
@@ -251,7 +268,9 @@ class ToReview(Mode):
         if not by_time:
             return self.renew(state, batch, chosen)
         rows = tables.only(tagged, chosen)
-        times = expected_times(self._store, state, self._config, rows, self.shown(rows), again=True)
+        times = expected_times(
+            self._store, state, self._config, rows, self.shown(state, rows), again=True
+        )
         chosen = times.first(chosen, seconds)
         return replace(self.renew(state, batch, chosen), notes=(times.words(chosen, seconds),))
 
@@ -263,7 +282,7 @@ class ToReview(Mode):
         )
         return Reservation(rows, Change({"review": review}), tables.empty("selection"))
 
-    def shown(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def shown(self, state: State, rows: pd.DataFrame) -> pd.DataFrame:
         """The boxes of these rows that people get to see: all."""
         return rows[rows["class"] != NULL]
 

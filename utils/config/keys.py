@@ -100,6 +100,19 @@ def number(low: float, high: float = math.inf, *, whole: bool = False) -> Reader
     return read
 
 
+AUTO = "auto"
+
+
+def number_or_auto(low: float, high: float) -> Reader:
+    """Reads a number from `low` to `high`, or the word auto."""
+    plain = number(low, high)
+
+    def read(text: str, config: Path) -> float | str:
+        return AUTO if text.lower() == AUTO else plain(text, config)
+
+    return read
+
+
 def above_zero(text: str, _: Path, most: float = math.inf) -> float:
     """A number above 0."""
     value = float(text)

@@ -24,6 +24,7 @@ from utils.config.keys import (
     keys_of,
     local_path,
     number,
+    number_or_auto,
     one_of,
     own_path,
     shares,
@@ -119,8 +120,9 @@ class Config:
     )
     random_share: float = key(number(0, 1), _SHARE, 0.0)
     max_per_burst: int | None = key(number(1, whole=True), _LIMIT)
-    prelabel_confidence: float = key(
-        number(0, 1), "expected a number from 0 to 1, or nothing for min_confidence"
+    prelabel_confidence: float | str = key(
+        number_or_auto(0, 1),
+        "expected auto, a number from 0 to 1, or nothing for min_confidence",
     )
     seconds_look: float = key(number(0, 3600), _SECONDS, 5.0)
     seconds_keep: float = key(number(0, 3600), _SECONDS, 2.0)

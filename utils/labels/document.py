@@ -88,6 +88,13 @@ def _made(name: str) -> Check:
     return maybe(_blob(kind)) if names_a_blob else anything
 
 
+_PRELABELS = members(
+    {
+        "thresholds": mapping(lambda name: maybe(NUMBER)),
+        "images": WHOLE,
+        "seconds": members({"with": NUMBER, "without": NUMBER}),
+    }
+)
 _CYCLE = both(
     mapping(_made),
     members(
@@ -100,6 +107,7 @@ _CYCLE = both(
         metrics=maybe(_FIGURES),
         training=maybe(OBJECT),
         random_share=maybe(members(dict.fromkeys(("AP", "low", "high"), maybe(NUMBER)))),
+        prelabels=maybe(_PRELABELS),
         verdict=maybe(members({}, why=maybe(TEXT))),
     ),
 )

@@ -3,7 +3,7 @@ embeddings where they are used.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -36,15 +36,17 @@ def make_context(
     ap50: Mapping[str, float] | None = None,
     embeddings: Embeddings | None = None,
     batch: Iterable[str] = (),
+    shown_from: Callable[[str], float] | None = None,
 ) -> Context:
     """The Context for choosing among the images of `rows` (columns of totag).
 
     images: the images table, for bursts and times. tagged: the labels so far. held: rows of images
     besides them that somebody has, which new ones should differ from too; none of either is among
     `rows`. classes, balance: those of the config when not given. ap50: per class, of the last
-    model. batch: images (blob names) that the batch has already.
+    model. batch: images (blob names) that the batch has already. shown_from: the score from which
+    people see boxes of a class, that of the config when not given.
     """
-    pool = image_pool(rows, config.prelabel_confidence)
+    pool = image_pool(rows, shown_from or (lambda name: config.prelabel_confidence))
     classes = config.classes if classes is None else classes
     members: dict = {}
     labelled: dict[str, int] = {}
@@ -100,16 +102,18 @@ def context_of_state(
     classes: Sequence[str],
     balance: Sequence[float],
     batch: Iterable[str] = (),
+    shown_from: Callable[[str], float] | None = None,
 ) -> Context:
     """The Context for choosing among `rows` by a strategy, from the tables of a state. Only what
-    that strategy uses is fetched. `batch`: images that the batch has already.
+    that strategy uses is fetched. `batch`: images that the batch has already; `shown_from` as in
+    make_context.
 
     Images that only a pretrained model has seen (init_totag) are judged by what it found, whatever
     it calls it, and where that are all, without quotas.
     """
     looks = STRATEGIES[strategy]
     if not looks.needs_tables and config.max_per_burst is None:
-        return make_context(rows, config, classes=classes, balance=balance)
+        return make_context(rows, config, classes=classes, balance=balance, shown_from=shown_from)
     unseen = rows["image_confidence"].isna()
     if looks.needs_tables and state.blob("init_totag") and unseen.any():
         init = tables.only(store.table(state, "init_totag"), tables.image_set(rows[unseen]))
@@ -127,6 +131,7 @@ def context_of_state(
         ap50=ap50_of(state),
         embeddings=published_embeddings(store, state) if looks.reads_embeddings else None,
         batch=batch,
+        shown_from=shown_from,
     )
 
 

@@ -39,12 +39,12 @@ class Pool:
     class_names: list[str]
 
 
-def image_pool(totag: pd.DataFrame, shown_from: float = 0.0) -> Pool:
+def image_pool(totag: pd.DataFrame, shown_from: Callable[[str], float] = lambda name: 0.0) -> Pool:
     """The pool of all images in a table of predictions (columns of totag, the rows of an image in
     any order).
 
-    For `empty` and `classes` only boxes of confidence `shown_from` or more count: those that a
-    person gets to see.
+    For `empty` and `classes` only boxes count that a person gets to see: of a confidence of
+    `shown_from` their class or more.
     """
     image, names = image_codes(totag)
     confidence = totag["image_confidence"].to_numpy(dtype=float, na_value=np.nan)
@@ -55,7 +55,8 @@ def image_pool(totag: pd.DataFrame, shown_from: float = 0.0) -> Pool:
     code, class_names = _codes(totag["class"])
     is_box = code != class_names.index(NULL) if NULL in class_names else np.ones(len(code), bool)
     score = np.nan_to_num(totag["box_confidence"].to_numpy(dtype=float, na_value=np.nan), nan=1.0)
-    shown = is_box & (score >= shown_from)
+    least = np.array([shown_from(name) for name in class_names])
+    shown = is_box & (score >= least[code])
     boxes = {
         name: _distinct(image[shown & (code == number)], len(names))
         for number, name in enumerate(class_names)

@@ -31,7 +31,7 @@ annotation_tool=page
 selection_strategy=hybrid
 random_share=0.1
 max_per_burst=2
-prelabel_confidence=.5
+prelabel_confidence=auto
 
 # Training
 train_iterations=5000
