@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from utils.effort import ledger
-from utils.effort.comparing import compare
+from utils.effort.comparing import GOOD_ENOUGH, compare
 from utils.effort.fitting import counted, fitted
 from utils.effort.seconds import ACTIONS, Seconds
 from utils.labels import tables
@@ -73,6 +73,12 @@ def done_with(shown: str, back: str) -> dict[str, str]:
 )
 def test_what_was_done_with_each_box_is_told(shown, back, expected):
     assert done_with(shown, back) == expected
+
+
+def test_what_is_good_enough_to_be_kept_can_be_said():
+    shown, back = labels(f"a.jpg {BIRD}"), labels("a.jpg bird 0.2 0.5 0.1 0.5")  # IoU 0.75
+    assert compare(shown, back, GOOD_ENOUGH)["kept"].tolist() == [1]
+    assert compare(shown, back, 0.76)["moved"].tolist() == [1]
 
 
 def box_text(box: tuple) -> str:

@@ -4,7 +4,8 @@ and is measured on images set aside.
 The cold start of a seed is a uniform draw, the same for all strategies. At each cycle the model
 that was trained on the labels so far looks at the rest of the pool; what the strategy picks from
 its detections gets its true labels; training begins anew from the same weights. What a person has
-to do is counted: the boxes of the model that are shown in a photo against its true ones.
+to do is counted: the boxes of the model that are shown in a photo against its true ones, a box
+that is good enough being kept.
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ from train.network.labelled_images import count
 from train.simulation.choice import Rules, choose, looks_at_the_pool, of_strategy, shown
 from train.simulation.learning_curves import COLUMNS
 from train.simulation.outcomes import DataSet, Outcome, TrainedSets
-from utils.effort.comparing import compare
+from utils.effort.comparing import GOOD_ENOUGH, compare
 from utils.effort.seconds import ACTIONS
 from utils.errors import InputError
 from utils.formats.annotated_sets import AnnotatedSet
@@ -115,7 +116,7 @@ def play(
                     break
                 chosen = chosen or set(choose(strategy, data, outcome, labelled, number, now))
                 drawn_for = shown(outcome, chosen, of_strategy(strategy, now))
-                done.append(compare(drawn_for, only(data.pool, chosen)))
+                done.append(compare(drawn_for, only(data.pool, chosen), GOOD_ENOUGH))
                 labelled = labelled | chosen
 
 

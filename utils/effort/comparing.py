@@ -18,19 +18,23 @@ from utils.labels.assignments import image_codes
 from utils.reserved import NULL
 
 UNMOVED = 0.95  # IoU from which on a box counts as kept
+# What people would leave as it is, where the truth stands for what came back: COCO's strict IoU.
+GOOD_ENOUGH = 0.75
 SAME_OBJECT = 0.5
 _ROUNDED = 1e-9
 _XYXY = ["xmin", "ymin", "xmax", "ymax"]
+_NEEDED = ["filename", "folder", "class", *_XYXY]
 COLUMNS = ["filename", "folder", "class", *ACTIONS]
 
 
-def compare(shown: pd.DataFrame, back: pd.DataFrame) -> pd.DataFrame:
+def compare(shown: pd.DataFrame, back: pd.DataFrame, unmoved: float = UNMOVED) -> pd.DataFrame:
     """How many boxes of each class were kept, moved, given another class, deleted and drawn in each
     photo: a row per photo and class, columns COLUMNS. A photo in which nothing was shown and
     nothing came back has one row of class NULL.
 
     `shown` and `back` have at least the columns filename, folder, class and the four sides; the
-    photos are those of `back`, which has a NULL row for each in which nothing is. A box counts for
+    photos are those of `back`, which has a NULL row for each in which nothing is. `unmoved`: the
+    IoU from which on a box counts as kept. A box counts for
     the class with which it came back, a deleted one for the class it was shown with.
     """
     shown = tables.only(shown, tables.image_set(back))
@@ -45,7 +49,7 @@ def compare(shown: pd.DataFrame, back: pd.DataFrame) -> pd.DataFrame:
         zip(_places(image, is_box & of_shown), _places(image, is_box & ~of_shown), strict=True)
     ):
         for name, action in _actions(
-            classes[before], sides[before], classes[after], sides[after]
+            classes[before], sides[before], classes[after], sides[after], unmoved
         ) or [(NULL, None)]:
             row = counted.setdefault((number, name), [0] * len(ACTIONS))
             if action is not None:
@@ -64,9 +68,6 @@ def compare(shown: pd.DataFrame, back: pd.DataFrame) -> pd.DataFrame:
     return result[COLUMNS]
 
 
-_NEEDED = ["filename", "folder", "class", *_XYXY]
-
-
 def _places(image: np.ndarray, wanted: np.ndarray) -> Iterator[np.ndarray]:
     """For each image (a number from 0 without gaps) the places of its rows that are `wanted`."""
     places = np.flatnonzero(wanted)
@@ -76,7 +77,11 @@ def _places(image: np.ndarray, wanted: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _actions(
-    shown_class: np.ndarray, shown: np.ndarray, back_class: np.ndarray, back: np.ndarray
+    shown_class: np.ndarray,
+    shown: np.ndarray,
+    back_class: np.ndarray,
+    back: np.ndarray,
+    unmoved: float,
 ) -> list[tuple[str, str]]:
     """(class, what was done) of each box in one photo; boxes are xyxy, (n, 4) and (m, 4)."""
     if not len(shown):
@@ -93,8 +98,8 @@ def _actions(
         for one, other in _pairs(
             np.where((same_class == of_one_class) & left[:, None] & new, common, 0.0)
         ):
-            unmoved = common[one, other] >= UNMOVED - _ROUNDED
-            action = ("kept" if unmoved else "moved") if of_one_class else "class_changed"
+            good = common[one, other] >= unmoved - _ROUNDED
+            action = ("kept" if good else "moved") if of_one_class else "class_changed"
             done.append((back_class[other], action))
             left[one], new[other] = False, False
     done += [(name, "deleted") for name in shown_class[left]]
