@@ -1,9 +1,13 @@
 """An image is its content: under another name it keeps its labels, and one that is gone is said."""
 
+import os
+
 import pytest
-from helpers_batch import BatchProject, picture
+from helpers_batch import BatchProject, picture, region
 from helpers_tables import labels
 
+from train.cycle.retraining import backlog
+from train.cycle.test_set import trained_images
 from utils.labels import tables
 
 SIZE = 4000  # bytes of every file
@@ -77,6 +81,109 @@ def test_a_folder_that_was_renamed_keeps_labels_test_membership_and_predictions(
         {*named("Wiese", 0, 1), *[out.replace("camera_A", "Wiese")]}
     )
     assert project.names("tagging") == []
+
+
+def exchange(project, names):
+    """Give each image the name that comes after its own: {before: now}, also in a circle."""
+    data = {old: project.images.read(old)[0] for old in names}
+    for old in names:
+        project.images.delete(old)
+    for number, (old, new) in enumerate(names.items()):
+        project.images.write(new, data[old])
+        if path := project.images.path_of(new):
+            os.utime(path, ns=(1, 1_800_000_000_000_000_000 + number))
+
+
+A = named("camera_A", *range(8))
+CYCLE = {  # what a training cycle began with: 0 and 1 are labelled, 1 is in the test set
+    "at": "2026-01-01T00:00:00Z",
+    "images_labelled": 2,
+}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {A[0]: A[1], A[1]: A[0]},
+        {A[0]: A[2], A[2]: A[0]},
+        {A[0]: A[1], A[1]: A[2], A[2]: A[0]},
+        {A[1]: A[2], A[2]: A[3], A[3]: A[4], A[4]: A[5], A[5]: A[6]},
+        {A[0]: A[3], A[3]: "Wiese/0.jpg", A[1]: "Wiese/1.jpg", A[5]: A[1]},
+    ],
+    ids=["two labelled", "one labelled", "three", "numbers moved on", "into another folder"],
+)
+def test_images_that_take_each_others_names_keep_what_is_theirs(project, names):
+    tables_now = project.state().document["tables"]
+    project.commit(cycle=CYCLE | {name: tables_now[name] for name in ("tagged", "test")})
+    predicted = tables.make("predicted", filename=["2.jpg"], folder="camera_A", etag="e", model="m")
+    project.commit(predicted=predicted)
+    before, etags = project.boxes(), contents_of(project)
+    exchange(project, names)
+    said = train(project, "initialize")
+    assert f"{len(names)} images have another name or folder now" in said
+    assert "other pictures" not in said and "gone" not in said
+
+    def now(name):
+        return names.get(name, name)
+
+    labelled = sorted(now(name) for name in A[:2])
+    assert project.names("tagged") == labelled and project.names("test") == [now(A[1])]
+    moved = sorted(f"{now(line.split()[0])} {line.partition(' ')[2]}" for line in before)
+    assert project.boxes() == moved
+    assert project.names("replaced") == project.names("review") == project.names("gone") == []
+    assert project.names("predicted") == [now(A[2])]
+    assert contents_of(project) == {now(name): etag for name, etag in etags.items()}
+    assert len(project.names("totag")) == 4 and not set(project.names("totag")) & set(labelled)
+    for name in ("initialize", "sync_images"):
+        again = project.state().document
+        train(project, name)
+        assert project.state().document == again
+    status = super(BatchProject, project).run("tag/status.py", "--check")
+    assert "0 rules broken" in status
+    assert trained_images(project.labels, project.state()) == {now(A[0])}
+    assert backlog(project.labels, project.state()).images == 0
+
+
+def contents_of(project) -> dict[str, str]:
+    frame = project.table("images")
+    return dict(zip(tables.blob_names(frame), frame["etag"], strict=True))
+
+
+def test_swapped_twice_older_labels_are_read_by_present_names(project):
+    tables_now = project.state().document["tables"]
+    project.commit(cycle=CYCLE | {name: tables_now[name] for name in ("tagged", "test")})
+    exchange(project, {A[0]: A[2], A[2]: A[0]})
+    train(project, "initialize")
+    exchange(project, {A[2]: A[3], A[3]: A[2]})
+    train(project, "initialize")
+    move(project, [3])
+    train(project, "initialize")
+    assert trained_images(project.labels, project.state()) == {"Wiese/3.jpg"}
+    assert project.names("tagged") == ["Wiese/3.jpg", A[1]]
+    status = super(BatchProject, project).run("tag/status.py", "--check")
+    assert "0 rules broken" in status
+
+
+def test_an_image_that_was_overwritten_by_another_takes_nobodys_labels(project):
+    data = project.images.read(A[0])[0]
+    project.images.write(A[1], data)
+    project.images.delete(A[0])
+    said = train(project, "initialize")
+    assert "another name" not in said and "1 labelled images are other pictures now" in said
+    assert project.names("replaced") == [A[1]] and project.names("tagged") == A[:2]
+
+
+def test_a_batch_that_is_out_while_names_are_swapped_labels_the_pictures_that_it_has(project):
+    project.run("download", 2)
+    one, other = project.names("tagging")
+    project.save(frames={one: [region("bird", 20, 100, 20, 80)], other: []}, visited=[one, other])
+    exchange(project, {one: other, other: one})
+    train(project, "initialize")
+    assert project.names("tagging") == [one, other]
+    said = project.run("upload")
+    assert "replaced" not in said and "2 images, 1 boxes" in said
+    assert f"{other} bird 0.1 0.5 0.2 0.8" in project.boxes()
+    assert project.names("replaced") == project.names("conflicts") == []
 
 
 def test_that_can_be_refused(project):

@@ -9,7 +9,7 @@ import pytest
 from helpers_batch import BatchProject, picture
 from helpers_tables import images, labels
 
-from utils.labels import tables
+from utils.labels import image_tables, tables
 from utils.labels.tables import blob_names, image_set
 
 NAMES = ("a.jpg", "b.jpg", "c.jpg", "d.jpg")
@@ -123,6 +123,70 @@ def test_a_file_that_was_written_anew_is_the_same_picture(project):
     project.run("download", 2)
     assert "replaced" not in project.run("upload", "--all")
     assert project.names("replaced") == []
+
+
+def hide(project, name, data):
+    """Write another picture of the same size and, where files have one, of the same time."""
+    path = project.images.path_of(name)
+    before = path and path.stat()
+    project.images.write(name, data)
+    if path:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert project.images.info(name).etag == f"{before.st_size}-{before.st_mtime_ns}"
+
+
+@pytest.mark.parametrize("program", ["initialize", "sync_images"])
+def test_another_picture_of_the_same_size_and_time_is_another_picture(project, program):
+    before = etags(project)
+    for name in ("a.jpg", "c.jpg"):
+        hide(project, name, photo(ord(name[0])))
+    assert "1 " in train(project, program) and project.names("replaced") == ["a.jpg"]
+    train(project, "initialize")
+    assert {name for name in NAMES if etags(project)[name] != before[name]} == {"a.jpg", "c.jpg"}
+    held = project.state().document
+    train(project, "initialize")
+    assert project.state().document == held
+    project.run("download", 1, "--review")
+    assert "replaced" not in project.run("upload", "--all")
+    assert project.names("replaced") == []
+    hide(project, "a.jpg", photo(0))
+    train(project, "initialize")
+    assert project.names("replaced") == ["a.jpg"]
+
+
+def test_one_that_the_annotator_finds_is_left_out_and_looked_at(project):
+    """Also where the file system does not say when files were touched, as on Windows."""
+    hide(project, "c.jpg", photo(99))
+    said = project.run("download", 2)
+    assert "c.jpg: it is another picture than when it was listed" in said
+    assert project.names("tagging") == ["d.jpg"]
+    project.commit(members={"looked_at": 2**60 * 2})
+    train(project, "initialize")
+    project.run("upload", "--all")
+    project.run("download", 1)
+    assert project.names("tagging") == ["c.jpg"]
+    assert "replaced" not in project.run("upload", "--all")
+
+
+def test_one_that_came_while_the_batch_was_out_is_noticed_when_labels_arrive(project):
+    project.run("download", 2)
+    hide(project, "c.jpg", photo(99))
+    train(project, "initialize")
+    assert "c.jpg: the image was replaced" in project.run("upload", "--all")
+    assert project.names("replaced") == project.names("review") == ["c.jpg"]
+
+
+def test_files_that_were_only_touched_are_read_once(project, monkeypatch):
+    train(project, "initialize")
+    for name in NAMES:
+        hide(project, name, photo(NAMES.index(name)))
+    assert "other pictures" not in train(project, "initialize")
+    held = project.state().document
+    read = []
+    md5_of = image_tables.md5_of
+    monkeypatch.setattr(image_tables, "md5_of", lambda path: read.append(path) or md5_of(path))
+    train(project, "initialize")
+    assert read == [] and project.state().document == held
 
 
 def test_the_picture_of_before_put_back_is_no_other_picture(project):

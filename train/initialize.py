@@ -34,6 +34,11 @@ def main(argv: list[str]) -> int:
         action="store_true",
         help="images that have another name or folder now are new ones, and lose their labels",
     )
+    parser.add_argument(
+        "--other-images",
+        action="store_true",
+        help="all (or nearly all) pictures were replaced by others, on purpose",
+    )
     options = parser.parse_args(argv)
     config = load_config(options.config)
 
@@ -47,9 +52,10 @@ def main(argv: list[str]) -> int:
         retired_from,
         write_label_map,
     )
+    from utils.labels.same_images import refuse_other_images
     from utils.labels.store import open_labels
     from utils.labels.taking_in import take_in
-    from utils.storage.sync import bring_images
+    from utils.storage.sync import bring_images, list_images
     from utils.strategies import STRATEGIES
 
     names = config.need("classes")
@@ -64,7 +70,10 @@ def main(argv: list[str]) -> int:
     if missing := missing_checkpoint(config):
         say(f"warning: {missing}", error=True)
 
-    listing, brought = bring_images(container, config)
+    listing = list_images(container, config.filetype, config.user_folders)
+    if not options.other_images:
+        refuse_other_images(container, store, state, listing)
+    listing, brought = bring_images(container, config, listing=listing)
     there = {name for name, _ in [*listing.refused, *brought.failed]}
     headers = {}
     state, counts = take_in(

@@ -38,8 +38,9 @@ def main(argv: list[str]) -> int:
         update_image_tables,
     )
     from utils.labels.replaced import note_listing
+    from utils.labels.same_images import refuse_other_images
     from utils.labels.store import open_labels
-    from utils.storage.sync import bring_images
+    from utils.storage.sync import bring_images, list_images
     from utils.times import utc_text
 
     pred_dir = config.pred_dir if arguments.pred_dir else None
@@ -47,7 +48,10 @@ def main(argv: list[str]) -> int:
     container, store = open_labels(config)
     alone.take(config.data_dir)
     state = store.read_project()
-    listing, result = bring_images(container, config, pred_dir)
+    listing = list_images(container, config.filetype, config.user_folders, pred_dir)
+    if pred_dir is None:
+        refuse_other_images(container, store, state, listing)
+    listing, result = bring_images(container, config, pred_dir, listing)
     headers = {}
     images, failed = update_image_tables(
         container,
@@ -56,6 +60,7 @@ def main(argv: list[str]) -> int:
         store.table(state, "images"),
         store.table(state, "failed"),
         headers=headers,
+        since=state.document.get("looked_at"),
     )
     for line in unreadable_in_words(headers):
         say(line, error=True)

@@ -16,6 +16,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from utils.disk import room
 from utils.errors import InputError, OutsideError
+from utils.names import LONGEST_BLOB
 
 _JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT, which Python names on Windows only
 _WINDOWS_RESERVED = re.compile(
@@ -116,6 +117,8 @@ def refused(blob: str) -> str | None:
         blob.encode("utf-8")
     except UnicodeEncodeError:
         return "the name is not valid Unicode"
+    if len(blob) > LONGEST_BLOB:
+        return f"the name is longer than {LONGEST_BLOB} characters"
     if "\r" in blob or "\0" in blob:
         return "the name holds a control character that a CSV cannot carry"
     if blob.startswith("/") or re.match(r"[A-Za-z]:", blob):

@@ -53,7 +53,7 @@ def backlog(store: LabelStore, state: State) -> Backlog:
         then = store.table_at(last.get("tagged"), "tagged")
     except Missing:
         then = tables.empty("tagged")
-    then = under_present_names(then, present_names(store, state))
+    then = under_present_names(then, present_names(store, state, last.get("tagged") or ""))
     then = with_present_names("tagged", then, state.classes)
     different = tables.concat("tagged", now, then).drop_duplicates(keep=False)
     return Backlog(len(image_set(different) & image_set(now)), moment(last.get("at")))

@@ -119,9 +119,10 @@ def trained_images(
                 error=True,
             )
             continue
-        trained |= image_set(tagged) - image_set(test)
-    names = present_names(store, state)
-    return {names.get(image, image) for image in trained}
+        names = present_names(store, state, cycle.get("tagged") or "")
+        found = image_set(tagged) - image_set(test)
+        trained |= {names.get(image, image) for image in found}
+    return trained
 
 
 def top_up(config: Config, store: LabelStore) -> Draw:

@@ -118,6 +118,11 @@ class Batch:
         return {item.blob for item in self.images.values()}
 
     @property
+    def digests(self) -> dict[str, str]:
+        """{blob name: MD5 of what was fetched, "" where not known}"""
+        return {item.blob: item.md5 for item in self.images.values()}
+
+    @property
     def folders(self) -> list[str]:
         """The VoTT folders, in order."""
         return list(dict.fromkeys(local.rpartition("/")[0] for local in self.images))

@@ -23,12 +23,13 @@ _WORKERS = 8
 @dataclass
 class Fetched:
     """What became of the images that were not on disk yet. `unusable`: {blob name: reason}, and
-    `broken`: {blob name: ETag} those of them whose content is at fault, `replaced` those that are
-    other pictures than were listed. `reached`: how many the container gave at all, of `wanted`.
+    `doubted`: {blob name: ETag} those of them at which the training machine must look, as their
+    content is broken, or another under the same ETag; `replaced` those that are other pictures
+    than were listed. `reached`: how many the container gave at all, of `wanted`.
     """
 
     unusable: dict[str, str] = field(default_factory=dict)
-    broken: dict[str, str] = field(default_factory=dict)
+    doubted: dict[str, str] = field(default_factory=dict)
     replaced: set[str] = field(default_factory=set)
     wanted: int = 0
     reached: int = 0
@@ -69,7 +70,9 @@ def fetch_images(
                     "it is gone from the image container" if gone else str(error)
                 )
                 continue
-            except _Replaced:
+            except _Replaced as other:
+                if listed[item.blob].etags & set(other.args):
+                    result.doubted[item.blob] = other.args[0]
                 result.unusable[item.blob] = (
                     "it is another picture than when it was listed;"
                     " train/active_learning_initialize.sh CONFIG on the training machine takes it"
@@ -79,7 +82,7 @@ def fetch_images(
                 result.reached += 1
                 continue
             except _Broken as broken:
-                reason, result.broken[item.blob] = broken.args
+                reason, result.doubted[item.blob] = broken.args
                 result.unusable[item.blob] = reason
                 result.reached += 1
                 continue
@@ -126,7 +129,7 @@ def _fetch_one(
     data, description = container.read(blob)
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if listed and not listed.may_be(description.etag, md5, len(data)):
-        raise _Replaced
+        raise _Replaced(description.etag)
     try:
         with decoding.room_to_decode(data):
             picture = decoding.decode(data, greys=greys)
@@ -158,7 +161,7 @@ def _fetch_one(
 
 
 class _Replaced(Exception):
-    """The image is another picture than the one that is listed."""
+    """(ETag,): the image is another picture than the one that is listed."""
 
 
 class _Broken(Exception):

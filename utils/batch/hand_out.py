@@ -28,7 +28,7 @@ from utils.labels.class_changes import current_classes
 from utils.labels.class_map import ClassMap, read_class_map
 from utils.labels.doubted import with_doubted
 from utils.labels.model_classes import init_classes, read_model_classes
-from utils.labels.renamed import present_names
+from utils.labels.renamed import present_names_of
 from utils.labels.replaced import contents
 from utils.labels.store import Change, LabelStore, State
 from utils.storage.container import Container
@@ -176,7 +176,7 @@ class HandOut:
         batch = read_batch(self.config.tagging_location)
         if batch is not None:
             batch.check_project(state.project, self.store.container.address)
-            batch.rename(present_names(self.store, state))
+            batch.rename(present_names_of(self.store, state, batch.digests))
         return batch
 
     def _reserve(self, batch: Batch) -> Batch | None:
@@ -277,8 +277,8 @@ class HandOut:
         def give_back(state: State) -> Change:
             out = assignments.held_by(mode.reservations(state), tagger) & left_out.keys()
             change = mode.give_back(state, out) if out else Change()
-            doubted = with_doubted(state, fetched.broken)
-            return replace(change, members=doubted) if fetched.broken else change
+            doubted = with_doubted(state, fetched.doubted)
+            return replace(change, members=doubted) if fetched.doubted else change
 
         self.store.commit(give_back, what="giving images back that cannot be read here")
         batch.drop(left_out)

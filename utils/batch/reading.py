@@ -16,6 +16,7 @@ from utils.formats.sheets import Box, Review, same_boxes, unmoved
 from utils.formats.vott import LISTED, drawable
 from utils.labels import tables
 from utils.labels.assignments import row_digests
+from utils.names import short, why_no_class
 from utils.reserved import AVERAGE, NULL
 from utils.wording import few
 
@@ -169,6 +170,12 @@ def _fault(frame: Review, item: Item, batch: Batch) -> str:
             f"a box is tagged {AVERAGE}, meaning all classes together; the image stays reserved."
             " Give the box another tag, then upload again"
         )
+    for tag in dict.fromkeys(box.tag for box in frame.boxes):
+        if tag not in batch.tags and (why := why_no_class(tag)):
+            return (
+                f"a box is tagged {short(tag)}: {why}; the image stays reserved. Give the box"
+                " another tag, then upload again"
+            )
     return ""
 
 

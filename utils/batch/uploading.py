@@ -20,6 +20,7 @@ from utils.batch.worked import with_work, work_in
 from utils.config import Config
 from utils.effort.seconds import Seconds
 from utils.errors import InputError, OutsideError
+from utils.files import md5_of
 from utils.formats.tools import TOOLS
 from utils.labels import review_queue, tables
 from utils.labels.assignments import (
@@ -30,7 +31,7 @@ from utils.labels.assignments import (
     row_digests,
 )
 from utils.labels.class_changes import current_classes, old_names, updated_since
-from utils.labels.renamed import present_names
+from utils.labels.renamed import present_names_of
 from utils.labels.replaced import Content, contents, pictures_of, with_replaced
 from utils.labels.store import Change, LabelStore, State, new_commit_id, open_labels
 from utils.reserved import NULL
@@ -66,7 +67,7 @@ def upload(
         container, store = open_labels(config)
         state = store.read_project()
         batch, faults = _batch_there(config, store, state, as_given)
-        batch.rename(present_names(store, state))
+        batch.rename(present_names_of(store, state, batch.digests))
 
         reviews = read_reviews(batch, everything, files)
         reviews.faults[:0] = faults
@@ -139,7 +140,7 @@ def _changed_meanwhile(
         folder, _, name = local.rpartition("/")
         where = f"{batch.project(folder)}: {name}"
         try:
-            if container.info(item.blob).etag != item.etag and replaced:
+            if _is_gone(container, item) and replaced:
                 reviews.outdated.add(item.blob)
                 lines.append(
                     f"{where}: the image was replaced in the image container meanwhile, and your"
@@ -152,6 +153,15 @@ def _changed_meanwhile(
                 " kept with the labels, and training does without it"
             )
     return lines
+
+
+def _is_gone(container: Container, item: Item) -> bool:
+    """Whether the picture that was fetched is not there any more. Raises Missing."""
+    present = container.info(item.blob)
+    path = container.path_of(item.blob)
+    if present.etag != item.etag or path is None or not item.md5:
+        return present.etag != item.etag
+    return md5_of(path) != item.md5
 
 
 def _under_present_names(rows: pd.DataFrame, state: State, batch: Batch) -> pd.DataFrame:

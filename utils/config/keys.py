@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from utils.names import LONGEST_CLASS, short, why_no_class, why_no_tagger
 from utils.reserved import AVERAGE, NULL
 from utils.terminal import visible
 
@@ -73,10 +74,10 @@ def any_text(text: str, _: Path) -> str:
     return text
 
 
-def visible_text(text: str, _: Path) -> str:
-    """A text that other people see as it is."""
-    if visible(text) != text:
-        raise ValueError
+def tagger(text: str, _: Path) -> str:
+    """The name of a person, which others see as it is."""
+    if why := why_no_tagger(text):
+        raise Reason(why)
     return text
 
 
@@ -213,6 +214,9 @@ def class_names(text: str, _: Path) -> tuple[str, ...]:
         if any(sign in name for name in names):
             raise Reason(f"{what} inside a name; commas separate names")
 
+    if long := [name for name in names if len(name) > LONGEST_CLASS]:
+        raise Reason(f"{short(long[0])}: {why_no_class(long[0])}")
+
     for name, use in (
         (NULL, "the mark of an image without boxes"),
         (AVERAGE, "the row of all classes together in the performance table"),
@@ -228,7 +232,7 @@ def class_names(text: str, _: Path) -> tuple[str, ...]:
 
 def new_class_names(text: str, config: Path) -> tuple[str, ...]:
     """As `class_names`, for names that come into use: without control characters, too."""
-    if visible(text) != text:
+    if visible(text) != text:  # a config of before may have one
         raise Reason("a control character inside a name")
     return class_names(text, config)
 

@@ -17,6 +17,7 @@ from utils.config.shown import as_text, holds_a_key, without_query
 from utils.destination import CONFIRMED
 from utils.errors import InputError
 from utils.masking import remember
+from utils.names import LONGEST_TAGGER
 from utils.terminal import say
 
 QUIET = (  # set by the runner after the first step, so that a run prints its notices once
@@ -217,4 +218,4 @@ def _user_at_host() -> str:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):
         user = "user"
-    return f"{user}@{socket.gethostname()}"
+    return f"{user}@{socket.gethostname()}"[:LONGEST_TAGGER]

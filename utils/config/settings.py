@@ -29,8 +29,8 @@ from utils.config.keys import (
     own_path,
     shares,
     store_address,
+    tagger,
     true_or_false,
-    visible_text,
 )
 from utils.config.shown import as_text, without_query
 from utils.config.syntax import quote
@@ -105,7 +105,9 @@ class Config:
     tagging_location: Path | None = key(
         own_path, "expected a folder of this machine for the images that you review"
     )
-    tagger_name: str = key(visible_text, "expected a name without control characters", "")
+    tagger_name: str = key(
+        tagger, "expected a name of at most 100 characters, without control characters", ""
+    )
     annotation_tool: str = key(
         one_of(*ANNOTATION_TOOLS), f"allowed are {', '.join(ANNOTATION_TOOLS)}", "vott"
     )

@@ -345,7 +345,7 @@ def _lost_labels(store: LabelStore, state: State, tagged: pd.DataFrame) -> list[
         before = store.table_at(blob, "tagged")
     except (Missing, InputError, OSError):
         return []  # rule 5 has said so
-    before = under_present_names(before, present_names(store, state))
+    before = under_present_names(before, present_names(store, state, blob))
     lost = without(before, image_set(tagged))
     lost = lost[~lost["filename"].isin(set(tagged["filename"]))]
     images = tuple(sorted(image_set(lost)))

@@ -19,6 +19,7 @@ import pandas as pd
 from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.tables import blob_names
+from utils.names import short, why_no_class
 from utils.reserved import NULL
 
 _KEYS = ("classmap", "unmapclass", "default_class")
@@ -74,6 +75,8 @@ def parse_class_map(
         raise InputError(
             f"{where}: default_class={default!r}: expected the class name for all other ids"
         )
+    if why := why_no_class(default.strip()):
+        raise InputError(f"{where}: default_class={short(default)}: {why}")
     names: dict[str, str] = {}
     shares: dict[str, float] = {}
     empty_share = 0.0
@@ -95,6 +98,8 @@ def parse_class_map(
                 f"{place}: map={entry['map']!r}: expected a class name (ids whose boxes are dropped"
                 " go into unmapclass)"
             )
+        if why := why_no_class(name):
+            raise InputError(f"{place}: map={short(name)}: {why}")
         names[identity] = name
         shares[name] = shares.get(name, 0.0) + share
     dropped = frozenset(_identity(value, f"{where}: unmapclass", ids) for value in unmapped)

@@ -10,6 +10,7 @@ from typing import Any
 
 from utils.errors import InputError
 from utils.json_shape import (
+    COUNT,
     NAMES,
     NUMBER,
     OBJECT,
@@ -135,5 +136,7 @@ _DOCUMENT = members(
     greys=maybe(mapping(lambda name: each(NUMBER))),
     pretrained_next=maybe(TRUTH),
     doubted=maybe(NAMES),
+    looked_at=maybe(COUNT),
+    swapped=maybe(each(members({"at": COUNT, "names": NAMES}))),
     work=maybe(members({"since": WHOLE, "made": mapping(lambda name: each(WHOLE))})),
 )

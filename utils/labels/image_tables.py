@@ -13,7 +13,7 @@ from utils.images.decoding import BadImage, Header, decode, read_file, read_head
 from utils.images.greys import Greys
 from utils.images.measured_greys import measured
 from utils.labels import tables
-from utils.labels.replaced import contents
+from utils.labels.replaced import Content, contents
 from utils.labels.store import Change, LabelStore, State
 from utils.parallel import in_order
 from utils.progress import progress_bar
@@ -34,6 +34,7 @@ def update_image_tables(
     keep_absent: bool = False,
     headers: dict | None = None,
     doubted: Mapping[str, str] | None = None,
+    since: int | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables `images` and `failed` for the listing: rows with the same ETag stay, headers are
     read of what is new or changed. So does the row of an image that was written anew with the same
@@ -43,7 +44,9 @@ def update_image_tables(
     now is in neither as a new one, and keeps the row that it had: the next run tries it again. Rows
     of images not listed are dropped unless `keep_absent`. `headers` keeps what was read, by (name,
     etag), for callers that come back with other tables. `doubted`: {name: ETag} of images that are
-    decoded whole, as somebody has found them broken.
+    decoded whole, as somebody has found them broken. since: of images that were touched later than
+    that (`Blob.changed`) the content is compared though the ETag is as before; None: of none. An
+    image that has another content under the same ETag gets one of its own.
     """
     listed = pd.DataFrame(
         {
@@ -63,6 +66,9 @@ def update_image_tables(
         for blob in listing.blobs
         if blob.etag == (doubted or {}).get(blob.name) and blob.name not in known_bad
     }
+    if since is not None:
+        touched = [blob for blob in listing.blobs if blob.changed > since]
+        doubtful |= _of_other_content(container, image_dir, kept_images, touched, cache)
     kept_images = tables.without(kept_images, doubtful)
     unread = [blob for blob in listing.blobs if blob.name not in done or blob.name in doubtful]
     missing = [blob for blob in unread if (blob.name, blob.etag) not in cache]
@@ -82,7 +88,7 @@ def update_image_tables(
         tables.concat(
             "images",
             kept_images,
-            _image_rows(good, [cache[blob.name, blob.etag] for blob in good]),
+            _told_apart(_image_rows(good, [cache[blob.name, blob.etag] for blob in good]), images),
         ),
         tables.concat(
             "failed", kept_failed, failed_rows(bad, [cache[blob.name, blob.etag] for blob in bad])
@@ -151,6 +157,38 @@ def _unchanged(frame: pd.DataFrame, listed: pd.DataFrame, keep_absent: bool) -> 
     return frame[keep.to_numpy(dtype=bool)].reset_index(drop=True)
 
 
+def _of_other_content(
+    container: Container, image_dir: Path, frame: pd.DataFrame, blobs: list[Blob], cache: dict
+) -> set[str]:
+    """Those of these images whose MD5 is not the one in their row."""
+    known = dict(zip(tables.blob_names(frame), frame["md5"], strict=True))
+    wanted = [blob for blob in blobs if known.get(blob.name)]
+    unread = [blob for blob in wanted if (blob.name, str(blob.changed)) not in cache]
+    with ThreadPoolExecutor(_READERS) as pool:
+        taken = in_order(pool, lambda blob: _md5(container, image_dir, blob), unread, ahead=_AHEAD)
+        cache |= {(blob.name, str(blob.changed)): digest for blob, digest in taken}
+    found = {blob.name: cache[blob.name, str(blob.changed)] for blob in wanted}
+    return {name for name, md5 in found.items() if md5 not in ("", known[name])}
+
+
+def _told_apart(rows: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
+    """The new rows of images, those with an ETag that another content of theirs had, too, with one
+    of their own.
+    """
+    known = contents(before, tables.image_set(rows))
+    columns = zip(tables.blob_names(rows), rows["etag"], rows["md5"], strict=True)
+    own = [
+        f"{etag}-{md5[:8]}" if blob in known and _is_other(known[blob], etag, md5) else etag
+        for blob, etag, md5 in columns
+    ]
+    etags = pd.Series(own, rows.index, dtype="str")
+    return rows.assign(etag=etags, listed=rows["etag"].where(etags != rows["etag"], ""))
+
+
+def _is_other(known: Content, etag: str, md5: str) -> bool:
+    return etag in known.etags and bool(md5 and known.md5) and md5 != known.md5
+
+
 def _with_digests(
     container: Container, image_dir: Path, listing: Listing, frame: pd.DataFrame
 ) -> pd.DataFrame:
@@ -166,10 +204,23 @@ def _with_digests(
     return frame.assign(md5=frame["md5"].where(digests.isna(), digests).astype(frame["md5"].dtype))
 
 
-def _md5(container: Container, image_dir: Path, blob: Blob) -> str:
-    """The MD5 of an image in hexadecimal; "" when it cannot be read here."""
+def digest_of(container: Container, blob: Blob) -> str:
+    """The MD5 of an image where it is listed, in hexadecimal; "" when nobody says it, or it cannot
+    be read here.
+    """
     if blob.md5:  # the service says it
         return blob.md5.hex()
+    file = container.path_of(blob.name)
+    try:
+        return md5_of(file) if file else ""
+    except OSError:
+        return ""
+
+
+def _md5(container: Container, image_dir: Path, blob: Blob) -> str:
+    """Likewise, also of the image that was fetched."""
+    if found := digest_of(container, blob):
+        return found
     try:
         return md5_of(image_path(container, image_dir, blob.name))
     except OSError:

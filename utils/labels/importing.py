@@ -19,6 +19,7 @@ from utils.labels.pool import pool_of
 from utils.labels.store import LabelStore, State
 from utils.labels.tables import blob_names, image_set, only, without
 from utils.labels.takeover import clean
+from utils.names import short, why_no_class, why_no_tagger
 from utils.reserved import AVERAGE, NULL
 from utils.wording import few
 
@@ -110,10 +111,19 @@ def take_reservations(store: LabelStore, state: State, given: Rows, name: str) -
     wanted = image_set(frame)
     taken = wanted & image_set(free)
     known = wanted & image_set(at["tagging"]) - taken
-    faults = tuple(
-        f"{image}: not free to be handed out" for image in sorted(wanted - taken - known)
-    )
     holder = dict(zip(blob_names(frame), frame["tagger"], strict=True))
+    unfit = {image: why for image in taken if (why := why_no_tagger(holder[image]))}
+    taken -= unfit.keys()
+    faults = (
+        *(
+            f"{image}: not free to be handed out"
+            for image in sorted(wanted - taken - known - unfit.keys())
+        ),
+        *(
+            f"{image}: out to {short(holder[image])}, which is no name: {why}"
+            for image, why in sorted(unfit.items())
+        ),
+    )
     tagging = at["tagging"]
     for tagger in sorted({holder[image] for image in taken}):
         held = {image for image in taken if holder[image] == tagger}
@@ -160,6 +170,11 @@ def _faults(frame: pd.DataFrame, numbers: np.ndarray, word: str) -> dict[str, st
             f"a box is of the class {AVERAGE}, which is the name of a row of the performance table",
         ),
         (frame["class"] == "", "a box has no class"),
+        *(
+            (frame["class"] == name, f"a box is of the class {short(name)}: {why}")
+            for name in frame["class"].unique()
+            if (why := why_no_class(name))
+        ),
     ):
         for place in np.flatnonzero(wrong)[::-1]:
             faults[names.iloc[place]] = f"{word} {numbers[place]}: {why}"

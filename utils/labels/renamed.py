@@ -1,10 +1,14 @@
 """Images that are gone from the container, and those that are there under another name: the tables
 `gone` and `renamed`.
 
-An image is its content: one that has vanished while the same content (size and MD5) appeared under
-another name keeps its labels, its place in the test set, and what models found in it.
+An image is its content: one that has left its name while the same content (size and MD5) appeared
+under another one keeps its labels, its place in the test set, and what models found in it. So do
+images that have swapped names, or of which each has the name of the next: the member `swapped` of
+label_state.json, [{"at": ms, "names": {before: now}}], by which older snapshots are read.
 """
 
+import re
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
@@ -35,7 +39,7 @@ class Moves:
             lines.append(
                 f"{len(self.renamed)} images have another name or folder now (their content is the"
                 f" same), e.g. {old} is {new}: they keep their labels and predictions"
-                " (initialize.py --as-new takes them for new ones)"
+                " (active_learning_initialize.sh CONFIG --as-new takes them for new ones)"
             )
         if self.gone:
             lines.append(
@@ -46,10 +50,44 @@ class Moves:
         return lines
 
 
-def present_names(store: LabelStore, state: State) -> dict[str, str]:
-    """{name that an image had once: name that it has now}"""
+def present_names(store: LabelStore, state: State, snapshot: str | None = None) -> dict[str, str]:
+    """{name that an image had once: name that it has now}; of the images in an older snapshot (the
+    blob of a table) also of those whose name is another image's now.
+    """
     frame = store.table(state, "renamed")
-    return dict(zip(blob_names(frame), _new_names(frame), strict=True))
+    names = dict(zip(blob_names(frame), _new_names(frame), strict=True))
+    if snapshot is None:
+        return names
+    stamp = int((re.findall(r"_(\d+)\.", snapshot) or [0])[-1])
+    then: dict[str, str] = {}
+    for swap in state.document.get("swapped") or []:
+        if swap["at"] >= stamp:
+            moved = swap["names"]
+            before = {name: name for name in moved} | then
+            then = {old: moved.get(new, new) for old, new in before.items()}
+    return names | {old: names.get(new, new) for old, new in then.items()}
+
+
+def present_names_of(store: LabelStore, state: State, digests: Mapping[str, str]) -> dict[str, str]:
+    """As `present_names`, for images that somebody has fetched under a name: {name: MD5, "" where
+    not known}. An image that is another one's now is found by its content.
+    """
+    names = present_names(store, state)
+    images = store.table(state, "images")
+    listed = dict(zip(blob_names(images), images["md5"], strict=True))
+    others = {
+        blob: md5
+        for blob, md5 in digests.items()
+        if md5 and listed.get(blob) and listed[blob] != md5
+    }
+    if others:
+        places: dict[str, list[str]] = defaultdict(list)
+        for blob, md5 in listed.items():
+            if md5:
+                places[md5].append(blob)
+        found = {blob: places[md5][0] for blob, md5 in others.items() if len(places[md5]) == 1}
+        names |= _closed(found, digests.keys())
+    return names
 
 
 def under_present_names(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
@@ -84,7 +122,11 @@ def after_moves(
     vanished = image_set(known) - present
     new = listed - image_set(known) - image_set(store.table(state, "failed"))
     taken = _names_in_use(store, state)
-    renamed = {} if as_new else _pairs(known, images, vanished, new - taken)
+    other = _other_content(known, images) & listed
+    renamed = {}
+    if not as_new:
+        pairs = _pairs(known, images, vanished | other, (new - taken) | other)
+        renamed = _closed(pairs, other)
     gone = vanished - renamed.keys()
     labelled = image_set(store.table(state, "tagged"))
     moves = Moves(renamed, frozenset(gone), len(gone & labelled))
@@ -97,7 +139,7 @@ def after_moves(
                 moved = under_present_names(frame, renamed)
                 if moved is not frame:
                     changed[name] = moved
-        changed["images"] = _images(images, renamed)
+        changed["images"] = _images(known, images, renamed)
     names = present_names(store, state)
     recorded = _recorded(names, renamed, listed)
     if recorded != names:
@@ -105,6 +147,35 @@ def after_moves(
     if gone != image_set(store.table(state, "gone")):
         changed["gone"] = _rows("gone", gone)
     return changed, moves
+
+
+def swapped(state: State, moves: Moves, listed: Set[str]) -> dict:
+    """The member of that name with these moves, as far as names are in use again; {} when it stays
+    as it is.
+    """
+    names = {old: new for old, new in moves.renamed.items() if old in listed}
+    if not names:
+        return {}
+    before = state.document.get("swapped") or []
+    return {"swapped": [*before, {"at": time.time_ns() // 1_000_000, "names": dict(moves.renamed)}]}
+
+
+def _other_content(known: pd.DataFrame, images: pd.DataFrame) -> set[str]:
+    """Names under which another content is listed now."""
+    frames = (known, images)
+    was, now = (dict(zip(blob_names(frame), frame["md5"], strict=True)) for frame in frames)
+    return {blob for blob, md5 in was.items() if md5 and now.get(blob, md5) not in ("", md5)}
+
+
+def _closed(pairs: Mapping[str, str], used: Set[str]) -> dict[str, str]:
+    """{name: new name} without those that would take the name of an image (of `used`) which has
+    none to go to.
+    """
+    kept = dict(pairs)
+    while blocked := [old for old, new in kept.items() if new in used and new not in kept]:
+        for old in blocked:
+            del kept[old]
+    return kept
 
 
 def _names_in_use(store: LabelStore, state: State) -> set[str]:
@@ -140,10 +211,11 @@ def _pairs(
     return found
 
 
-def _images(images: pd.DataFrame, renamed: Mapping[str, str]) -> pd.DataFrame:
+def _images(known: pd.DataFrame, images: pd.DataFrame, renamed: Mapping[str, str]) -> pd.DataFrame:
     """The table with one row for a renamed image: what was known of it, as it is listed now."""
-    etags = dict(zip(blob_names(images), images["etag"], strict=True))
-    rows = under_present_names(tables.only(images, renamed), renamed)
+    present = images["listed"].where(images["listed"] != "", images["etag"])
+    etags = dict(zip(blob_names(images), present, strict=True))
+    rows = under_present_names(tables.only(known, renamed), renamed)
     listed = pd.Series([etags[name] for name in blob_names(rows)], rows.index, dtype="str")
     rows = rows.assign(listed=listed.where(listed != rows["etag"], ""))
     others = without(images, {*renamed, *renamed.values()})

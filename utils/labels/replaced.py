@@ -7,10 +7,12 @@ somebody has looked at the picture that is there now.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pandas as pd
 
 from utils.labels import review_queue, tables
+from utils.labels.renamed import under_present_names
 from utils.labels.store import Change, LabelStore, State
 from utils.labels.tables import blob_names, image_set, without
 from utils.wording import few
@@ -27,8 +29,12 @@ class Content:
     bytes: int = 0
 
     def is_same(self, etag: str, md5: str) -> bool:
-        """Whether an image with this ETag and MD5 is the same picture."""
-        return etag in self.etags or bool(md5) and md5 == self.md5
+        """Whether an image with this ETag and MD5 is the same picture. Of a folder the ETag is
+        size and time, which another picture may have too: where both MD5s are known, they tell.
+        """
+        if md5 and self.md5:
+            return md5 == self.md5
+        return etag in self.etags
 
     def may_be(self, etag: str, md5: str, size: int) -> bool:
         """Likewise; where no hash of it had been taken, the size tells."""
@@ -76,25 +82,35 @@ def contents(images: pd.DataFrame, wanted: Iterable[str] | None = None) -> dict[
 
 
 def after_listing(
-    store: LabelStore, state: State, images: pd.DataFrame
+    store: LabelStore,
+    state: State,
+    images: pd.DataFrame,
+    renamed: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[dict[str, pd.DataFrame], Seen]:
-    """The tables that change when `images` becomes the table of that name, and what was seen."""
-    tagged = image_set(store.table(state, "tagged"))
-    before = tables.only(store.table(state, "images"), tagged)
-    now = contents(images, tagged)
+    """The tables that change when `images` becomes the table of that name, and what was seen.
+    renamed: {name before: now} of images that have another name in `images`.
+    """
+    labelled = tables.only(store.table(state, "images"), image_set(store.table(state, "tagged")))
+    before = under_present_names(labelled, renamed)
+    now = contents(images, image_set(before))
     replaced, unknown = set(), set()
     for blob, was in contents(before).items():
-        if blob not in now or not was.etags or was.etags & now[blob].etags:
+        if blob not in now or not was.etags:
             continue
-        (replaced if was.md5 or was.bytes != now[blob].bytes else unknown).add(blob)
+        if was.md5 and now[blob].md5:
+            same = was.md5 == now[blob].md5
+        else:
+            same = bool(was.etags & now[blob].etags)
+        if not same:
+            (replaced if was.md5 or was.bytes != now[blob].bytes else unknown).add(blob)
 
-    known = store.table(state, "replaced")
+    known = under_present_names(store.table(state, "replaced"), renamed)
     back = {
         blob
         for blob, etag, md5 in zip(blob_names(known), known["etag"], known["md5"], strict=True)
         if blob in now and now[blob].is_same(etag, md5)
     }
-    changed = with_replaced(store, state, tables.only(before, replaced), back)
+    changed = with_replaced(store, state, tables.only(before, replaced), back, renamed)
     return changed, Seen(frozenset(replaced), frozenset(unknown))
 
 
@@ -118,12 +134,17 @@ def note_listing(
 
 
 def with_replaced(
-    store: LabelStore, state: State, rows: pd.DataFrame, done: Iterable[str] = ()
+    store: LabelStore,
+    state: State,
+    rows: pd.DataFrame,
+    done: Iterable[str] = (),
+    renamed: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, pd.DataFrame]:
     """The tables `replaced` and `review` where they change: with the images of these `rows`, which
     have ETag and MD5 of the pictures that the labels are of, and without those that are `done`.
+    Names are those after what was `renamed`, {name before: now}.
     """
-    known = store.table(state, "replaced")
+    known = under_present_names(store.table(state, "replaced"), renamed)
     new = without(rows, image_set(known))
     kept = without(known, done)
     if not len(new) and len(kept) == len(known):
@@ -131,7 +152,7 @@ def with_replaced(
     columns = tables.COLUMNS["replaced"]
     changed = {"replaced": tables.concat("replaced", kept, new[columns])}
     if len(new):
-        review = store.table(state, "review")
+        review = under_present_names(store.table(state, "review"), renamed)
         changed["review"] = review_queue.enqueued(review, sorted(image_set(new)))
     return changed
 

@@ -343,7 +343,7 @@ class LabelStore:
             raise InputError(
                 f"{self.container.address}: the images of this project are in the container"
                 f" {state.image_container}, and image_container_name={self.images_in}; correct it."
-                " If they were moved there: .venv/bin/python train/initialize.py --moved CONFIG"
+                " If they were moved there: bash train/active_learning_initialize.sh CONFIG --moved"
             )
         return state
 

@@ -8,7 +8,7 @@ from utils.labels import tables
 from utils.labels.assignments import add_new_images
 from utils.labels.doubted import doubted
 from utils.labels.image_tables import project_greys, update_image_tables
-from utils.labels.renamed import Moves, after_moves, under_present_names
+from utils.labels.renamed import Moves, after_moves, swapped
 from utils.labels.replaced import Seen, after_listing
 from utils.labels.store import Change, LabelStore, State
 from utils.storage.container import Container
@@ -61,6 +61,7 @@ def take_in(
             keep_absent=True,
             headers=headers,
             doubted=doubted(state),
+            since=state.document.get("looked_at"),
         )
         moves, moved = Moves(), {}
         if present is not None:
@@ -72,10 +73,8 @@ def take_in(
         images = moved.get("images", images)
         now |= {name: frame for name, frame in moved.items() if name in now}
         there = tables.image_set(images) | tables.image_set(failed)
-        of_labels, seen = after_listing(store, state, images)
-        moved |= {
-            name: under_present_names(frame, moves.renamed) for name, frame in of_labels.items()
-        }
+        of_labels, seen = after_listing(store, state, images, moves.renamed)
+        moved |= of_labels
         counts = Counts(len(there), len(there - known), len(failed), len(images), seen, moves)
 
         greys = project_greys(state, container, config.image_dir, images, headers)
@@ -83,7 +82,10 @@ def take_in(
         changed = {**moved, "images": images, "failed": failed}
         if totag is not None:
             changed["totag"] = totag
-        members = {"greys": greys.as_json()}
+        members = {"greys": greys.as_json(), **swapped(state, moves, listed)}
+        touched = max((blob.changed for blob in listing.blobs), default=0)
+        if present is not None and touched > (state.document.get("looked_at") or 0):
+            members["looked_at"] = touched
         if config.image_location is None:
             members["image_container"] = container.name
         if doubts := doubted(state):

@@ -17,6 +17,8 @@ from utils.errors import OutsideError
 class Blob:
     """What a container knows about one blob. Time is UTC. `metadata` may be absent in listings,
     `md5` where the service has none. `withheld`: why it cannot be read now, "" when it can.
+    `changed`: when the file system says that it was touched last, in ns (also when its times were
+    set by hand), 0 where nothing says so.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Blob:
     md5: bytes | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     withheld: str = ""
+    changed: int = 0
 
 
 class Missing(OutsideError):

@@ -84,9 +84,7 @@ class FolderContainer:
             raise self._missing(name) from None
         except OSError as error:
             raise self._unreadable(name, error) from None
-        return data, Blob(
-            name, len(data), _etag(name, status, data), _utc(status), metadata=self._metadata(name)
-        )
+        return data, replace(_blob(name, status, data), metadata=self._metadata(name))
 
     def read_head(self, name: str, length: int) -> bytes:
         try:
@@ -171,7 +169,7 @@ class FolderContainer:
     def _describe(self, name: str, path: Path | str) -> Blob:
         status = os.stat(path)
         content = Path(path).read_bytes() if _is_document(name) else b""
-        return Blob(name, status.st_size, _etag(name, status, content), _utc(status))
+        return _blob(name, status, content)
 
     @contextmanager
     def _in_store(self) -> Iterator[Path]:
@@ -272,6 +270,13 @@ def _warn(folder: Path, error: OSError) -> None:
 
 def _is_document(name: str) -> bool:
     return name.endswith(".json")
+
+
+def _blob(name: str, status: os.stat_result, content: bytes) -> Blob:
+    """What its status says of a file; `content` counts for documents."""
+    changed = 0 if os.name == "nt" else status.st_ctime_ns  # there it is when a file was made
+    etag = _etag(name, status, content)
+    return Blob(name, status.st_size, etag, _utc(status), changed=changed)
 
 
 def _etag(name: str, status: os.stat_result, content: bytes) -> str:
