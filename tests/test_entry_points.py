@@ -297,8 +297,8 @@ def processes(*words: str) -> list[str]:
             ),
         ),
         (
-            "active_learning_initialize.sh config.ini --fast",
-            "active_learning_initialize.sh: unknown option --fast; --help shows what there is",
+            "active_learning_eval.sh config.ini --fast",
+            "active_learning_eval.sh: unknown option --fast; --help shows what there is",
         ),
     ],
 )

@@ -10,6 +10,7 @@ from helpers_programs import run
 
 from utils.config import load_config
 from utils.errors import InputError
+from utils.labels import tables
 from utils.labels.store import open_labels
 
 PROGRAMS = [
@@ -157,3 +158,49 @@ def test_a_cut_snapshot_says_how_much_of_it_is_there(folder_store, tmp_path):
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(InputError, match="20 of [0-9]+ bytes"):
         project.table("totag")
+
+
+def status(project, *options, code=0) -> str:
+    return super(BatchProject, project).run("tag/status.py", *options, code=code)
+
+
+HELPS = ("selection", "predicted", "init_totag", "init_predicted", "gone")
+
+
+@pytest.mark.parametrize("how", ["flip", "cut", "delete"])
+@pytest.mark.parametrize("name", [*HELPS, "drawn", "replaced", "renamed"])
+def test_a_damaged_table_that_only_helps_is_dropped_and_others_come_back(
+    folder_store, tmp_path, name, how
+):
+    project = BatchProject(folder_store, tmp_path, THREE)
+    rows = {
+        table: tables.make(table, filename=["1.jpg"], folder="north") for table in (*HELPS, name)
+    }
+    project.commit(**rows)
+    if name not in HELPS:
+        first = project.table(name)
+        more = tables.make(name, filename=["1.jpg", "1.jpg"], folder=["north", "south"])
+        project.commit(**{name: more})
+    blob = project.state().blob(name)
+    path = folder_store.labels.path_of(blob)
+    if how == "flip":
+        path.write_bytes(path.read_bytes().replace(b"north", b"norfh"))
+    elif how == "cut":
+        path.write_bytes(path.read_bytes()[:-3])
+    else:
+        path.unlink()
+
+    said = status(project, "--check", code=1)
+    assert f"tables.{name}: " in said and "(--repair mends it)" in said
+    said = status(project, "--repair")
+    assert f"mended: tables.{name}: " in said and "0 rules broken" in said
+    assert "0 rules broken" in status(project, "--check")
+    left = project.table(name)
+    if name in HELPS:
+        pair = {"init_totag": "init_predicted", "init_predicted": "init_totag"}.get(name, name)
+        assert not len(left) and not len(project.table(pair))
+        others = set(HELPS) - {name, pair}
+        assert all(len(project.table(other)) == 1 for other in others)
+    else:
+        assert left.equals(first)
+    project.run("download", 2)

@@ -141,7 +141,7 @@ def check_blobs(store: LabelStore, state: State) -> tuple[list[Finding], dict[st
         if problem := damage(store, blob):
             bad.add(blob)
             found.append(Finding(5, f"{where}: {problem}", repairable=_is_help(blob)))
-    for name in CHECKED:
+    for name in (*CHECKED, *other_tables(state)):
         if state.blob(name) not in bad:
             try:
                 read[name] = store.table(state, name)
@@ -150,6 +150,15 @@ def check_blobs(store: LabelStore, state: State) -> tuple[list[Finding], dict[st
     if "tagged" in read:
         found += _lost_labels(store, state, read["tagged"])
     return found, read
+
+
+def other_tables(state: State) -> list[str]:
+    """The tables of a state beside those of CHECKED."""
+    return [
+        name
+        for name, blob in state.document["tables"].items()
+        if blob and name in tables.COLUMNS and name not in CHECKED
+    ]
 
 
 def named_blobs(state: State) -> dict[str, str]:

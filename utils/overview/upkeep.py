@@ -11,6 +11,7 @@ from utils.labels.check import (
     check_blobs,
     check_tables,
     named_blobs,
+    other_tables,
     prunable,
     repaired,
     without_lost_helps,
@@ -24,6 +25,10 @@ _MADE_ANEW = {  # where no older snapshot is whole, an empty table serves
     "failed": "initialize looks at them again",
     "effort": "what people did until now is counted no more",
 }
+# What models found, and why images were chosen: it helps, and the next commands make it anew. The
+# two of a pretrained model belong together.
+_OF_PRETRAINED = ("init_totag", "init_predicted")
+_HELPS = ("selection", "predicted", "gone", *_OF_PRETRAINED)
 _ONLY_COPIES = ("tagged", "conflicts")  # what people did, and nobody can make anew
 
 
@@ -98,7 +103,8 @@ def check(store: LabelStore, state: State, *, repair: bool, older_labels: bool =
                     " command again"
                 )
             present = {
-                name: store.table_at(back.get(name, now.blob(name)), name) for name in CHECKED
+                name: store.table_at(back.get(name, now.blob(name)), name)
+                for name in dict.fromkeys([*CHECKED, *back])
             }
             new = {**present, **taken_back(store, now, present, astray(store, now)).tables}
             new |= repaired(new)
@@ -166,6 +172,16 @@ def _look(
         if older_labels or unnamed or name not in _ONLY_COPIES:
             brought_back[name] = blob
         found.append(Finding(5, text, repairable=name in brought_back))
+    lost = [name for name in other_tables(state) if name not in read]
+    if set(lost) & set(_OF_PRETRAINED):
+        lost += [name for name in _OF_PRETRAINED if name in read]
+    for name in lost:
+        blob = None if name in _HELPS else older(store, state, name)
+        if blob or name in _HELPS:
+            text = f"the newest snapshot that is whole is {blob}"
+            text = text if blob else "it only helps; it is dropped, and begun anew"
+            found.append(Finding(5, f"tables.{name}: {text}", repairable=True))
+            brought_back[name] = blob
     found += check_tables(read)
     if all(name in read for name in CHECKED):
         back = taken_back(store, state, read, astray(store, state))
