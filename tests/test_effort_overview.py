@@ -80,7 +80,7 @@ def test_status_says_what_the_work_cost_and_what_pre_labels_saved(store, tmp_pat
         "5 min bob, 1 photos",
         "from 1 min of work in 1 photos; pre-labels saved 3 min",
         "warning: pre-labels cost more than they save: 60 of 60 were deleted; try"
-        " prelabel_confidence=0.7 (now 0.4)",
+        " prelabel_confidence=0.7 or auto (now 0.4)",
         "what more images will bring is not known yet: 4 cycles with different numbers of labelled"
         " images are needed; there is 1",
     ):
@@ -89,6 +89,20 @@ def test_status_says_what_the_work_cost_and_what_pre_labels_saved(store, tmp_pat
     assert found["work"]["hours"] == pytest.approx(385 / 3600, abs=1e-4)
     assert found["work"]["since"]["saved_hours"] == pytest.approx(-120 / 3600, abs=1e-4)
     assert found["cycles"][0]["work"]["photos"] == 1
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ("0.95", "try prelabel_confidence=0.98 or auto (now 0.95)"),
+        ("1", "try prelabel_confidence=auto (now 1)"),
+        ("auto", "were deleted; the next cycle counts anew from which scores they are worth showing"),
+    ],
+)
+def test_a_higher_score_is_proposed_where_there_is_one(folder_store, tmp_path, now, said):
+    project = StateProject(folder_store, tmp_path, prelabel_confidence=now)
+    project.commit(effort=effort_rows("d/1.jpg bird 0 0 0 60"))
+    assert said in done("tag/status.py", project.config)
 
 
 def test_status_says_what_more_images_will_bring(folder_store, tmp_path):

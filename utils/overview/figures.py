@@ -5,7 +5,6 @@ from datetime import datetime
 
 import pandas as pd
 
-from utils.batch.showing import thresholds_of
 from utils.config import Config
 from utils.config.checkpoints import missing_checkpoint
 from utils.effort.seconds import Seconds
@@ -60,7 +59,7 @@ def summary(config: Config, store: LabelStore, state: State, now: datetime) -> d
         "test_boxes": _counts(in_test),
         "classes": state.classes,
         "cycles": cycles,
-        "work": project_figures(done, thresholds_of(config, state).typical),
+        "work": project_figures(done, config.prelabel_confidence),
         "forecast": forecast_figures(state.cycles, done.total.each),
         "model": state.live.get("model"),
         "report": _report(store, state),

@@ -23,7 +23,7 @@ def work_figures(work: Work) -> dict:
     }
 
 
-def project_figures(done: ProjectWork, prelabel_confidence: float) -> dict:
+def project_figures(done: ProjectWork, prelabel_confidence: float | str) -> dict:
     """All work, that since the last cycle began, by person; the seconds that things take here, and
     a proposal where pre-labels cost more than they save ("" where they do not).
     """
@@ -106,15 +106,16 @@ def forecast_lines(forecast: Mapping) -> Iterator[str]:
     yield f"    ({'; '.join(notes)})"
 
 
-def _proposal(work: Work, prelabel_confidence: float) -> str:
+def _proposal(work: Work, prelabel_confidence: float | str) -> str:
     """A higher prelabel_confidence, where pre-labels cost more than they save."""
     if not work.prelabels_cost:
         return ""
+    said = f"pre-labels cost more than they save: {work.deleted} of {work.shown} were deleted"
+    if isinstance(prelabel_confidence, str):
+        return f"{said}; the next cycle counts anew from which scores they are worth showing"
     higher = math.ceil((1 + prelabel_confidence) * 50) / 100
-    return (
-        f"pre-labels cost more than they save: {work.deleted} of {work.shown} were deleted; try"
-        f" prelabel_confidence={higher:g} (now {prelabel_confidence:g})"
-    )
+    try_this = f"{higher:g} or auto" if higher > prelabel_confidence else "auto"
+    return f"{said}; try prelabel_confidence={try_this} (now {prelabel_confidence:g})"
 
 
 def _average(cycle: Mapping) -> float | None:
