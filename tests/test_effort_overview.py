@@ -96,7 +96,7 @@ def test_status_says_what_the_work_cost_and_what_pre_labels_saved(store, tmp_pat
     [
         ("0.95", "try prelabel_confidence=0.98 or auto (now 0.95)"),
         ("1", "try prelabel_confidence=auto (now 1)"),
-        ("auto", "were deleted; the next cycle counts anew from which scores they are worth showing"),
+        ("auto", "were deleted; the next cycle counts anew from which scores they are worth"),
     ],
 )
 def test_a_higher_score_is_proposed_where_there_is_one(folder_store, tmp_path, now, said):
