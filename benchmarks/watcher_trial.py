@@ -206,7 +206,7 @@ def run(
             ):
                 number, phase = len(watched.seen), watched.phase()
                 # a batch before the first cycle, and one while each cycle trains
-                wanted = number + 1 + (phase[0] in STEPS[3:-1])
+                wanted = number + 1 + (phase[0] in STEPS[3:-2])
                 if rounds < min(
                     wanted, cycles + (MORE_CYCLES if number >= cycles and phase[0] == IDLE else 0)
                 ):

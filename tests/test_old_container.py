@@ -158,7 +158,9 @@ def test_a_container_of_the_earlier_generation_goes_through_a_cycle_with_nothing
     assert "model_1559000003.pb → totag_" in done(
         "train/active_learning_predict_no_train.sh", project.config()
     )
+    assert "was not kept" in done("train/active_learning_report.sh", project.config())
     assert "2 test images" in done("train/active_learning_eval.sh", project.config())
+    assert "was not kept" not in done("train/active_learning_report.sh", project.config())
     assert "15 images checked, 0 rules broken" in done("tag/status.py", project.config(), "--check")
     project.check(before | OUT | batch)
     init_totag, tagged, totag = state_tables(project.config(), "init_totag", "tagged", "totag")

@@ -9,6 +9,8 @@ from helpers_report import TAGGED, TEST, TESTED, TOTAG, ReportProject
 from helpers_store import folder_store_in
 from helpers_tables import effort_rows, labels
 
+from train.report.material import gather
+from train.report.pictures import Album
 from utils.labels import tables
 from utils.labels.reports import twin_of
 from utils.selection.reasons import WORDS
@@ -210,6 +212,53 @@ def test_a_report_is_made_on_every_store(store, tmp_path):
     assert found["test"]["images"] == 4 and page.count("data:image/jpeg;base64,") == 7
     assert state.cycles[-1]["report"] == state.report in done("tag/status.py", project.config)
     assert "0 rules broken" in done("tag/status.py", project.config, "--check")
+
+
+def test_the_random_share_is_measured_for_the_live_model(project):
+    assert report(project)[0]["random_share"] is None
+    model = project.state().live["model"]
+    drawn = labels("a/9.jpg bird 0 1 0 1 0.9 0.9", "drawn").assign(model=model)
+    project.commit(drawn=tables.concat("drawn", drawn))
+    found, page = report(project)
+    share = found["random_share"]
+    assert (share["model"], share["AP"], share["images"]) == (model, 1, 1)
+    assert "On photos drawn at random" in page
+
+
+def test_predictions_that_were_imported_as_a_model_are_shown_too(folder_store, tmp_path):
+    made = ReportProject(folder_store, tmp_path)
+    made.fill()
+    made.commit({"live": {}, "cycles": []})
+    rows = labels(TESTED, "tested").assign(image_confidence=0.5)
+    (tmp_path / "found.csv").write_bytes(tables.to_csv("totag", rows, True))
+    done(
+        "train/import_predictions.py", tmp_path / "found.csv", made.config, "--as-model", "detector"
+    )
+    found, _ = report(made)
+    assert (found["model"], found["test"]["images"], found["course"]) == ("detector", 4, [])
+
+
+def test_a_page_does_not_grow_with_the_project(folder_store, tmp_path):
+    names = [f"class {number}" for number in range(250)]
+    made = ReportProject(folder_store, tmp_path, classes=",".join(names))
+    lines = [f"f{number}/1.jpg x 0.1 0.5 0.1 0.5" for number in range(250)]
+    tagged = labels("\n".join(lines)).assign(**{"class": names})
+    tested = labels("\n".join(f"{line} 0.9 0.9" for line in lines), "tested")
+    made.commit(tagged=tagged, test=tagged)
+    made.cycle(tested.assign(**{"class": names[1:] + names[:1]}))
+    found, page = report(made)
+    assert len(found["folders"]["shown"]) == 40 and found["folders"]["count"] == 250
+    assert [len(row) for row in found["confusion"]["matrix"]] == [14] * 14
+    assert sum(map(sum, found["confusion"]["matrix"])) == 250
+    assert len(found["classes"]) == 200 and page.count('<svg class="chart"') == 12 + 2
+    assert found["mistakes"]["mixed_up"]["count"] == 250
+    assert len(found["mistakes"]["mixed_up"]["shown"]) == 12 and len(page) < 700_000
+
+
+def test_pictures_stop_where_the_page_is_full(project):
+    album = Album(gather(project.settings, project.images, project.labels, project.state()), 1)
+    assert album.whole("a/1.jpg", [], 200).address.startswith("data:image/jpeg")
+    assert "too large" in album.whole("a/1.jpg", [], 200).why
 
 
 def test_every_strategy_has_words_for_why():

@@ -94,7 +94,7 @@ def gather(config: Config, container: Container, store: LabelStore, state: State
         made.notes.append(_why_no_test_set(made))
     if not made.model or not len(truth):
         return made
-    if not state.cycles and entry is None or entry is None:
+    if entry is None:
         made.notes.append(
             f"What {made.model} finds in the test photos was not kept, so it cannot be shown here."
             " bash train/active_learning_eval.sh CONFIG measures it; make the report again after"
