@@ -136,6 +136,7 @@ class Machine:
         self.run("train/sync_images.py")
         project.leave_cycle(load_config(self.config, self.environment), 1)
         self.run("train/publish_cycle.py")
+        self.run("train/publish_report.py")
         self.run("tag/download_vott_json.py", "2")
         self.run("tag/abandon.py")
         self.run("tag/change_classes.py", "--rename", "bird=gull")
