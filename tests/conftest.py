@@ -9,6 +9,7 @@ from pathlib import Path
 
 import azurite
 import helpers_page
+import hypothesis
 import pytest
 from helpers_store import Store, folder_store_in, opened
 
@@ -18,6 +19,12 @@ ROOT = Path(__file__).resolve().parent.parent
 # Started in the background, a shell makes us ignore Ctrl-C, and so would the programs that tests
 # interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Machines are noisy: no test fails because it was slow to get an input.
+hypothesis.settings.register_profile(
+    "noisy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("noisy")
 
 LONGEST = ("test_watch.py", "test_loop.py", "test_race.py", "test_simulate.py")
 

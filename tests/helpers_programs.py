@@ -1,13 +1,17 @@
 """Running the toolkit's programs as people do, and drawn photographs to run them on."""
 
+import functools
 import importlib
 import io
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 from train.cycle.news import NOTHING_NEW
@@ -24,7 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 # These keep a process of their own: they change TensorFlow's settings, or catch signals.
-ALONE = {"train_detector.py", "export_model.py", "watch.py", "run_demo.py"}
+TRAINING = {"train_detector.py", "export_model.py"}
+ALONE = TRAINING | {"watch.py", "run_demo.py"}
 
 
 def run(program: str, *arguments, process: bool = False, **options) -> CompletedProcess:
@@ -44,8 +49,7 @@ def run(program: str, *arguments, process: bool = False, **options) -> Completed
         for number, (step, *step_words) in enumerate(steps, 1):
             if len(steps) > 1:
                 print(f"\n[{number}/{len(steps)}] {Path(step).stem}")
-            run_step = _run_alone if Path(step).name in ALONE else _run_here
-            code = run_step(step, step_words)
+            code = _runner(Path(step).name)(step, step_words)
             if code == NOTHING_NEW:
                 code = 0
                 break
@@ -70,6 +74,38 @@ def _steps(program: str, words: list[str]) -> list[list[str]] | None:
         if others and not any(step[-len(others) :] == others for step in found):
             return None  # the entry point refuses them
     return found
+
+
+def _runner(step: str) -> Callable[[str, list[str]], int]:
+    if step in TRAINING and hasattr(os, "fork"):
+        return _run_forked
+    return _run_alone if step in ALONE else _run_here
+
+
+def _run_forked(program: str, words: list[str]) -> int:
+    """Run a program as a fork of a process that has TensorFlow loaded, and say what it says; its
+    exit code.
+    """
+    with TemporaryDirectory() as folder:
+        said = {name: f"{folder}/{name}" for name in ("output", "errors")}
+        wanted = {"program": str(ROOT / program), "words": words, "cwd": os.getcwd()}
+        server = _fork_server()
+        server.stdin.write(json.dumps({**wanted, **said, "env": dict(os.environ)}) + "\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
+        sys.stdout.write(Path(said["output"]).read_text(encoding="utf-8"))
+        sys.stderr.write(Path(said["errors"]).read_text(encoding="utf-8"))
+    return code
+
+
+@functools.cache
+def _fork_server() -> subprocess.Popen:
+    """It ends when this process does, which closes its input."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", "fork_server"]
+    path = os.pathsep.join([str(ROOT / "tests"), str(ROOT)])
+    env = {**os.environ, "PYTHONPATH": path}
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=env)
 
 
 def _run_alone(program: str, words: list[str]) -> int:

@@ -209,7 +209,7 @@ def test_a_config_of_the_earlier_generation_trains(
     )
 
     done("train/active_learning_initialize.sh", config)
-    finished = run("train/active_learning_train.sh", config, "--iterations", 2)
+    finished = run("train/active_learning_train.sh", config, "--iterations", 1)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert f"pretrained weights {weights_address}: backbone" in finished.stdout
     assert finished.stderr.count("no meaning any more") == 1

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 def silence() -> None:
     """To be called before TensorFlow is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # tf-models works with Keras 2; Keras 3 takes a second and a half to load
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     # mobilenet's backbone has one level more than is used
     warnings.filterwarnings("ignore", message="Input dict contained keys")
     # a checkpoint that does not fit would name each variable at the end

@@ -196,6 +196,7 @@ def train(
         task = make_task(run.settings)
         model = build_model(task)
         optimizer = make_optimizer(run.learning_rate, run.iterations, device.policy)
+        optimizer.build(model.trainable_variables)  # else the first step is traced twice
         checkpoint = tf.train.Checkpoint(
             model=model, optimizer=optimizer, step=step, **model.checkpoint_items
         )
