@@ -4,6 +4,7 @@ Run with: .venv/bin/python images/make_pictures.py [DEMO]     (a folder in which
 its end; without it, the demo is run in a temporary one, which takes about ten minutes)
 
 review_page.png      what an annotator gets: a photo of a batch in the page, with the model's boxes
+report.png           the top of the report of the demo's last cycle, and the first of its mistakes
 predictions.png      the picture with which the demo ends
 learning_curves.png  the averages of two simulations, from the tables in benchmarks/results
 """
@@ -32,6 +33,7 @@ from utils.review.session import Session
 BATCH, REVIEWED = 40, 12  # images handed out for the picture, and how many of them are done in it
 SECONDS = 6  # that each of them took
 WINDOW = {"width": 1100, "height": 640}
+REPORT = {"width": 1100, "height": 800}
 # The table, and what its panel is called.
 SETS = {
     "animals": "animals: two photos in five are empty",
@@ -48,6 +50,7 @@ def main() -> None:
         subprocess.run(["bash", ROOT / "train" / "active_learning_demo.sh", demo], check=True)
 
     review_page(demo, HERE / "review_page.png")
+    report(demo / "data" / "report.html", HERE / "report.png")
     small(demo / "predictions.png", HERE / "predictions.png")
     learning_curves(HERE / "learning_curves.png")
 
@@ -93,6 +96,25 @@ def begun(session: Session) -> tuple[float, float]:
     session.look(shown, SECONDS)
     box, sheet = sheets[shown].boxes[-1], sheets[shown]
     return (box.xmin + box.xmax) / 2 * sheet.width, (box.ymin + box.ymax) / 2 * sheet.height
+
+
+def report(page: Path, target: Path) -> None:
+    """The page's head with its course, and under it where its mistakes begin."""
+    with chromium() as browser:
+        tab = browser.new_page(viewport=REPORT, device_scale_factor=1)
+        tab.goto(page.as_uri())
+        tab.screenshot(path=target)
+        with Image.open(target) as shot:
+            top = shot.convert("RGB")
+        tab.locator("#mistakes").evaluate("part => part.scrollIntoView()")
+        tab.screenshot(path=target, clip={"x": 0, "y": 0, "width": REPORT["width"], "height": 420})
+        with Image.open(target) as shot:
+            below = shot.convert("RGB")
+    whole = Image.new("RGB", (top.width, top.height + below.height))
+    whole.paste(top, (0, 0))
+    whole.paste(below, (0, top.height))
+    whole.save(target)
+    small(target, target)
 
 
 def learning_curves(target: Path) -> None:

@@ -45,7 +45,6 @@ def test_the_figures_are_those_that_can_be_counted_by_hand(filled):
     _, found, _ = filled
     assert found["test"] == {"images": 4, "empty": 2, "boxes": 3}
     assert found["confusion"] == {
-        "threshold": 0.5,
         "classes": ["seal", "bird", "background"],
         "matrix": [[0, 1, 1], [0, 1, 0], [1, 1, 0]],
     }
@@ -83,6 +82,25 @@ def test_what_another_threshold_would_cost_is_counted(filled):
     }
     assert costs[0.1]["seconds"] == 2 * 2 + 3 * 2 + 1 * 7
     assert (costs[0.95]["shown"], costs[0.95]["missing"], costs[0.95]["seconds"]) == (0, 3, 21)
+
+
+def test_with_auto_each_class_has_its_own_threshold_and_all_figures_follow(project):
+    text = project.config.read_text() + "prelabel_confidence=auto\n"
+    project.config.write_text(text)
+    entry = {
+        "thresholds": {"bird": 0.8, "seal": None},
+        "images": 4,
+        "seconds": {"with": 8, "without": 9},
+    }
+    project.cycle(labels(TESTED, "tested"), prelabels=entry)
+    found, page = report(project)
+    assert found["confusion"]["matrix"] == [[0, 0, 2], [0, 1, 0], [0, 0, 0]]
+    assert found["now"] == {"shown": 1, "right": 1, "wrong": 0, "missing": 2, "seconds": 16}
+    by_class = {entry["class"]: entry for entry in found["classes"]}
+    assert (by_class["bird"]["shown_from"], by_class["seal"]["shown_from"]) == (0.8, None)
+    assert (found["images"]["found"], found["images"]["false_alarms"]) == (1, 0)
+    assert found["mistakes"]["false"]["count"] == 0
+    assert "boxes are shown by score: bird from 0.80, seal never" in page
 
 
 def test_mistakes_come_worst_first_with_their_pictures(filled):

@@ -14,6 +14,7 @@ from train.report.material import Material
 from train.report.next_batch import next_batch, thumbnails
 from train.report.numbers import figure
 from train.report.pictures import Album, Picture
+from utils.config import AUTO
 from utils.effort.seconds import Seconds
 from utils.labels.class_changes import with_present_names
 from utils.labels.tables import image_set
@@ -49,6 +50,8 @@ def make_report(material: Material) -> Report:
         "labels": material.store.container.name,
         "model": material.model,
         "threshold": material.threshold,
+        "auto": material.config.prelabel_confidence == AUTO,
+        "thresholds": material.thresholds.why,
         **_project(material, now),
     }
     report = Report(document)
@@ -117,6 +120,7 @@ def _measure(material: Material, report: Report) -> None:
         "AP": measured(material, truth, material.found),
         "average": average,
         "classes": classes,
+        "now": _now(classes, seconds),
         "costs": [{**cost, "seconds": _seconds(cost, seconds)} for cost in costs],
         "cheapest": None,
         "confusion": measuring.confusion_figures(material, made),
@@ -127,6 +131,13 @@ def _measure(material: Material, report: Report) -> None:
     if document["test"]["boxes"] and possible:
         document["cheapest"] = min(possible, key=lambda cost: cost["seconds"])
     _gallery(material, made, report)
+
+
+def _now(classes: list[dict], each: Seconds) -> dict:
+    """What the boxes that people get now cost, of all classes."""
+    kinds = ("shown", "right", "wrong", "missing")
+    cost = {kind: sum(entry["as_prelabelled"][kind] for entry in classes) for kind in kinds}
+    return {**cost, "seconds": _seconds(cost, each)}
 
 
 def _seconds(cost: dict, each: Seconds) -> float:

@@ -4,6 +4,7 @@ images. What is not there leaves a note for people, never an error.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,7 @@ import pandas as pd
 from train.cycle.model import names_of_model
 from train.cycle.test_set import trained_images
 from utils.batch.showing import thresholds_of
-from utils.boxes.prelabels import Thresholds
+from utils.boxes.prelabels import Thresholds, shown_boxes
 from utils.config import Config
 from utils.errors import InputError, OutsideError
 from utils.labels import tables
@@ -44,7 +45,7 @@ class Material:
     trained: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
     def thresholds(self) -> Thresholds:
         """From which scores boxes are drawn for people."""
         return thresholds_of(self.config, self.state)
@@ -55,6 +56,11 @@ class Material:
         median.
         """
         return round(self.thresholds.typical, 6)
+
+    @cached_property
+    def shown(self) -> pd.DataFrame:
+        """Of what the model found in the test images, the boxes that people would get."""
+        return shown_boxes(self.found, self.thresholds)
 
     @property
     def least(self) -> float:

@@ -6,7 +6,7 @@ import pandas as pd
 from train.evaluation.average_precision import DECIMALS as ROUNDED
 from train.evaluation.average_precision import boxes_of, match, measure
 from train.evaluation.outcomes import Outcomes, confusion, outcomes
-from train.evaluation.thresholds import Cost, ImageLevel, costs, image_level, precision_recall
+from train.evaluation.thresholds import Cost, costs, image_level, precision_recall
 from train.report.course import measured
 from train.report.material import Material
 from train.report.numbers import figure
@@ -17,6 +17,7 @@ CURVE = 101  # points of a curve
 CLASSES = 200  # with figures
 MATRIX = 12  # classes with a row of their own in the confusion matrix
 FOLDERS = 40
+ALL = 0.0  # the score from which every box counts
 OTHERS = "all others"
 BACKGROUND = "background"
 _STEPS = np.round(np.arange(0.05, 1, 0.05), 2)
@@ -41,7 +42,8 @@ def class_figures(material: Material) -> tuple[dict, list[dict], list[dict]]:
         scores, right = match(actual[actual["class"] == name], scored[scored["class"] == name])
         made = costs(scores, right, positives, thresholds)
         together += [[cost.right, cost.wrong, cost.missing] for cost in made]
-        entries.append(_entry(name, rows[name], scores, right, positives, made, material.threshold))
+        shown_from = material.thresholds.of(name)
+        entries.append(_entry(name, rows[name], scores, right, positives, shown_from))
     entries.sort(key=lambda entry: -entry["boxes"])
     total = [
         Cost(threshold, *map(int, counts))
@@ -61,8 +63,7 @@ def _entry(
     scores: np.ndarray,
     right: np.ndarray,
     positives: int,
-    made: list[Cost],
-    threshold: float,
+    shown_from: float,
 ) -> dict:
     precision, recall = figure(row["precision"]), figure(row["recall"])
     f1 = None
@@ -80,7 +81,8 @@ def _entry(
         "F1": f1,
         "best_threshold": figure(row["threshold"]),
         "at_best": _at_best(scores, right, positives, row["threshold"]),
-        "as_prelabelled": next(_cost(cost) for cost in made if cost.threshold == threshold),
+        "shown_from": figure(shown_from),
+        "as_prelabelled": _at(scores, right, positives, shown_from),
         "curve": _curve(scores, right, positives) if positives else None,
     }
 
@@ -89,13 +91,18 @@ def _at_best(scores: np.ndarray, right: np.ndarray, positives: int, best: float)
     """What the threshold with the best F1 would cost, which the table has rounded."""
     if np.isnan(best):
         return None
-    (cost,) = costs(scores, right, positives, np.array([best - 10.0**-ROUNDED]))
-    return {**_cost(cost), "threshold": figure(best)}
+    return {**_at(scores, right, positives, best - 10.0**-ROUNDED), "threshold": figure(best)}
+
+
+def _at(scores: np.ndarray, right: np.ndarray, positives: int, threshold: float) -> dict:
+    """What one threshold would cost."""
+    (cost,) = costs(scores, right, positives, np.array([threshold]))
+    return _cost(cost)
 
 
 def _cost(cost: Cost) -> dict:
     return {
-        "threshold": cost.threshold,
+        "threshold": figure(cost.threshold),
         "shown": cost.shown,
         "right": cost.right,
         "wrong": cost.wrong,
@@ -132,17 +139,14 @@ def confusion_figures(material: Material, made: Outcomes) -> dict:
             parts[1] = parts[1].sum(axis=axis, keepdims=True)
             matrix = np.concatenate(parts, axis=axis)
     names = [*shown, *([OTHERS] if rest else []), BACKGROUND]
-    return {"threshold": material.threshold, "classes": names, "matrix": matrix.tolist()}
+    return {"classes": names, "matrix": matrix.tolist()}
 
 
 def image_figures(material: Material) -> dict:
     """How many images are seen to show something: at the threshold in force, and as a curve."""
     level = image_level(material.truth, material.found, _FINE)
-    here = image_level(material.truth, material.found, np.array([material.threshold]))
     return {
-        "with_objects": level.with_objects,
-        "empty": level.empty,
-        **_image_level(here, material.threshold),
+        **_of_images(material.truth, material.shown),
         "curve": {
             "threshold": _FINE.tolist(),
             "recall": [figure(value) for value in level.recall],
@@ -152,10 +156,12 @@ def image_figures(material: Material) -> dict:
     }
 
 
-def _image_level(level: ImageLevel, threshold: float) -> dict:
-    """The figures at one threshold."""
+def _of_images(truth: pd.DataFrame, shown: pd.DataFrame) -> dict:
+    """How many images are seen to show something by the boxes that people would get."""
+    level = image_level(truth, shown, np.array([ALL]))
     return {
-        "threshold": threshold,
+        "with_objects": level.with_objects,
+        "empty": level.empty,
         "found": int(level.found[0]),
         "recall": figure(level.recall[0]),
         "false_alarms": int(level.alarms[0]),
@@ -175,7 +181,7 @@ def folder_figures(material: Material, made: Outcomes) -> dict | None:
     right = made.actual.assign(right=made.right).groupby("folder")["right"].agg(["sum", "size"])
     rows = []
     for folder, truth in material.truth.groupby("folder"):
-        found = material.found[material.found["folder"] == folder]
+        shown = material.shown[material.shown["folder"] == folder]
         boxes = int(right["size"].get(folder, 0))
         rows.append(
             {
@@ -184,7 +190,7 @@ def folder_figures(material: Material, made: Outcomes) -> dict | None:
                 "images": len(image_set(truth)),
                 "boxes": boxes,
                 "boxes_found": int(right["sum"].get(folder, 0)),
-                **_of_images(truth, found, material.threshold),
+                **_of_images(truth, shown),
             }
         )
     rows.sort(key=lambda row: (-row["images"], row["folder"]))
@@ -213,21 +219,12 @@ def _groups(material: Material, is_known: pd.Series, right: pd.DataFrame) -> lis
                 "boxes": int(of_these["size"].sum()),
                 "boxes_found": int(of_these["sum"].sum()),
                 "AP": measured(material, truth, found),
-                **_of_images(truth, found, material.threshold),
+                **_of_images(truth, tables.only(material.shown, image_set(truth))),
             }
         )
     return groups
 
 
-def _of_images(truth: pd.DataFrame, found: pd.DataFrame, threshold: float) -> dict:
-    level = image_level(truth, found, np.array([threshold]))
-    return {
-        "with_objects": level.with_objects,
-        "empty": level.empty,
-        **_image_level(level, threshold),
-    }
-
-
 def measured_outcomes(material: Material) -> Outcomes:
-    """What became of each box at the threshold of pre-labels."""
-    return outcomes(material.truth, material.found, material.classes, material.threshold)
+    """What became of each box, of those that people would get."""
+    return outcomes(material.truth, material.shown, material.classes, ALL)

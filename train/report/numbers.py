@@ -6,6 +6,6 @@ DECIMALS = 4
 
 
 def figure(value: float) -> float | None:
-    """A figure to four decimals; None where there is none (NaN)."""
+    """A figure to four decimals; None where there is none (NaN, or no end)."""
     number = float(value)
-    return None if math.isnan(number) else round(number, DECIMALS)
+    return round(number, DECIMALS) if math.isfinite(number) else None

@@ -30,6 +30,7 @@ def page(report: Report) -> bytes:
         "visible": visible,
         "tenth": _tenth,
         "day": _day,
+        "sentence": lambda text: text[:1].upper() + text[1:],
         "hours": _hours,
     }
     text = environment.get_template("report.html").render(
