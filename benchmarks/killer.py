@@ -39,7 +39,7 @@ COUNT = 5  # images of a batch
 COMMANDS = {
     "download": ("tag/download_vott_json.py", str(COUNT)),
     "upload": ("tag/upload_vott_json.py",),
-    "publish": ("train/publish_cycle.py",),
+    "publish": ("train/publish_cycle.py", "--anyway"),
     "repartition": ("train/repartition_test_set.py",),
     "sync": ("train/initialize.py",),
     "begin": ("train/sync_images.py",),

@@ -37,7 +37,7 @@ from labelling_project import (
     write_config,
 )
 
-from train.cycle.steps import GUARDED, name_of
+from train.cycle.steps import TRAINING, name_of
 from utils.labels import tables
 from utils.labels.lease import IDLE, read_watcher
 from utils.labels.pool import pool_of
@@ -62,7 +62,7 @@ SETTINGS = dict(
     tagging_location="Tag",
     auto_poll_seconds="1",
 )
-STEPS = tuple(map(name_of, GUARDED))
+STEPS = tuple(map(name_of, TRAINING))
 PATIENCE = 1800  # seconds
 PEOPLE = ("anna", "bob")
 # the cycle from which on the watcher is ended in this way

@@ -98,6 +98,7 @@ def test_a_training_cycle_has_these_steps_in_this_order():
         "export_model.py",
         "create_predictions.py",
         "evaluate_model.py",
+        "compare_models.py",
         "publish_cycle.py",
         "publish_report.py",
     ]
@@ -294,7 +295,8 @@ def processes(*words: str) -> list[str]:
             (
                 "active_learning_train.sh: there is no step nothing; the steps are sync_images"
                 " repartition_test_set create_tf_records train_detector export_model"
-                " create_predictions evaluate_model publish_cycle publish_report"
+                " create_predictions evaluate_model compare_models publish_cycle"
+                " publish_report"
             ),
         ),
         (

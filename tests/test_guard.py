@@ -8,7 +8,7 @@ import sys
 import compare_models
 import initialize
 import numpy as np
-import publish_guarded
+import publish_cycle
 import pytest
 import sync_images
 from helpers_colour_graph import write_frozen_graph
@@ -175,7 +175,7 @@ def compared(made, capsys) -> dict:
 
 
 def guarded(made):
-    publish_guarded.main([str(made.config)])
+    publish_cycle.main([str(made.config)])
 
 
 def test_a_poisoned_model_is_kept_as_a_candidate_and_totag_stays(project, capsys):

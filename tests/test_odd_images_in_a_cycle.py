@@ -2,6 +2,7 @@
 
 import io
 
+import compare_models
 import create_predictions
 import create_tf_records
 import evaluate_model
@@ -88,7 +89,7 @@ def test_odd_images_that_are_labelled_and_that_are_not(project):
     project.train()
     create_tf_records.main([str(project.config)])
     decode_all(project)
-    for program in (create_predictions, evaluate_model, publish_cycle):
+    for program in (create_predictions, evaluate_model, compare_models, publish_cycle):
         program.main([str(project.config)])
     (cycle,) = project.state().cycles
     assert cycle["metrics"]["red thing"]["AP"] is not None
@@ -111,6 +112,6 @@ def test_an_image_that_pillow_reads_and_tensorflow_does_not(tmp_path, shared):
     project.train()
     create_tf_records.main([str(project.config)])
     decode_all(project)
-    for program in (create_predictions, evaluate_model, publish_cycle):
+    for program in (create_predictions, evaluate_model, compare_models, publish_cycle):
         program.main([str(project.config)])
     assert len(project.state().cycles) == 1

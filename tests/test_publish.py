@@ -57,7 +57,7 @@ def test_nothing_predicted_yet_is_one_line_that_names_the_step(tmp_path):
 def test_the_last_steps_run_as_programs_and_publish_one_commit(project):
     said = [
         done(f"train/{program}.py", project.config).splitlines()
-        for program in ("create_predictions", "evaluate_model", "publish_cycle")
+        for program in ("create_predictions", "evaluate_model", "compare_models", "publish_cycle")
     ]
     assert said[0][-1].startswith("9 images, 4 boxes from 0.5 up, ") and said[0][-1].endswith(
         f"→ {project.settings.untagged_output}"
@@ -81,7 +81,7 @@ def test_the_last_steps_run_as_programs_and_publish_one_commit(project):
     state = project.state()
     entry = state.cycles[0]
     assert (
-        said[2][-1] == f"cycle 1: 4 images, 2 boxes labelled, average AP 1.00 → {entry['model']},"
+        said[3][-1] == f"cycle 1: 4 images, 2 boxes labelled, average AP 1.00 → {entry['model']},"
         f" {entry['totag']}, {entry['performance']}"
     )
     assert lines(project.table("totag")) == [

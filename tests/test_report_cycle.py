@@ -46,7 +46,7 @@ def test_a_candidate_that_is_accepted_has_its_own(project):
     project.predict()
     live = project.state().live["model"]
     update_cycle(project.settings, verdict={"publish": False, "why": "it is worse", "live": live})
-    done("train/publish_guarded.py", project.config)
+    done("train/publish_cycle.py", project.config)
     found = report(project)
     assert found["candidate"]["why"] == "it is worse" and found["model"] == live
     accept(project.labels)

@@ -135,6 +135,7 @@ class Machine:
         self.run("train/repartition_test_set.py")
         self.run("train/sync_images.py")
         project.leave_cycle(load_config(self.config, self.environment), 1)
+        self.run("train/compare_models.py")
         self.run("train/publish_cycle.py")
         self.run("train/publish_report.py")
         self.run("tag/download_vott_json.py", "2")
@@ -320,6 +321,7 @@ def test_a_sas_token_in_the_address_and_secrets_in_the_environment_appear_nowher
             machine.run("train/sync_images.py")
             machine.run("train/repartition_test_set.py", "--top-up")
             project.leave_cycle(load_config(machine.config, machine.environment), 1)
+            machine.run("train/compare_models.py")
             machine.run("train/publish_cycle.py")
             machine.config.write_text(machine.config.read_text().replace("http://", "ftp://"))
         elif kind == "key":

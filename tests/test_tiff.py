@@ -2,6 +2,7 @@
 
 import json
 
+import compare_models
 import create_predictions
 import create_tf_records
 import evaluate_model
@@ -48,7 +49,7 @@ def test_tiff_images_are_trained_on_predicted_and_handed_out_as_jpegs_of_the_sam
         ].numpy().tolist() == list(RED)
         np.testing.assert_allclose(picture["groundtruth_boxes"], [[0.25, 0.5, 0.75, 1]])
 
-    for program in (create_predictions, evaluate_model, publish_cycle):
+    for program in (create_predictions, evaluate_model, compare_models, publish_cycle):
         program.main([str(project.config)])
     totag = project.table("totag")
     assert dict(zip(blob_names(totag), totag["class"], strict=True)) == {

@@ -4,6 +4,7 @@ picture of a project, for annotators, training and prediction.
 
 import json
 
+import compare_models
 import create_predictions
 import create_tf_records
 import evaluate_model
@@ -81,7 +82,7 @@ def test_one_temperature_is_one_grey_for_annotators_training_and_prediction(tmp_
     for picture in pictures:
         assert any(np.array_equal(picture, one) for one in seen)
 
-    for program in (create_predictions, evaluate_model, publish_cycle):
+    for program in (create_predictions, evaluate_model, compare_models, publish_cycle):
         program.main([str(project.config)])
     assert project.labels.read().cycles[-1]["greys"] == {"16 bits": [7100, 7900]}
 

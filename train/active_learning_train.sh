@@ -11,6 +11,7 @@ bash "$(dirname -- "${BASH_SOURCE:-$0}")/run_steps.sh" "${BASH_SOURCE:-$0}" \
     export_model.py \
     create_predictions.py \
     evaluate_model.py \
+    compare_models.py \
     publish_cycle.py \
     publish_report.py \
     -- "$@"

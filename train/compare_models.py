@@ -1,8 +1,9 @@
 """Decides whether the cycle's model may go live: both it and the live one are measured on today's
-test images (train/evaluation/bootstrap.py).
+test images (train/evaluation/bootstrap.py). Step 8 of a cycle. While none is live, what a
+pretrained model had found in them takes its place.
 
 Test images that a published model was trained on (after the test set was drawn anew) do not count.
-The verdict is noted in cycle.json, where publish_cycle.py --guarded finds it. What the live model
+The verdict is noted in cycle.json, where publish_cycle.py finds it. What the live model
 found in an image is kept, so that each is predicted once.
 """
 

@@ -33,6 +33,7 @@ def main(argv: list[str]) -> None:
     from train.cycle.test_set import trained_images
     from train.evaluation.average_precision import measure
     from train.evaluation.random_share import random_share
+    from train.evaluation.sameness import same_everywhere
     from train.evaluation.words import cell, missing_text, performance_lines
     from utils.boxes.prelabels import words_of
     from utils.labels import tables
@@ -59,6 +60,8 @@ def main(argv: list[str]) -> None:
     say(*performance_lines(performance))
     if missing := missing_text(test, truth, config):
         say(missing)
+    if same := same_everywhere(truth, tables.only(predicted, image_set(truth))):
+        say(str(same))
     unknown = boxes[~boxes["class"].isin([*classes, NULL])]["class"].value_counts()
     if len(unknown):
         say(

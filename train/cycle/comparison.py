@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from train.cycle.files import JOURNAL_FILE, exported_label_map
+from train.cycle.first_model import judge_first
 from train.cycle.model import names_of_model
 from train.cycle.test_set import trained_images
-from train.evaluation.bootstrap import SAMPLES, Comparison, compare
-from train.evaluation.words import cell
+from train.cycle.verdicts import verdict_of
+from train.evaluation.bootstrap import compare
 from train.prediction.journal import PredictionJournal
 from train.prediction.outputs import EVALUATED_FROM
 from train.prediction.run import model_key, predict_images, version
@@ -45,9 +46,9 @@ def judge(
     """
     state = store.read()
     live = state.live.get("model")
-    if not live:
-        return {"publish": True, "why": "no model is live yet", "live": None}
     present = tables.only(test, image_set(images))
+    if not live:
+        return judge_first(config, store, state, present, found)
     truth = tables.without(present, trained_images(store, state, lineage(state)))
     measured = tables.only(images, image_set(truth))
     of_live = (
@@ -80,36 +81,6 @@ def lineage(state: State) -> list[dict]:
         (place for place, cycle in enumerate(state.cycles) if cycle.get("fresh")), default=0
     )
     return state.cycles[fresh:]
-
-
-def verdict_of(comparison: Comparison, live: str) -> dict:
-    """A comparison as the verdict that publish_cycle.py follows and status.py shows. What cannot be
-    measured does not go live.
-    """
-    if not comparison.measured:
-        return {
-            "publish": False,
-            "why": (
-                "there is no test image with boxes on which the new model can be compared with"
-                f" {live}"
-            ),
-            "live": live,
-            "images": comparison.images,
-        }
-    low, high = comparison.low, comparison.high
-    why = (
-        f"average AP {cell(comparison.new)}, {cell(comparison.live)} of {live} on the same"
-        f" {comparison.images} test images; difference {low:+.2f} to {high:+.2f} in 90 % of"
-        f" {SAMPLES} draws"
-    )
-    return {
-        "publish": not comparison.worse,
-        "why": why,
-        "live": live,
-        "images": comparison.images,
-        "AP": {"new": comparison.new, "live": comparison.live},
-        "difference": [low, high],
-    }
 
 
 def live_predictions(

@@ -5,11 +5,11 @@ goes on there after a kill.
 import hashlib
 
 from train.cycle.files import read_cycle, update_cycle
-from train.cycle.steps import GUARDED, name_of
+from train.cycle.steps import TRAINING, name_of
 from utils.config import Config
 from utils.errors import InputError
 
-NAMES = tuple(map(name_of, GUARDED))
+NAMES = tuple(map(name_of, TRAINING))
 
 
 def interrupted_at(config: Config) -> str | None:

@@ -67,7 +67,7 @@ def step_after_failure(name: str, code: int, failures: int) -> str | None:
     if code != 1 or failures % TRIES_OF_A_STEP == 0:
         return None
     # perhaps another model is live now
-    return "compare_models" if name == "publish_guarded" else name
+    return "compare_models" if name == "publish_cycle" else name
 
 
 def _doubled(seconds: float, times: int, longest: float) -> float:

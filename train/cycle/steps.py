@@ -38,11 +38,3 @@ def name_of(step: Step) -> str:
 
 
 TRAINING = steps_of("active_learning_train.sh")
-# The loop that runs by itself compares the model with the live one before it publishes.
-_PUBLISH = TRAINING.index(("publish_cycle.py",))
-GUARDED = (
-    *TRAINING[:_PUBLISH],
-    ("compare_models.py",),
-    ("publish_guarded.py",),
-    *TRAINING[_PUBLISH + 1 :],
-)

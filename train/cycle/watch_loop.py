@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from train.cycle.progress import NAMES, interrupted_at, note_next
 from train.cycle.retraining import Backlog, backlog
 from train.cycle.retrying import Policy, step_after_failure
-from train.cycle.steps import GUARDED, ONLY_HELPS
+from train.cycle.steps import ONLY_HELPS, TRAINING
 from train.cycle.watched_step import run_step
 from utils.config import Config
 from utils.errors import InputError, OutsideError, one_line
@@ -129,15 +129,15 @@ class Watcher:
     def _cycle(self) -> bool:
         """Run the steps, from where an interrupted cycle was. False when one failed."""
         first = NAMES.index(interrupted_at(self.config) or NAMES[0])
-        for place in range(first, len(GUARDED)):
-            (program, *options), name = GUARDED[place], NAMES[place]
-            say("", f"[{place + 1}/{len(GUARDED)}] {name}")
+        for place in range(first, len(TRAINING)):
+            (program, *options), name = TRAINING[place], NAMES[place]
+            say("", f"[{place + 1}/{len(TRAINING)}] {name}")
             try:
                 self._beat(phase=name)
                 code, said = run_step(program, tuple(options), self.config.path, self.while_running)
             except (OutsideError, OSError) as error:
                 code, said = 1, one_line(error)
-            last = place + 1 == len(GUARDED)
+            last = place + 1 == len(TRAINING)
             if code and name in ONLY_HELPS:
                 say(f"watch.py: {name} failed: {self._public(said)}; the cycle counts", error=True)
                 code = 0

@@ -25,7 +25,7 @@ from utils.formats.tools import TOOLS
 from utils.formats.vott import drawable
 from utils.labels import assignments, tables
 from utils.labels.class_changes import current_classes
-from utils.labels.class_map import ClassMap, read_class_map
+from utils.labels.class_map import ClassMap, noted_class_map, read_class_map
 from utils.labels.doubted import with_doubted
 from utils.labels.model_classes import init_classes, read_model_classes
 from utils.labels.renamed import present_names_of
@@ -311,8 +311,13 @@ def _limited(rows: pd.DataFrame, limit: int) -> pd.DataFrame:
 
 
 def _class_map(config: Config, store: LabelStore, path: Path | None) -> ClassMap | None:
+    """The class map in that file; without one, the one used before while the first model was found
+    worse than the pretrained predictions.
+    """
+    state = store.read()
     if path is None:
-        return None
-    known = init_classes(store.read(), config.init_label_map)
+        held_back = state.document.get("candidate") and not state.live.get("model")
+        return noted_class_map(state.document.get("class_map")) if held_back else None
+    known = init_classes(state, config.init_label_map)
     known = known or read_model_classes(config.init_label_map)
     return read_class_map(path, {str(number) for number in known}, known)

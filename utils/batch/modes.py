@@ -145,7 +145,8 @@ class ToTag(Mode):
         # what is kept of images drawn at random is what our model predicted
         predicted = handed_out if wishes.class_map is None else handed_out[:0]
         why = why_tables(store, state, chosen, predicted)
-        change = replace(change, tables={**change.tables, **why})
+        noted = {"class_map": wishes.class_map.as_json()} if wishes.class_map else {}
+        change = replace(change, tables={**change.tables, **why}, members=noted)
         return Reservation(handed_out, change, why["selection"], (*chosen.notes, *notes), pool_size)
 
     def renew(self, state: State, batch: Batch, images: Collection[str]) -> Reservation:

@@ -39,6 +39,23 @@ class ClassMap:
     shares: dict[str, float]
     empty_share: float
 
+    def as_json(self) -> dict:
+        """The member `class_map` of a state: the one by which images were handed out last."""
+        return {
+            "names": self.names,
+            "unmapped": sorted(self.unmapped),
+            "default": self.default,
+            "shares": self.shares,
+            "empty_share": self.empty_share,
+        }
+
+
+def noted_class_map(document: dict | None) -> ClassMap | None:
+    """What `as_json` has noted; None where nothing is."""
+    if not document:
+        return None
+    return ClassMap(**{**document, "unmapped": frozenset(document["unmapped"])})
+
 
 def read_class_map(
     path: Path, known_ids: set[str] | None = None, names: Mapping[int, str] | None = None

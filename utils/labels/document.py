@@ -118,6 +118,15 @@ _EVALUATION = members(
 )
 _CHANGE = members({"renamed": NAMES, "dropped": TEXTS})
 _CLASSES = members({}, renamed=NAMES, dropped=TEXTS, removed=TEXTS, changes=each(_CHANGE))
+_CLASS_MAP = members(
+    {
+        "names": NAMES,
+        "unmapped": TEXTS,
+        "default": TEXT,
+        "shares": mapping(lambda name: NUMBER),
+        "empty_share": NUMBER,
+    }
+)
 _DOCUMENT = members(
     {"format": WHOLE, "commit": TEXT, "history": TEXTS, "tables": mapping(_table)},
     at=maybe(TEXT),
@@ -133,6 +142,7 @@ _DOCUMENT = members(
     foreign=maybe(members({}, checked=TEXT, blobs=TEXTS, settled=TEXTS)),
     predicted_by=maybe(NAMES),
     init_classes=maybe(NAMES),
+    class_map=maybe(_CLASS_MAP),
     greys=maybe(mapping(lambda name: each(NUMBER))),
     pretrained_next=maybe(TRUTH),
     doubted=maybe(NAMES),
