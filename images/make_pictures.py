@@ -4,11 +4,12 @@ Run with: .venv/bin/python images/make_pictures.py [DEMO]     (a folder in which
 its end; without it, the demo is run in a temporary one, which takes about ten minutes)
 
 review_page.png      what an annotator gets: a photo of a batch in the page, with the model's boxes
-report.png           the top of the report of the demo's last cycle, and the first of its mistakes
+report.png           the top of the report of the demo's first cycle, and the first of its mistakes
 predictions.png      the picture with which the demo ends
 learning_curves.png  the averages of two simulations, from the tables in benchmarks/results
 """
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,7 @@ from utils.review.session import Session
 BATCH, REVIEWED = 40, 12  # images handed out for the picture, and how many of them are done in it
 SECONDS = 6  # that each of them took
 WINDOW = {"width": 1100, "height": 640}
-REPORT = {"width": 1100, "height": 800}
+REPORT, BELOW = {"width": 1100, "height": 470}, 640
 # The table, and what its panel is called.
 SETS = {
     "animals": "animals: two photos in five are empty",
@@ -50,7 +51,7 @@ def main() -> None:
         subprocess.run(["bash", ROOT / "train" / "active_learning_demo.sh", demo], check=True)
 
     review_page(demo, HERE / "review_page.png")
-    report(demo / "data" / "report.html", HERE / "report.png")
+    report(demo / "store" / "labels", HERE / "report.png")
     small(demo / "predictions.png", HERE / "predictions.png")
     learning_curves(HERE / "learning_curves.png")
 
@@ -98,16 +99,19 @@ def begun(session: Session) -> tuple[float, float]:
     return (box.xmin + box.xmax) / 2 * sheet.width, (box.ymin + box.ymax) / 2 * sheet.height
 
 
-def report(page: Path, target: Path) -> None:
-    """The page's head with its course, and under it where its mistakes begin."""
+def report(labels: Path, target: Path) -> None:
+    """The head of the first cycle's page, and under it where its mistakes begin."""
+    state = json.loads((labels / "label_state.json").read_bytes())
+    page = labels / state["cycles"][0]["report"]
     with chromium() as browser:
         tab = browser.new_page(viewport=REPORT, device_scale_factor=1)
         tab.goto(page.as_uri())
         tab.screenshot(path=target)
         with Image.open(target) as shot:
             top = shot.convert("RGB")
+        tab.set_viewport_size({**REPORT, "height": BELOW})
         tab.locator("#mistakes").evaluate("part => part.scrollIntoView()")
-        tab.screenshot(path=target, clip={"x": 0, "y": 0, "width": REPORT["width"], "height": 420})
+        tab.screenshot(path=target)
         with Image.open(target) as shot:
             below = shot.convert("RGB")
     whole = Image.new("RGB", (top.width, top.height + below.height))

@@ -133,6 +133,14 @@ def test_of_what_was_missed_the_one_without_a_trace_comes_first(project):
     ]
 
 
+def test_of_a_missed_object_it_is_said_when_a_box_was_drawn_too_far_off(project):
+    off = "a/1.jpg bird 0.1 0.5 0.1 0.5 0.9 0.9\na/1.jpg seal 0.6 0.75 0.5 0.8 0.8 0.8"
+    project.cycle(labels(f"{off}\na/2.jpg seal 0.1 0.5 0.1 0.5 0.9 0.9", "tested"))
+    found, page = report(project)
+    (missed,) = found["mistakes"]["missed"]["shown"]
+    assert (missed["score"], missed["off"]) == (0.8, True) and "of 0.80 lies too far off" in page
+
+
 def test_folders_that_were_trained_on_are_told_from_those_that_were_not(filled):
     folders = filled[1]["folders"]
     first, second = folders["shown"]

@@ -22,7 +22,8 @@ _NEAR = 0.1  # overlap from which a detection says something about a true box
 @dataclass(frozen=True)
 class Case:
     """One mistake: the image, what is there and what the model says ("" for nothing), its score,
-    and where: a box in fractions of the image.
+    and where: a box in fractions of the image. off: of a missed object, a box for it was drawn, but
+    too far off.
     """
 
     image: str
@@ -30,6 +31,7 @@ class Case:
     model: str
     score: float | None
     box: XYXY
+    off: bool = False
 
     def as_json(self) -> dict:
         return {
@@ -38,6 +40,7 @@ class Case:
             "model": self.model or None,
             "score": None if self.score is None else figure(self.score),
             "box": [figure(side) for side in self.box],
+            "off": self.off,
         }
 
 
@@ -73,7 +76,9 @@ def _missed(material: Material, missed: pd.DataFrame) -> Iterator[Case]:
     order = np.lexsort((-areas(_xyxy(missed)), np.array(scores))) if len(missed) else []
     for place in order:
         row = missed.iloc[place]
-        yield Case(row["image"], row["class"], "", scores[place] or None, _box(row))
+        score, name = scores[place], row["class"]
+        off = score > 0 and score >= material.thresholds.of(name)
+        yield Case(row["image"], name, "", score or None, _box(row), off)
 
 
 def _of_detections(false: pd.DataFrame) -> Iterator[Case]:
