@@ -32,7 +32,8 @@ from train.network.input import (
     target_parser,
     training_dataset,
 )
-from train.network.pretrained_weights import SCRATCH, Start, choose_start
+from train.network.pretrained_weights import SCRATCH, Start, choose_start, is_folded
+from train.network.records import read_records
 from train.network.validation import Validation
 from utils.config import load_config
 from utils.errors import InputError, OutsideError
@@ -302,6 +303,48 @@ def test_a_frozen_backbone_keeps_its_normalisation():
         for value, variable in zip(before, model.backbone.variables, strict=True)
     )
     assert model.backbone.trainable_variables == []
+
+
+@pytest.mark.parametrize(
+    "statistics, offset, folded",
+    [((0, 1), 0.5, True), ((0.1, 1), 0.5, False), ((0, 2), 0.5, False), ((0, 1), 0, False)],
+)
+def test_folded_normalisation_is_recognised(tmp_path, statistics, offset, folded):
+    layers = [tf_keras.layers.BatchNormalization() for _ in range(2)]
+    backbone = tf_keras.Sequential(layers)
+    backbone.build([None, 3])
+    for layer in layers:
+        layer.beta.assign(tf.fill([3], float(offset)))
+    layers[1].moving_mean.assign(tf.fill([3], float(statistics[0])))
+    layers[1].moving_variance.assign(tf.fill([3], float(statistics[1])))
+    prefix = tf.train.Checkpoint(backbone=backbone).write(str(tmp_path / "weights"))
+    assert is_folded(Start(prefix, "")) is folded
+
+
+def test_without_weights_or_with_damaged_ones_nothing_is_folded(tmp_path):
+    (tmp_path / "weights.index").write_bytes(b"no index")
+    assert not is_folded(Start(None, "scratch"))
+    assert not is_folded(Start(str(tmp_path / "weights"), ""))
+
+
+def test_a_real_imagenet_backbone_is_not_folded(shared):
+    prefix = shared / "models" / "mobilenet_v2_imagenet" / "mobilenet_v2_imagenet"
+    assert not is_folded(Start(str(prefix), ""))
+
+
+@pytest.mark.parametrize("offset, frozen", [(0.5, True), (0, False)])
+def test_a_folded_backbone_is_frozen_by_itself_and_a_line_says_so(
+    project, tmp_path, capsys, offset, frozen
+):
+    layer = tf_keras.layers.BatchNormalization()
+    layer.build([None, 3])
+    layer.beta.assign(tf.fill([3], float(offset)))
+    prefix = tf.train.Checkpoint(backbone=layer).write(str(tmp_path / "weights"))
+    config = load_config(project)
+    records = read_records(config.tf_record_location)
+    run = training_run.make_run(config, records, training.device_of({}), Start(prefix, "them"), 1)
+    assert run.settings.freeze_backbone is frozen
+    assert ("them: its normalisation is folded" in capsys.readouterr().out) is frozen
 
 
 def test_the_learning_rate_is_in_proportion_to_the_batch_warms_up_and_falls_along_half_a_cosine():

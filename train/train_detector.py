@@ -63,9 +63,7 @@ def main(argv: list[str]) -> int:
     start = start or pretrained_weights.choose_start(
         config.model_name, config.fine_tune_checkpoint, config.tf_url, config.download_location
     )
-    run = make_run(
-        config, records, device, start.said, arguments.iterations or config.train_iterations
-    )
+    run = make_run(config, records, device, start, arguments.iterations or config.train_iterations)
     if not records.validation_usable:
         say(f"{records.validation_note}: the last checkpoint is exported, not the best")
     with room(config.train_dir):

@@ -7,7 +7,7 @@ from pathlib import Path
 from train.network import training
 from train.network.detector import Settings
 from train.network.input import Augmentation, repeat_factors
-from train.network.pretrained_weights import Start
+from train.network.pretrained_weights import Start, is_folded
 from train.network.training import remove
 from utils.config import Config
 from utils.errors import InputError
@@ -15,8 +15,17 @@ from utils.labels.store import open_labels
 from utils.terminal import say
 
 
-def make_run(config: Config, records, device, start: str, iterations: int):
-    """The training run that config.ini and the records mean."""
+def make_run(config: Config, records, device, start: Start, iterations: int):
+    """The training run that config.ini and the records mean. A backbone whose normalisation is
+    folded is frozen, and a line says so.
+    """
+    folded = not config.freeze_backbone and is_folded(start)
+    if folded:
+        say(
+            f"{start.said}: its normalisation is folded (all means 0, all variances 1); training"
+            " would wipe out what its backbone knows, so that is kept as it is"
+            " (freeze_backbone=True)"
+        )
     batch_size = config.batch_size or device.images_at_once
     replicas = device.strategy.num_replicas_in_sync
     if batch_size % replicas:
@@ -30,7 +39,7 @@ def make_run(config: Config, records, device, start: str, iterations: int):
         records.classes,
         config.detection_head,
         config.max_detections,
-        config.freeze_backbone,
+        config.freeze_backbone or folded,
         records.most_boxes,
     )
     augmentation = Augmentation(
@@ -54,7 +63,7 @@ def make_run(config: Config, records, device, start: str, iterations: int):
         batch_size=batch_size,
         learning_rate=config.learning_rate or training.default_learning_rate(batch_size),
         seed=config.seed,
-        start=start,
+        start=start.said,
     )
 
 

@@ -108,6 +108,30 @@ def checkpoint_prefix(path: str) -> str:
     )
 
 
+def is_folded(start: Start) -> bool:
+    """Whether the backbone's normalisation has been folded into its offsets: all its means are 0,
+    all its variances 1. Trained with the statistics of small batches, such weights lose their
+    meaning. (A network that was never trained has offsets of 0 too.)
+    """
+    if start.prefix is None:
+        return False
+    try:
+        reader = tf.train.load_checkpoint(start.prefix)
+        names = [name for name in reader.get_variable_to_shape_map() if "backbone/" in name]
+        values = {
+            kind: [reader.get_tensor(name) for name in names if f"/{kind}/" in name]
+            for kind in ("moving_mean", "moving_variance", "beta")
+        }
+    except (ValueError, IndexError, tf.errors.OpError):
+        return False  # `load` says what is wrong with it
+    return (
+        bool(values["moving_mean"])
+        and all((mean == 0).all() for mean in values["moving_mean"])
+        and all((variance == 1).all() for variance in values["moving_variance"])
+        and any(beta.any() for beta in values["beta"])
+    )
+
+
 def load(model: tf_keras.Model, start: Start) -> str:
     """Load what fits of the checkpoint into the network; returns a sentence that says what and how
     many variables.
