@@ -90,7 +90,8 @@ def cheapest_prelabels(
     }
 
     without = costs.look + costs.draw * len(actual) / len(images)
-    seconds = seconds_per_image(actual, found, classes, thresholds, len(images), costs)
+    shown = Thresholds(of_class=thresholds)
+    seconds = seconds_per_image(actual, found, classes, shown, len(images), costs)
     if seconds >= without:
         thresholds, seconds = dict.fromkeys(thresholds, NEVER), without
     return Prelabels(thresholds, len(images), seconds, without)
@@ -100,14 +101,14 @@ def seconds_per_image(
     actual: pd.DataFrame,
     found: pd.DataFrame,
     classes: Sequence[str],
-    thresholds: dict[str, float],
+    thresholds: Thresholds,
     images: int,
     costs: Seconds,
 ) -> float:
     """What an image costs on average when the boxes of `found` are shown that these thresholds let
     through; both tables as boxes_of gives them.
     """
-    shown = shown_boxes(found, Thresholds(of_class=thresholds))
+    shown = shown_boxes(found, thresholds)
     total = costs.look * images
     for name in classes:
         scored = _scored(actual, shown, name, costs, suppressed=True)

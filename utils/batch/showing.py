@@ -16,7 +16,9 @@ def thresholds_of(config: Config, state: State, *, pretrained: bool = False) -> 
 
     entry = None if pretrained else _measured(state)
     if entry is None:
-        return Thresholds(why=f"boxes are shown from {UNMEASURED:g}: not measured yet")
+        seen = pretrained or state.live.get("model")
+        why = f"boxes are shown from {UNMEASURED:g}: not measured yet" if seen else ""
+        return Thresholds(why=why)
     renamed = state.classes["renamed"]
     return measured_thresholds(entry, lambda name: current_name(name, renamed))
 
