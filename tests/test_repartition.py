@@ -2,7 +2,10 @@
 on gets into it unasked.
 """
 
+from typing import NamedTuple
+
 import pytest
+from helpers_programs import run
 from helpers_project import Project
 from helpers_tables import images, labels
 
@@ -10,9 +13,19 @@ from utils.labels import tables
 from utils.labels.tables import image_set
 
 
-def draw(project: Project, *options: str, code: int = 0) -> str:
-    """Run the program; all that it said."""
-    return project.run("train/repartition_test_set.py", *options, code=code)
+class Said(NamedTuple):
+    """All that the program said, and its last line (of errors, when it fails)."""
+
+    text: str
+    last: str
+
+
+def draw(project: Project, *options: str, code: int = 0) -> Said:
+    """Run the program to its end."""
+    done = run("train/repartition_test_set.py", *options, project.config)
+    assert done.returncode == code, done.stderr
+    last = (done.stderr if code else done.stdout).splitlines()[-1]
+    return Said(done.stdout + done.stderr, last)
 
 
 def names(*numbers: int) -> list[str]:
@@ -31,23 +44,25 @@ def project(folder_store, tmp_path):
 
 
 def test_without_labels_there_is_nothing_to_draw(project):
-    assert "no labels yet" in draw(project(), code=2)
+    assert "no labels yet" in draw(project(), code=2).last
 
 
 def test_before_initialize_there_is_nothing_to_draw(project):
     it = project()
     it.commit(tagged=birds(1))
-    assert "active_learning_initialize.sh" in draw(it, code=2)
+    assert "active_learning_initialize.sh" in draw(it, code=2).last
 
 
 def test_the_first_draw_is_committed_on_both_stores(store, tmp_path):
     it = Project(store, tmp_path)
     it.commit(tagged=birds(*range(20)), images=images(*names(*range(40))))
     said = draw(it)
-    assert "test set: 0 → 4 of 20 reviewed images (20%, 20% asked for), 8 boxes" in said
+    assert said.last.startswith(
+        "test set: 0 → 4 of 20 reviewed images (20%, 20% asked for), 8 boxes"
+    )
     drawn = it.table("test")
     assert len(image_set(drawn)) == 4 and len(drawn) == 8
-    assert "there was no test set yet" in said
+    assert "there was no test set yet" in said.text
 
 
 def test_a_second_run_changes_nothing(project):
@@ -55,7 +70,7 @@ def test_a_second_run_changes_nothing(project):
     it.commit(tagged=birds(*range(20)), images=images(*names(*range(20))))
     draw(it)
     before = it.labels.read()
-    assert "test set: 4 → 4 of 20" in draw(it)
+    assert draw(it).last.startswith("test set: 4 → 4 of 20")
     assert it.labels.read().document == before.document
 
 
@@ -79,11 +94,11 @@ def test_a_redraw_takes_from_all_and_makes_the_next_cycle_start_from_pretrained_
     it.commit(tagged=birds(*range(20)), images=images(*names(*range(20))), test=birds(0))
     blobs = it.labels.read().document["tables"]
     it.commit(cycle={"tagged": blobs["tagged"], "test": blobs["test"]})
-    assert "smaller than asked for" in draw(it)
+    assert "smaller than asked for" in draw(it).text
     assert image_set(it.table("test")) == set(names(0))
     assert "pretrained_next" not in it.labels.read().document
     said = draw(it, "--redraw")
-    assert "test set: 1 → 4 of 20" in said and "pretrained weights" in said
+    assert said.last.startswith("test set: 1 → 4 of 20") and "pretrained weights" in said.text
     assert it.labels.read().document["pretrained_next"] is True
 
 
@@ -92,7 +107,7 @@ def test_without_a_test_set_and_all_trained_on_it_says_what_to_do(project):
     it.commit(tagged=birds(*range(10)), images=images(*names(*range(10))))
     it.commit(cycle={"tagged": it.labels.read().blob("tagged"), "test": None})
     said = draw(it)
-    assert "test set: 0 → 0 of 10" in said and "--redraw" in said
+    assert said.last.startswith("test set: 0 → 0 of 10") and "--redraw" in said.text
 
 
 def test_a_class_that_only_one_image_shows_is_left_to_training_and_said(project):
@@ -101,7 +116,7 @@ def test_a_class_that_only_one_image_shows_is_left_to_training_and_said(project)
         tagged=tables.concat("tagged", birds(*range(10)), labels("seal.jpg seal .1 .2 .1 .2")),
         images=images(*names(*range(10)), "seal.jpg"),
     )
-    assert "not in the test set: seal" in draw(it)
+    assert "not in the test set: seal" in draw(it).text
     assert "seal.jpg" not in image_set(it.table("test"))
 
 
@@ -109,7 +124,7 @@ def test_no_share_means_no_test_set(project):
     it = project(test_percentage="0")
     it.commit(tagged=birds(*range(10)), images=images(*names(*range(10))))
     said = draw(it)
-    assert "test set: 0 → 0 of 10" in said and "warning" not in said
+    assert said.last.startswith("test set: 0 → 0 of 10") and "warning" not in said.text
 
 
 def test_topping_up_changes_the_files_of_the_cycle_and_not_the_state(project):
@@ -123,7 +138,7 @@ def test_topping_up_changes_the_files_of_the_cycle_and_not_the_state(project):
         ("images", images(*names(*range(20))), it.settings.data_dir / "images.csv"),
     ):
         path.write_bytes(tables.to_csv(table, frame, True))
-    assert "test set: 1 → 4 of 20" in draw(it, "--top-up")
+    assert draw(it, "--top-up").last.startswith("test set: 1 → 4 of 20")
     drawn = image_set(tables.parse("test", it.settings.test_output))
     assert len(drawn) == 4 and set(names(3)) < drawn
     assert it.labels.read().document == before
