@@ -22,6 +22,17 @@ from utils.storage.folder import FolderContainer
 from utils.storage.opening import open_containers
 
 
+def test_pieces_that_killed_writers_left_are_removed_by_later_ones(folder_store):
+    folder_store.labels.write("tagged_1.csv", b"x")
+    internal = folder_store.labels.path_of("tagged_1.csv").parent / ".store"
+    old, new = internal / f".{'0' * 16}.part", internal / f".{'1' * 16}.part"
+    for piece in (old, new):
+        piece.write_bytes(b"x")
+    os.utime(old, (1, 1))
+    folder_store.labels.write("tagged_2.csv", b"x")
+    assert not old.exists() and new.exists()
+
+
 def test_a_new_container_is_empty(store):
     assert list(store.labels.list()) == []
 

@@ -3,6 +3,7 @@ data_dir/cycle.json.
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,8 @@ def read_working(config: Config, name: str) -> pd.DataFrame:
     """
     file = WORKING_FILES[name]
     path = file.place(config)
+    if os.path.lexists(path) and not path.is_file():  # from a pipe a program would read for ever
+        raise InputError(f"{path}: no file lies there; move what does away, and run {file.step}")
     if not path.exists():
         raise InputError(
             f"{path}: not there; {file.step} writes it, so run the steps of"

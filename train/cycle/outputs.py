@@ -18,6 +18,7 @@ from train.cycle.files import (
 from utils.config import Config
 from utils.errors import InputError
 from utils.labels.store import LabelStore
+from utils.reserved import AVERAGE
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class CycleOutputs:
         cycle = training_cycle(config)
         files = ("images", "failed", "tagged", "test", "totag", "predicted", "performance")
         read = {name: read_working(config, name) for name in files}
+        if list(read["performance"]["Class Name"][:1]) != [AVERAGE]:
+            raise InputError(
+                f"{working_path(config, 'performance')}: cut short; run the steps of"
+                " train/active_learning_train.sh again, from evaluate_model.py"
+            )
         label_map = exported_label_map(config)
         try:
             trained = json.loads(training.read_bytes())

@@ -110,7 +110,7 @@ def publish_files(
         ("tested", ".csv", working_path(config, "test_predictions")),
         ("embeddings", ".parquet", config.data_dir / FILE),
     ):
-        if path.exists():
+        if path.is_file():
             sources[kind] = (suffix, path)
     published = made.cycle.get("published", {})
     blobs = published["blobs"] if published.get("id") == made.number else {}

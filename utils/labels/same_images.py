@@ -24,11 +24,12 @@ def refuse_other_images(
     """Raises InputError when all or nearly all images that the project knows are other pictures in
     the listing (of the whole container), or not there under any name.
     """
-    known = contents(store.table(state, "images"))
-    for name in tables.image_set(store.table(state, "gone")):
-        known.pop(name, None)
-    if len(known) < _FEWEST:
+    gone = tables.image_set(store.table(state, "gone"))
+    images = tables.without(store.table(state, "images"), gone)
+    if len(images) < _FEWEST:
         return
+    known = tables.image_set(images)
+    looked_at = contents(images.iloc[:: -(-len(images) // _LOOKED_AT)])
     listed = {blob.name: blob for blob in listing.blobs}
     withheld = {name for name, _ in listing.refused}
     by_size: dict[int, list[Blob]] = defaultdict(list)
@@ -36,10 +37,8 @@ def refuse_other_images(
         if blob.name not in known:
             by_size[blob.size].append(blob)
 
-    looked_at = sorted(known)[:: -(-len(known) // _LOOKED_AT)]
     there = 0
-    for name in looked_at:
-        content = known[name]
+    for name, content in looked_at.items():
         under_others = by_size[content.bytes][:_COPIES] if content.md5 else []
         candidates = [listed[name]] if name in listed else under_others
         there += name in withheld or any(_is(container, content, blob) for blob in candidates)
@@ -48,7 +47,7 @@ def refuse_other_images(
     found = "none" if not there else f"only {there}"
     raise InputError(
         f"{container.address}: of {len(looked_at)} images of this project that were looked for,"
-        f" {found} is there as the picture that it was, such as {looked_at[0]}; nothing was"
+        f" {found} is there as the picture that it was, such as {min(looked_at)}; nothing was"
         " changed. Is that the image container of this project? Correct image_container_name"
         " (image_location), storage_url or filetype. If its pictures were all replaced: bash"
         " train/active_learning_initialize.sh CONFIG --other-images"

@@ -159,6 +159,8 @@ def parse(table: str, source: bytes | Path, name: str = "") -> pd.DataFrame:
     Raises InputError naming the file and what is wrong with it.
     """
     name = name or (str(source) if isinstance(source, Path) else f"{table} table")
+    if isinstance(source, Path) and source.exists() and not source.is_file():
+        raise InputError(f"{name}: no file lies there")  # from a pipe one would read for ever
     columns = COLUMNS[table]
     types = {column: _arrow_type(column) for column in columns}
     present = header(source)

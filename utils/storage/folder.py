@@ -6,8 +6,9 @@ import os
 import shlex
 import shutil
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from utils.terminal import say
 
 _INTERNAL = ".store"  # below a container's folder: lock and metadata; not listed
 _LOCK_SECONDS = 120
+_LEFT_SECONDS = 24 * 3600  # what a living writer has not touched for so long is nobody's
 
 
 class FolderContainer:
@@ -199,6 +201,7 @@ class FolderContainer:
             try:
                 with FileLock(path, timeout=_LOCK_SECONDS, mode=file_mode(self._folder)):
                     share(path, self._folder)
+                    _sweep(internal)
                     yield
             except Timeout:
                 raise OutsideError(
@@ -223,6 +226,15 @@ class FolderContainer:
 
     def _metadata_file(self, name: str) -> Path:
         return local_path(self._folder / _INTERNAL / "metadata", name + ".json")
+
+
+def _sweep(internal: Path) -> None:
+    """Remove what writers that were killed have left behind."""
+    long_ago = time.time() - _LEFT_SECONDS
+    for piece in internal.glob(".*.part"):
+        with suppress(OSError):  # another user's, or gone meanwhile
+            if piece.stat().st_mtime < long_ago:
+                piece.unlink()
 
 
 def _collect(folder: Path, above: str, prefix: str, names: list[str], links: list[str]) -> None:
