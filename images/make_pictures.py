@@ -34,7 +34,7 @@ from utils.review.session import Session
 BATCH, REVIEWED = 40, 12  # images handed out for the picture, and how many of them are done in it
 SECONDS = 6  # that each of them took
 WINDOW = {"width": 1100, "height": 640}
-REPORT, BELOW = {"width": 1100, "height": 470}, 640
+REPORT, BELOW = {"width": 1100, "height": 318}, 455
 # The table, and what its panel is called.
 SETS = {
     "animals": "animals: two photos in five are empty",

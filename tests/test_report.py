@@ -264,6 +264,15 @@ def test_predictions_that_were_imported_as_a_model_are_shown_too(folder_store, t
     assert (found["model"], found["test"]["images"], found["course"]) == ("detector", 4, [])
 
 
+def test_a_first_model_that_is_only_a_candidate_is_shown_too(project):
+    (cycle,) = project.state().cycles
+    candidate = {**cycle, "verdict": {"why": "it is no better"}}
+    project.commit({"live": {}, "cycles": [], "candidate": candidate})
+    found, page = report(project)
+    assert (found["model"], found["test"]["images"]) == (cycle["model"], 4)
+    assert "was kept and is not in use: it is no better" in page
+
+
 def test_a_page_does_not_grow_with_the_project(folder_store, tmp_path):
     names = [f"class {number}" for number in range(250)]
     made = ReportProject(folder_store, tmp_path, classes=",".join(names))

@@ -122,16 +122,25 @@ def gather(config: Config, container: Container, store: LabelStore, state: State
 
 def _newest(state: State) -> dict | None:
     """The newest entry of the live model that names what it found in test images: of its cycle, or
-    of a later evaluation. Without a live model, of any.
+    of a later evaluation. Without a live model, of any, the candidate too.
     """
     live = state.live.get("model")
-    entries: Iterable[dict] = [*state.cycles, *(state.document.get("evaluations") or [])]
+    candidate = state.document.get("candidate")
+    entries: Iterable[dict] = [
+        *state.cycles,
+        *(state.document.get("evaluations") or []),
+        *([candidate] if candidate and not live else []),
+    ]
     usable = [
         entry
         for entry in entries
-        if entry.get("tested") and entry.get("model") and live in (None, entry["model"])
+        if entry.get("tested") and _is_text(entry.get("model")) and live in (None, entry["model"])
     ]
-    return max(usable, key=lambda entry: entry.get("at") or "", default=None)
+    return max(usable, key=lambda entry: str(entry.get("at") or ""), default=None)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _truth(made: Material) -> pd.DataFrame:
