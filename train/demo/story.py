@@ -171,6 +171,8 @@ class Demo:
 That was the whole loop. To look at:
     {folder}/{PICTURE}        what the model finds in photos that it was never trained on,
                                     beside what is there
+    {folder}/data/report.html       the report of the last cycle: how good the model is, what it got
+                                    wrong, and which photos come next
     {folder}/store/labels/          what a project publishes: tagged_….csv, totag_….csv,
                                     test_….csv, performance_….csv, model_….pb
     {folder}/to_review/             the last batch as VoTT opens it: Images.json and Images/
