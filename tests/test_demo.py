@@ -224,7 +224,8 @@ def test_the_picture_shows_each_photo_and_each_box_in_the_color_of_its_class(tmp
 
 def test_the_demo_ends_with_a_picture_and_says_where_it_lies(tmp_path, capsys):
     demo = story.Demo(tmp_path / "demo")
-    (tmp_path / "demo" / "data").mkdir(parents=True)
+    for name in ("data", "store/images", "store/labels"):
+        (tmp_path / "demo" / name).mkdir(parents=True)
     demo.config_path.write_text(story.CONFIG)
     truth = true_boxes(
         *(

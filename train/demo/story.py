@@ -9,10 +9,13 @@ from train.cycle.files import read_working
 from train.demo import beside_truth, pictures
 from train.demo.annotator import Annotator
 from utils.batch.batch import read_batch
+from utils.batch.showing import thresholds_of
+from utils.boxes.prelabels import shown_boxes
 from utils.config import load_config
 from utils.errors import InputError, OutsideError
 from utils.files import write_text
 from utils.labels import tables
+from utils.labels.store import open_labels
 from utils.python_check import quoted
 from utils.reserved import NULL
 from utils.terminal import say
@@ -38,7 +41,7 @@ ideal_class_balance=0.5,0.3,0.2
 selection_strategy=hybrid
 random_share=0.1
 max_per_burst=2
-prelabel_confidence=0.5
+prelabel_confidence=auto
 
 data_dir=data
 model_name=faster_rcnn_resnet18_fpn
@@ -155,7 +158,8 @@ class Demo:
         config = load_config(self.config_path)
         kept = read_working(config, "test")
         found = read_working(config, "test_predictions")
-        found = found[found["box_confidence"] >= config.prelabel_confidence]
+        _, labels = open_labels(config)
+        found = shown_boxes(found, thresholds_of(config, labels.read()))
         photos = {photo.blob: photo for photo in self.photos}
 
         shown = []
