@@ -26,6 +26,7 @@ import tf_keras
 from train.cycle import training_run
 from train.network import pretrained_weights, training
 from train.network.detector import Settings, build_model, fit_into_canvas, make_task, model_config
+from train.network.head_weights import classes_of
 from train.network.input import (
     Augmentation,
     repeat_factors,
@@ -260,15 +261,92 @@ def test_a_whole_model_is_loaded_whole_from_its_folder(tmp_path, network):
     )
 
 
-def test_of_a_model_for_other_classes_everything_but_the_head_is_loaded(tmp_path, network):
-    prefix = tf.train.Checkpoint(model=network).save(str(tmp_path / "ckpt"))
-    other = build_model(
-        make_task(Settings(SMALL.model_name, (64, 64), {"disc": 1, "square": 2, "star": 3}))
+@pytest.fixture(scope="module")
+def other_network():
+    """A network for other classes, one of them known to `network` under another id."""
+    classes = {"star": 1, "disc": 2, "square": 3}
+    return build_model(make_task(Settings(SMALL.model_name, (64, 64), classes)))
+
+
+def head_of(model) -> dict:
+    """The last variables of the head and one before them, by their names."""
+    variables = {variable.name: variable for variable in model.detection_head[0].variables}
+    wanted = ("detection-scores/kernel", "detection-boxes/bias", "detection-fc_0/kernel")
+    return {
+        name: value.numpy()
+        for name in wanted
+        for key, value in variables.items()
+        if f"/{name}:" in key
+    }
+
+
+def change_heads(*models) -> None:
+    """No two values of a head alike, so that it is seen where each went."""
+    for seed, model in enumerate(models):
+        random = np.random.default_rng(seed)
+        for variable in model.detection_head[0].variables:
+            variable.assign(random.normal(size=variable.shape).astype(np.float32))
+
+
+@pytest.mark.parametrize("kind", ["model", "parts"])
+def test_of_a_model_for_other_classes_only_what_depends_on_new_classes_starts_anew(
+    tmp_path, network, other_network, kind
+):
+    change_heads(network, other_network)
+    items = {"model": network} if kind == "model" else network.checkpoint_items
+    prefix = tf.train.Checkpoint(**items).write(str(tmp_path / "best-3"))
+    settings = {"settings": {"classes": SMALL.classes}}
+    (tmp_path / "run.json").write_text(json.dumps(settings))
+    before = head_of(other_network)
+    said = pretrained_weights.load(
+        other_network, Start(prefix, "x"), {"star": 1, "disc": 2, "square": 3}
     )
-    head = other.detection_head[0].variables[0].numpy()
-    assert pretrained_weights.load(other, Start(prefix, "x")).endswith("; new: detection_head")
-    assert (other.backbone.variables[0].numpy() == network.backbone.variables[0].numpy()).all()
-    assert (other.detection_head[0].variables[0].numpy() == head).all()
+    assert said.endswith("variables; of the classes it knows disc, square")
+    old, new = head_of(network), head_of(other_network)
+    assert (new["detection-fc_0/kernel"] == old["detection-fc_0/kernel"]).all()
+    scores, boxes = "detection-scores/kernel", "detection-boxes/bias"
+    for there, here in ((0, 0), (1, 2), (2, 3)):  # background, disc, square
+        assert (new[scores][:, here] == old[scores][:, there]).all()
+        span = slice(4 * there, 4 * there + 4)
+        assert (new[boxes][4 * here : 4 * here + 4] == old[boxes][span]).all()
+    assert (new[scores][:, 1] == before[scores][:, 1]).all()
+    assert (new[boxes][4:8] == before[boxes][4:8]).all()
+
+
+def test_of_unknown_classes_none_keeps_its_weights_and_the_shared_layers_do(
+    tmp_path, network, other_network
+):
+    change_heads(network, other_network)
+    prefix = tf.train.Checkpoint(**network.checkpoint_items).write(str(tmp_path / "somebodys"))
+    before = head_of(other_network)
+    said = pretrained_weights.load(other_network, Start(prefix, "x"), {"disc": 2, "square": 3})
+    assert said.endswith("; of the classes it knows none")
+    new = head_of(other_network)
+    assert (new["detection-scores/kernel"] == before["detection-scores/kernel"]).all()
+    assert (new["detection-fc_0/kernel"] == head_of(network)["detection-fc_0/kernel"]).all()
+
+
+@pytest.mark.parametrize("same_ids", [True, False])
+def test_classes_in_another_order_are_told_by_name_and_in_one_project_by_id(
+    tmp_path, network, same_ids
+):
+    change_heads(network)
+    prefix = tf.train.Checkpoint(**network.checkpoint_items).write(str(tmp_path / "best-3"))
+    swapped = {"disc": 2, "square": 1}
+    (tmp_path / "run.json").write_text(json.dumps({"settings": {"classes": swapped}}))
+    old = head_of(network)["detection-scores/kernel"]
+    said = pretrained_weights.load(network, Start(prefix, "x", same_ids), SMALL.classes)
+    assert ("the whole model" in said) is same_ids
+    new = head_of(network)["detection-scores/kernel"]
+    assert (new == (old if same_ids else old[:, [0, 2, 1]])).all()
+
+
+def test_91_outputs_are_coco_and_a_note_that_is_none_says_nothing(tmp_path):
+    prefix = str(tmp_path / "ckpt")
+    assert classes_of(prefix, 91)["sheep"] == 20
+    assert classes_of(prefix, 90) == {}
+    (tmp_path / "run.json").write_text("[1")
+    assert classes_of(prefix, 3) == {}
 
 
 def test_a_backbone_alone_is_loaded_and_said(tmp_path, network):

@@ -68,7 +68,11 @@ def main(argv: list[str]) -> int:
         say(f"{records.validation_note}: the last checkpoint is exported, not the best")
     with room(config.train_dir):
         record = training.train(
-            run, device, config.train_dir, lambda model: pretrained_weights.load(model, start), _say
+            run,
+            device,
+            config.train_dir,
+            lambda model: pretrained_weights.load(model, start, run.settings.classes),
+            _say,
         )
     remove_old_runs(
         config.train_dir,

@@ -91,7 +91,7 @@ def warm_start(config: Config, runs: list[dict]) -> Start | None:
             and exported["bytes"] == blob.size
             and blob.md5 in (None, bytes.fromhex(exported["md5"]))
         ):
-            return Start(record["checkpoint"], f"warm start from {live}")
+            return Start(record["checkpoint"], f"warm start from {live}", same_ids=True)
     say(
         f"warm_start: the checkpoint of {live} is not on this machine (below {config.train_dir});"
         " starting from the pretrained weights"

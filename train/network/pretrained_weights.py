@@ -9,6 +9,7 @@ checkpoint in it.
 
 import dataclasses
 import glob
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -23,6 +24,7 @@ from train.network.fetch import (
     split_checksum,
 )
 from train.network.foreign_models import foreign_model
+from train.network.head_weights import PART, classes_of, load_head
 from utils.config.checkpoints import SCRATCH, lies_here
 from utils.errors import InputError, OutsideError
 
@@ -44,16 +46,19 @@ DEFAULT_URLS = {
 }
 CHECKSUMS: dict[str, str] = {}  # SHA-256 by address of a file, where one is known
 _DATA = ".data-00000-of-00001"
+_ROOTS = ("", "model/")  # where the parts lie in a checkpoint
 
 
 @dataclasses.dataclass(frozen=True)
 class Start:
     """Where training starts. `prefix` is a checkpoint on this disk, None = from scratch; `said`
-    names it for people and records.
+    names it for people and records; `same_ids`: it is of this project, where a class keeps its id
+    whatever it is called.
     """
 
     prefix: str | None
     said: str
+    same_ids: bool = False
 
 
 def choose_start(
@@ -132,13 +137,14 @@ def is_folded(start: Start) -> bool:
     )
 
 
-def load(model: tf_keras.Model, start: Start) -> str:
+def load(model: tf_keras.Model, start: Start, classes: Mapping[str, int] | None = None) -> str:
     """Load what fits of the checkpoint into the network; returns a sentence that says what and how
     many variables.
 
     Each part of the network (backbone, decoder, rpn_head, detection_head) is loaded whole or stays
-    as it was; in the checkpoint it lies at the top or below `model`. Raises InputError when nothing
-    fits.
+    as it was; in the checkpoint it lies at the top or below `model`. Of a head for other `classes`
+    ({name: id} of this network; None: they do not matter) everything is loaded that does not depend
+    on them, and the weights of those that both know. Raises InputError when nothing fits.
     """
     if start.prefix is None:
         return f"starting from {start.said}"
@@ -148,13 +154,19 @@ def load(model: tf_keras.Model, start: Start) -> str:
         raise InputError(
             f"{start.prefix}: not a readable TensorFlow checkpoint ({str(error)[:150]})"
         ) from None
-    loaded, left = {}, []
+    loaded, left, of_classes = {}, [], ""
+    known = classes if start.same_ids else None
     for name, part in model.checkpoint_items.items():
         variables = _variables(part)
-        if any(
-            _load_part(start.prefix, root, name, part, variables, names) for root in ("", "model/")
-        ):
+        adapted = classes is not None and name == PART
+        whole = not (adapted and _has_other_classes(start, classes)) and any(
+            _load_part(start.prefix, root, name, part, variables, names) for root in _ROOTS
+        )
+        if whole:
             loaded[name] = len(variables)
+        elif adapted and (found := load_head(start.prefix, part, classes, known)):
+            loaded[name], kept = found
+            of_classes = f"; of the classes it knows {', '.join(kept) or 'none'}"
         else:
             left.append(name)
     if not loaded:
@@ -172,12 +184,21 @@ def load(model: tf_keras.Model, start: Start) -> str:
         )
     whole = (
         "the whole model"
-        if not left
+        if not left and not of_classes
         else ", ".join(f"{name} ({number})" for name, number in loaded.items())
     )
     total = sum(len(_variables(part)) for part in model.checkpoint_items.values())
     rest = f"; new: {', '.join(left)}" if left else ""
-    return f"starting from {start.said}: {whole}, {sum(loaded.values())} of {total} variables{rest}"
+    return (
+        f"starting from {start.said}: {whole}, {sum(loaded.values())} of {total}"
+        f" variables{of_classes}{rest}"
+    )
+
+
+def _has_other_classes(start: Start, classes: Mapping[str, int]) -> bool:
+    """Is it known that the checkpoint's head is for other classes, or has them in another order?"""
+    known = {} if start.same_ids else classes_of(start.prefix)
+    return bool(known) and known != dict(classes)
 
 
 def _load_part(prefix: str, root: str, name: str, part, variables: list, names: list[str]) -> bool:
