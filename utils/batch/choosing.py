@@ -20,13 +20,21 @@ from utils.selection.strategies import Selection, select
 class Wishes:
     """What a person asks for beside the config. class_map: choose by what the pretrained model
     found, under the names of this map; score_between: only images with a box of such a score;
-    seconds: as many images as fit into so many.
+    seconds: as many images as fit into so many. like: images (blob names) that others are to look
+    like; of_class: the surest finds of this class (both: see finding.py).
     """
 
     strategy: str | None = None
     class_map: ClassMap | None = None
     score_between: tuple[float, float] | None = None
     seconds: float | None = None
+    like: tuple[str, ...] = ()
+    of_class: str | None = None
+
+    @property
+    def finds_more(self) -> bool:
+        """Is it more of something, and no strategy?"""
+        return bool(self.like) or self.of_class is not None
 
 
 def choose(

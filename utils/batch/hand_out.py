@@ -11,6 +11,7 @@ import pandas as pd
 from utils.batch.batch import Batch, read_batch
 from utils.batch.choosing import Wishes
 from utils.batch.fetching import Fetched, fetch_images, gives_any
+from utils.batch.finding import checked
 from utils.batch.modes import Mode, Reservation, mode_of
 from utils.batch.reading import labelled_here
 from utils.batch.request import Request
@@ -49,7 +50,15 @@ class HandOut:
         self.now = store.now()
         class_map = _class_map(config, store, request.class_map)
         seconds = request.minutes and 60 * request.minutes
-        self.wishes = Wishes(request.strategy, class_map, request.score_between, seconds)
+        wishes = Wishes(
+            request.strategy,
+            class_map,
+            request.score_between,
+            seconds,
+            request.like,
+            request.of_class,
+        )
+        self.wishes = checked(wishes, config, store, store.read()) if wishes.finds_more else wishes
         self.failed: dict[str, str] = {}
         self.why, self.notes, self.pool_size = tables.empty("selection"), (), None
         self._old: Batch | None = None  # a batch on disk that is done with

@@ -11,6 +11,7 @@ import pandas as pd
 
 from utils.batch.batch import Batch
 from utils.batch.choosing import Wishes, choose, found_by_pretrained
+from utils.batch.finding import find, nothing_found
 from utils.batch.rows import handed_out_rows
 from utils.batch.showing import thresholds_of
 from utils.batch.timing import expected_times
@@ -115,8 +116,10 @@ class ToTag(Mode):
 
         thresholds = self._thresholds(state)
 
+        way = find if wishes.finds_more else choose
+
         def chosen_of(count: int) -> tuple[Selection, int]:
-            return choose(
+            return way(
                 store,
                 state,
                 rows,
@@ -200,10 +203,12 @@ class ToTag(Mode):
     def nothing_left(self, state: State, batch: Batch) -> str:
         """Why `reserve` found none, as one line."""
         store = self._store
-        if self._wishes.score_between:
-            low, high = self._wishes.score_between
+        if self._wishes.score_between or self._wishes.finds_more:
             left = len(tables.image_set(pool_of(store, state, self._now)))
+            if left and self._wishes.finds_more:
+                return nothing_found(self._wishes, left)
             if left:
+                low, high = self._wishes.score_between
                 return (
                     f"--score-between {low:g} {high:g}: none of the {left} images to tag has a box"
                     " with such a score; name a wider band, or leave it out"

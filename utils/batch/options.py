@@ -40,6 +40,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="only images with a box whose score is from A to B; none is drawn at random then",
     )
     parser.add_argument(
+        "--like",
+        action="append",
+        default=[],
+        metavar="FOLDER/FILE",
+        help=(
+            "only images that look like this photo of the project, the nearest first, without"
+            " near-copies; may be given several times"
+        ),
+    )
+    parser.add_argument(
+        "--class",
+        dest="of_class",
+        metavar="NAME",
+        help="only images in which the model found this class, the surest find first",
+    )
+    parser.add_argument(
         "--minutes",
         type=number("time", "minutes from 1 to 1440", 1, 1440),
         metavar="M",
@@ -90,10 +106,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def check_options(options: argparse.Namespace) -> None:
     """Raises InputError for options that do not go together."""
     reviewing = options.review or options.review_class is not None or options.review_random
-    if reviewing and (options.class_map or options.strategy or options.score_between):
+    finding = [name for name, given in _finding(options).items() if given]
+    choosing = [name for name, given in _choosing(options).items() if given]
+    if reviewing and (options.class_map or choosing or finding):
         raise InputError(
-            "a class map, --strategy and --score-between choose among images to tag, not for"
-            " review; leave one of them out"
+            "a class map, --strategy, --score-between, --like and --class choose among images to"
+            " tag, not for review; leave one of them out"
+            + ("; labelled ones of a class: --review-class NAME" if "--class" in finding else "")
+        )
+    if finding and len(finding + choosing) > 1:
+        raise InputError(
+            f"{finding[0]} says by itself which images come; leave {(finding + choosing)[1]} out"
+            " (with --like or --class go --minutes, --by-folder and a class map)"
         )
     if options.minutes is not None and options.count is not None:
         raise InputError(
@@ -105,6 +129,17 @@ def check_options(options: argparse.Namespace) -> None:
                 *options.score_between
             )
         )
+
+
+def _finding(options: argparse.Namespace) -> dict[str, bool]:
+    return {"--like": bool(options.like), "--class": options.of_class is not None}
+
+
+def _choosing(options: argparse.Namespace) -> dict[str, bool]:
+    return {
+        "--strategy": options.strategy is not None,
+        "--score-between": options.score_between is not None,
+    }
 
 
 def request_of(options: argparse.Namespace, tool: str | None) -> Request:
@@ -123,4 +158,6 @@ def request_of(options: argparse.Namespace, tool: str | None) -> Request:
         discard=options.discard,
         tool=tool,
         minutes=options.minutes,
+        like=tuple(options.like),
+        of_class=options.of_class,
     )

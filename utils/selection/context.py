@@ -18,7 +18,9 @@ from utils.labels.splits import bursts
 from utils.labels.store import LabelStore, State
 from utils.reserved import NULL
 from utils.selection.embeddings import HASH, Embeddings, published_embeddings
+from utils.selection.finding import LIKE
 from utils.selection.quotas import image_pool
+from utils.selection.reasons import FINDING
 from utils.selection.strategies import Selection
 from utils.selection.worth import Context
 from utils.strategies import STRATEGIES
@@ -181,6 +183,9 @@ def summary(why: pd.DataFrame, pool_size: int | None) -> list[str]:
     """
     lines, by_chance = [], why["random"] == "1"
     for strategy, rows in why[~by_chance].groupby("strategy", sort=False):
+        if strategy in FINDING:
+            lines.append(_more_of_it(strategy, rows, pool_size))
+            continue
         counts = Counter(name for name in rows["class"] if name)
         because = ", ".join(f"{count} for {name}" for name, count in counts.most_common(5))
         lines.append(
@@ -198,6 +203,22 @@ def summary(why: pd.DataFrame, pool_size: int | None) -> list[str]:
             f" {by_chance.sum()}"
         )
     return lines
+
+
+def _more_of_it(strategy: str, rows: pd.DataFrame, pool_size: int | None) -> str:
+    """What --like and --class have found."""
+    best, last = rows["score"].max(), rows["score"].min()
+    if strategy == LIKE:
+        return (
+            "chosen because they look like the examples"
+            f"{f', from {pool_size} images' if pool_size else ''}: {len(rows)},"
+            f" likeness {best:.2f} to {last:.2f} (1 would be the same photo)"
+        )
+    return (
+        f"chosen as the surest finds of {rows['class'].iloc[0]}"
+        f"{f', from {pool_size} images with one' if pool_size else ''}: {len(rows)},"
+        f" scores {best:.2f} to {last:.2f}"
+    )
 
 
 def ap50_of(state: State) -> dict[str, float]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from utils.selection.finding import LIKE, SUREST
+
 UNSEEN = "no model has seen it yet"
 RANDOM = "drawn at random, as a fair sample of all photos"
 
@@ -12,7 +14,7 @@ def reason(row: Mapping, seen: bool = True) -> str:
         return RANDOM
     if not seen:
         return UNSEEN
-    words = WORDS.get(row["strategy"])
+    words = WORDS.get(row["strategy"]) or FINDING.get(row["strategy"])
     return words(row["score"], row["class"]) if words else f"chosen by {row['strategy']}"
 
 
@@ -50,6 +52,14 @@ def _lowest_box(score: float, name: str) -> str:
     return f"its least sure box has a score of {abs(score):.2f}" if score else "no box was found"
 
 
+def _like(score: float, name: str) -> str:
+    return f"it looks like an example (likeness {score:.2f}; 1 would be the same photo)"
+
+
+def _surest(score: float, name: str) -> str:
+    return f"a sure find of {name} (score {score:.2f})"
+
+
 _SPREAD = "for variety"
 # one for each record of utils/strategies.py
 WORDS: dict[str, Callable[[float, str], str]] = {
@@ -62,3 +72,5 @@ WORDS: dict[str, Callable[[float, str], str]] = {
     "random": lambda score, name: RANDOM,
     "lowest_box": _lowest_box,
 }
+# what was asked for by --like and --class
+FINDING: dict[str, Callable[[float, str], str]] = {LIKE: _like, SUREST: _surest}
