@@ -1,6 +1,7 @@
 """Which boxes people get to see with prelabel_confidence=auto: where they cost them least."""
 
 import numpy as np
+import pytest
 from helpers_cycle import CycleProject
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,7 +54,7 @@ def of_truth(found):
 def test_a_class_is_shown_from_the_score_that_costs_least():
     right, wrong = many(LEFT, 0.8), many(NOWHERE, 0.4)
     found = cheapest_prelabels(of_truth(right), rows(*right, *wrong), ["fox"], COSTS)
-    assert found.thresholds == {"fox": 0.8}
+    assert found.thresholds == {"fox": pytest.approx(0.6)}, "half way to those that cost more"
     assert (found.with_them, found.without) == (5 + 2, 5 + 7)
 
 
@@ -69,7 +70,7 @@ def test_boxes_worth_less_than_they_cost_are_not_shown_and_cost_no_more_than_by_
 def test_a_box_that_is_moved_costs_less_than_one_that_is_drawn():
     true, moved = many(LEFT, None), many(LEFT_MOVED, 0.5)
     found = cheapest_prelabels(of_truth(true), rows(*moved), ["fox"], COSTS)
-    assert found.thresholds == {"fox": 0.5}
+    assert found.thresholds == {"fox": 0.25}
     assert found.with_them == 5 + 6
 
 
@@ -83,7 +84,8 @@ def test_each_class_has_its_own_score_and_a_rare_one_that_of_all():
         ["fox", "deer", "lynx"],
         COSTS,
     )
-    assert found.thresholds == {"fox": 0.9, "deer": 0.2, "lynx": 0.2}
+    # of all boxes together even the unsurest are worth it
+    assert found.thresholds == {"fox": pytest.approx(0.575), "deer": 0.1, "lynx": 0.1}
 
 
 def test_images_without_objects_count_with_what_is_shown_in_them():
@@ -166,4 +168,4 @@ def test_a_cycle_measures_the_scores_on_test_and_validation_images_and_publishes
     measured = project.state().cycles[-1]["prelabels"]
     assert measured["images"] == 4
     assert measured["seconds"] == {"with": 5 + 2 * 2 / 4, "without": 5 + 7 * 2 / 4}
-    assert measured["thresholds"]["red thing"] > 0.5
+    assert 0 < measured["thresholds"]["red thing"] < 0.9

@@ -34,8 +34,8 @@ class Scored:
     positives: int
 
     def cheapest(self, draw: float) -> float:
-        """The score from which showing boxes costs least; NEVER when showing none does. Of equal
-        costs the highest score.
+        """The score from which showing boxes costs least, half way down to the next box, which is
+        not worth it any more; NEVER when showing none costs least.
         """
         if not len(self.scores):
             return NEVER
@@ -44,7 +44,10 @@ class Scored:
         last_of_score = np.append(self.scores[:-1] != self.scores[1:], True)
         costs = np.where(last_of_score, costs, np.inf)
         best = int(costs.argmin())
-        return float(self.scores[best]) if costs[best] < 0 else NEVER
+        if costs[best] >= 0:
+            return NEVER
+        below = self.scores[best + 1] if best + 1 < len(self.scores) else 0.0
+        return float(self.scores[best] + below) / 2
 
 
 @dataclass(frozen=True)
