@@ -12,4 +12,6 @@ python=.venv/bin/python
 [ -x "$python" ] || python=.venv/Scripts/python.exe
 "$python" -m ruff check .
 "$(dirname -- "$python")/lint-imports" --no-cache --no-logo
-exec "$python" -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal "$@"
+# One process more than there are cores: tests wait for programs, servers and browsers.
+workers=$("$python" -c "import os; print(min((os.cpu_count() or 1) + 1, 5))")
+exec "$python" -m pytest --numprocesses "$workers" --dist worksteal "$@"
