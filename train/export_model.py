@@ -12,10 +12,12 @@ from pathlib import Path
 from utils.arguments import Parser
 from utils.config import load_config
 from utils.errors import InputError, run_program
+from utils.json_shape import OBJECT, TEXT, Check, check_shape, json_object, members, read_regular
 from utils.terminal import say
 
 _CHECKED_IMAGES = 4
 _TOLERANCE = 1e-3
+_TRAINING = members({"checkpoint": TEXT, "settings": OBJECT, "fingerprint": TEXT})
 
 
 def main(argv: list[str]) -> None:
@@ -42,7 +44,7 @@ def main(argv: list[str]) -> None:
             f" {config.path}"
         )
     training_cycle(config)
-    record = json.loads(training_file.read_text(encoding="utf-8"))
+    record = _read(training_file, _TRAINING)
     if not Path(record["checkpoint"] + ".index").is_file():
         raise InputError(
             f"{record['checkpoint']}: the checkpoint that {training_file} names is gone; train"
@@ -53,17 +55,18 @@ def main(argv: list[str]) -> None:
     from train.network import export
     from train.network.detector import Settings
     from train.network.input import first_images
-    from train.network.records import read_records
+    from train.network.records import read_records, whole_records
 
     settings = Settings.from_json(record["settings"])
     model = export.restore(settings, record["checkpoint"])
     with without_notes():
         definition = export.freeze(export.serving_function(model, settings), settings)
     records = read_records(config.tf_record_location)
-    images = first_images(
-        [str(shard) for shard in [*records.validation.shards, *records.train.shards]],
-        _CHECKED_IMAGES,
-    )
+    with whole_records(config.tf_record_location):
+        images = first_images(
+            [str(shard) for shard in [*records.validation.shards, *records.train.shards]],
+            _CHECKED_IMAGES,
+        )
     target = exported_model(config)
     with write_beside(target) as piece:
         piece.write_bytes(definition.SerializeToString())
@@ -81,7 +84,7 @@ def main(argv: list[str]) -> None:
         "md5": hashlib.md5(content, usedforsecurity=False).hexdigest(),
     }
     run_file = Path(record["checkpoint"]).parent / "run.json"
-    run = json.loads(run_file.read_text(encoding="utf-8"))
+    run = _read(run_file, OBJECT)
     # how a warm start knows this checkpoint again
     write_text(run_file, json.dumps(run | {"exported": exported}, indent=1))
     write_text(
@@ -104,6 +107,18 @@ def main(argv: list[str]) -> None:
         f"{len(content) / 1e6:.1f} MB, {len(settings.classes)} classes, equal to the checkpoint on"
         f" {len(images)} images (within {difference:.1g}) → {target}"
     )
+
+
+def _read(file: Path, check: Check) -> dict:
+    """What training has written there. Raises InputError when it is gone or damaged."""
+    try:
+        document = json_object(read_regular(file))
+        check_shape(document, check)
+    except (FileNotFoundError, ValueError) as error:
+        raise InputError(
+            f"{file}: gone or damaged ({error}); train again (--from train_detector)"
+        ) from None
+    return document
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
     # loads TensorFlow, which takes seconds
     from train.cycle.training_run import make_run, remove_old_runs, warm_start
     from train.network import pretrained_weights, training
-    from train.network.records import read_records
+    from train.network.records import read_records, whole_records
 
     records = read_records(config.tf_record_location)
     device = training.choose_device()
@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
     run = make_run(config, records, device, start, arguments.iterations or config.train_iterations)
     if not records.validation_usable:
         say(f"{records.validation_note}: the last checkpoint is exported, not the best")
-    with room(config.train_dir):
+    with room(config.train_dir), whole_records(config.tf_record_location):
         record = training.train(
             run,
             device,

@@ -16,7 +16,6 @@ from utils.errors import InputError
 from utils.files import write_bytes, write_text
 from utils.json_shape import (
     COUNT,
-    NAMES,
     NUMBER,
     OBJECT,
     TEXT,
@@ -32,6 +31,7 @@ from utils.json_shape import (
     that,
 )
 from utils.labels import tables
+from utils.labels.document import blob_of
 
 MODEL_FILE = "frozen_inference_graph.pb"  # in inference_output_dir, as LABEL_MAP_FILE
 LABEL_MAP_FILE = "label_map.pbtxt"
@@ -40,7 +40,7 @@ JOURNAL_FILE = "predictions.journal"  # in data_dir
 
 
 _CYCLE = members(
-    {"base": TEXT, "base_tables": mapping(lambda name: maybe(TEXT)), "started_at": TEXT},
+    {"base": TEXT, "base_tables": mapping(lambda name: maybe(blob_of(name))), "started_at": TEXT},
     listed=COUNT,
     class_changes=maybe(COUNT),
     pred_dir=maybe(TEXT),
@@ -56,7 +56,7 @@ _CYCLE = members(
     model_blob=TEXT,
     names=mapping(lambda name: both(that(lambda value: name.isascii() and name.isdigit()), TEXT)),
     verdict=maybe(members({"live": maybe(TEXT), "publish": TRUTH, "why": TEXT})),
-    published=members({"id": TEXT, "blobs": NAMES}),
+    published=members({"id": TEXT, "blobs": mapping(blob_of)}),
     watcher=maybe(members({}, next=maybe(TEXT), settings=TEXT)),
 )
 

@@ -16,6 +16,7 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +40,15 @@ from utils.images.decoding import (
     room_to_decode,
 )
 from utils.images.greys import Greys
+from utils.json_shape import json_object, read_regular
 from utils.labels.tables import blob_names, without
 from utils.parallel import in_order
 from utils.progress import progress_bar
 from utils.reserved import NULL
 
+_MAKE_THEM = (
+    "make them with create_tf_records.py (active_learning_train.sh CONFIG --from create_tf_records)"
+)
 _SHARD_BYTES = 128 * 2**20
 _FAR_LARGER, _STORED = 3, 2  # times the fitted size
 
@@ -94,21 +99,40 @@ def read_records(tf_record_location: Path) -> Records:
     shards.
     """
     path = records_file(tf_record_location)
-    hint = (
-        "make them with create_tf_records.py (active_learning_train.sh CONFIG --from"
-        " create_tf_records)"
-    )
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        return _records_of(json_object(read_regular(path)), path)
     except FileNotFoundError:
-        raise InputError(f"{path}: there are no records yet; {hint}") from None
+        raise InputError(f"{path}: there are no records yet; {_MAKE_THEM}") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: damaged ({str(error)[:80]}); {_MAKE_THEM}") from None
+
+
+@contextmanager
+def whole_records(tf_record_location: Path) -> Iterator[None]:
+    """While this lasts, shards are read. Raises InputError when one of them is damaged; then they
+    are made anew by the next run of create_tf_records.py.
+    """
+    try:
+        yield
+    except tf.errors.DataLossError:
+        path = records_file(tf_record_location)
+        path.unlink(missing_ok=True)
+        raise InputError(f"{path}: the files beside it are damaged; {_MAKE_THEM}") from None
+
+
+def _records_of(document: dict, path: Path) -> Records:
+    """What the content of records.json says. Raises InputError when a shard is not there, and
+    other errors where it is damaged.
+    """
     parts = {}
     for name in PARTS:
         numbers = document[name]
         shards = [(path.parent / shard, size) for shard, size in numbers.pop("shards", {}).items()]
         for shard, size in shards:
             if not shard.is_file() or shard.stat().st_size != size:
-                raise InputError(f"{shard}: is not the file that records.json speaks of; {hint}")
+                raise InputError(
+                    f"{shard}: is not the file that records.json speaks of; {_MAKE_THEM}"
+                )
         for key in ("images_of_class", "boxes_of_class"):
             numbers[key] = {
                 document["classes"][label]: number for label, number in numbers[key].items()
@@ -129,7 +153,7 @@ def up_to_date(plan: Plan, tf_record_location: Path) -> dict | None:
     path = records_file(tf_record_location)
     try:
         read_records(tf_record_location)
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json_object(read_regular(path))
     except (InputError, ValueError, KeyError, TypeError):
         return None
     if document.get("plan") != plan.digest or document["skipped"]["undecodable"]:

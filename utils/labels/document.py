@@ -71,7 +71,8 @@ def is_blob_of(kind: str, name: Any) -> bool:
     return isinstance(name, str) and bool(re.fullmatch(pattern, name))
 
 
-def _blob(kind: str) -> Check:
+def blob_of(kind: str) -> Check:
+    """The name of a blob as `is_blob_of` tells."""
     return that(lambda name: is_blob_of(kind, name))
 
 
@@ -79,14 +80,14 @@ _FIGURES = mapping(lambda name: members({}, AP=maybe(NUMBER)))
 
 
 def _table(name: str) -> Check:
-    return maybe(_blob(name))
+    return maybe(blob_of(name))
 
 
 def _made(name: str) -> Check:
     """A member of a cycle, of a candidate or of `live` that names what was published."""
     kind = re.sub("^(base|made)_", "", name)
     names_a_blob = name in _PUBLISHED or (name != kind and kind in tables.COLUMNS)
-    return maybe(_blob(kind)) if names_a_blob else anything
+    return maybe(blob_of(kind)) if names_a_blob else anything
 
 
 _PRELABELS = members(
