@@ -62,7 +62,7 @@ def alone(annotator_python, monkeypatch) -> Path:
 
 
 def test_the_environment_of_annotators_has_neither_opencv_nor_tensorflow(alone):
-    for package in ("cv2", "tensorflow", "pycocotools"):
+    for package in ("cv2", "tensorflow", "pycocotools", "faster_coco_eval"):
         done = subprocess.run([alone, "-c", f"import {package}"], text=True, capture_output=True)
         assert "ModuleNotFoundError" in done.stderr, package
 

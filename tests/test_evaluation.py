@@ -3,14 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+from evaluation_speed import CLASSES, FOUND, TRUE, boxes, pycocotools_figures
 from helpers_evaluation import cells, predicted, pycocotools_all_point, random_case, truth
 
+from train.evaluation import matching
 from train.evaluation.average_precision import (
     average_precision,
     best_threshold,
-    match,
+    boxes_of,
     measure,
 )
+from train.evaluation.matching import match
 from utils.boxes.iou import intersection_over_union
 from utils.labels import tables
 
@@ -160,3 +163,60 @@ def test_the_measure_does_not_depend_on_the_order_of_rows():
         actual.sample(frac=1, random_state=1), found.sample(frac=1, random_state=2), ["cow", "deer"]
     )
     pd.testing.assert_frame_equal(shuffled, expected)
+
+
+def one_by_one(actual, found, overlap=0.5):
+    """Which row of `actual` each detection has found, as VOCevaldet.m goes through them."""
+    order = np.argsort(-found["box_confidence"].to_numpy(np.float64), kind="stable")
+    places, taken = [], set()
+    for _, row in found.iloc[order].iterrows():
+        rows = np.flatnonzero(actual["image"] == row["image"])
+        if not len(rows):
+            places.append(-1)
+            continue
+        box = row[matching.CORNERS].to_numpy(np.float64)[None]
+        others = actual.iloc[rows][matching.CORNERS].to_numpy(np.float64)
+        (overlaps,) = intersection_over_union(box, others)
+        nearest = rows[int(overlaps.argmax())]
+        right = overlaps.max() >= overlap and nearest not in taken
+        places.append(nearest if right else -1)
+        taken |= {nearest} if right else set()
+    return order, places
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 2_000_000])
+@pytest.mark.parametrize("seed", range(6))
+def test_matching_all_at_once_is_matching_one_by_one(monkeypatch, seed, at_once):
+    monkeypatch.setattr(matching, "_PAIRS_AT_ONCE", at_once)
+    actual, found = random_case(seed)
+    actual, found = (
+        boxes_of(frame, sorted(tables.image_set(frame)), ["cow"]) for frame in (actual, found)
+    )
+    found = pd.concat([found, found.iloc[::2], found.iloc[::3].assign(box_confidence=0.5)])
+    order, places = matching.matched_places(actual, found)
+    expected_order, expected = one_by_one(actual, found)
+    assert (order == expected_order).all() and places.tolist() == expected
+
+
+def test_without_true_boxes_or_detections_nothing_is_matched():
+    actual, found = random_case(0)
+    actual, found = (boxes_of(frame, ["0.jpg", "1.jpg"], ["cow"]) for frame in (actual, found))
+    assert (matching.matched_places(actual[:0], found)[1] == -1).all()
+    assert len(matching.matched_places(actual, found[:0])[1]) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_coco_figures_are_those_of_pycocotools(seed):
+    """As benchmarks/evaluation_speed.py finds them for many images."""
+    random = np.random.default_rng(seed)
+    members, corners = boxes(40, TRUE, random)
+    actual = tables.make("test", **members)
+    members, _ = boxes(40, FOUND, random, near=corners)
+    scores = random.uniform(0.01, 1, 40 * FOUND)
+    found = tables.make("totag", **members, box_confidence=scores, image_confidence=0.0)
+    table = measure(actual, found, CLASSES).set_index("Class Name")
+    _, expected = pycocotools_figures(actual, found)
+    for name, figures in expected.items():
+        assert table.loc[name, ["coco_ap", "coco_ap50"]].tolist() == pytest.approx(
+            figures, abs=1e-6
+        )

@@ -2,7 +2,7 @@
 data_dir and prints it.
 
 AP is the average precision of PASCAL VOC (all points, overlap 0.5); threshold is the score with the
-best F1, precision and recall are those at it; coco_ap and coco_ap50 are pycocotools'.
+best F1, precision and recall are those at it; coco_ap and coco_ap50 are COCO's.
 train/evaluation/average_precision.py names the sources. Besides, the model that was live until now
 is measured on the images that were drawn at random and labelled since (random_share.py beside it).
 """

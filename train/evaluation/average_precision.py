@@ -6,26 +6,22 @@ VOCdevkit's VOCevaldet.m and VOCap.m; Everingham, Van Gool, Williams, Winn, Ziss
 Visual Object Classes (VOC) Challenge, IJCV 88, 2010, section 4.2). As there, a detection belongs to
 the true box of its image and class that it overlaps most, and is wrong when that one was already
 found by a more confident detection. (Boxes are fractions here, so the devkit's "+1 pixel" is not
-added.) coco_ap and coco_ap50 are pycocotools' AP at 0.5:0.05:0.95 and 0.5.
+added.) coco_ap and coco_ap50 are COCO's AP at 0.5:0.05:0.95 and 0.5, by faster-coco-eval, which
+gives the figures of pycocotools.
 """
 
-import contextlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from faster_coco_eval import COCO, COCOeval_faster
 
-from utils.boxes.iou import intersection_over_union
+from train.evaluation.matching import CORNERS, match
 from utils.labels import tables
 from utils.reserved import AVERAGE, NULL
 
-OVERLAP = 0.5
 DECIMALS = 6  # of the figures in the table
-CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ def measure(
     truth: rows of tagged for the test images (a NULL row for an image in which nothing is).
     predicted: rows of totag; those of other images are left out, so are true boxes without area and
     boxes of classes that are not in `classes` (NULL is none). A class without true boxes has empty
-    cells besides its counts of 0, and does not enter the average. max_detections is pycocotools'
+    cells besides its counts of 0, and does not enter the average. max_detections is COCO's
     limit of boxes per image and class.
     """
     images = sorted(tables.image_set(truth))
@@ -83,45 +79,6 @@ def measure(
     }
     average = {"Class Name": AVERAGE, "images": len(images), "boxes": len(actual)} | means
     return _table([average, *rows])
-
-
-def match(
-    actual: pd.DataFrame, found: pd.DataFrame, overlap: float = OVERLAP
-) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each detection of one class is right: (scores, right), both (n,), most confident
-    first.
-
-    Both tables have the columns image, xmin, ymin, xmax, ymax; found has box_confidence too. Of
-    detections with equal scores the order of the rows decides.
-    """
-    order, places = matched_places(actual, found, overlap)
-    return found["box_confidence"].to_numpy(np.float64)[order], places >= 0
-
-
-def matched_places(
-    actual: pd.DataFrame, found: pd.DataFrame, overlap: float = OVERLAP
-) -> tuple[np.ndarray, np.ndarray]:
-    """As `match`: the order of the detections, most confident first, (n,) rows of `found`, and in
-    this order which row of `actual` each has found, -1 where it is wrong.
-    """
-    order = np.argsort(-found["box_confidence"].to_numpy(np.float64), kind="stable")
-    found = found.iloc[order]
-    corners = actual[CORNERS].to_numpy(np.float64)
-    rows_of = actual.groupby(actual["image"].to_numpy()).indices
-    taken = np.zeros(len(actual), bool)
-    places = np.full(len(found), -1)
-    for number, (image, box) in enumerate(
-        zip(found["image"], found[CORNERS].to_numpy(np.float64), strict=True)
-    ):
-        if image not in rows_of:
-            continue
-        rows = rows_of[image]
-        (overlaps,) = intersection_over_union(box[None], corners[rows])
-        nearest = int(overlaps.argmax())
-        if overlaps[nearest] >= overlap and not taken[rows[nearest]]:
-            taken[rows[nearest]] = True
-            places[number] = rows[nearest]
-    return order, places
 
 
 def average_precision(right: np.ndarray, positives: int) -> float:
@@ -160,7 +117,7 @@ def boxes_of(frame: pd.DataFrame, images: list[str], classes: Sequence[str]) -> 
 
 
 def _coco(actual, found, truth, images, classes, max_detections) -> dict[str, tuple[float, float]]:
-    """(coco_ap, coco_ap50) of each class that has true boxes, by pycocotools, in pixels."""
+    """(coco_ap, coco_ap50) of each class that has true boxes, by faster-coco-eval, in pixels."""
     numbers = {name: number for number, name in enumerate(classes, 1)}
     places = {image: number for number, image in enumerate(images, 1)}
     sizes = (
@@ -197,21 +154,19 @@ def _coco(actual, found, truth, images, classes, max_detections) -> dict[str, tu
         box | {"score": score}
         for box, score in zip(annotations(found), found["box_confidence"].tolist(), strict=True)
     ]
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks
-        gold = COCO()
-        gold.dataset = {
-            "images": [{"id": number} for number in places.values()],
-            "categories": [{"id": number} for number in numbers.values()],
-            "annotations": annotations(actual),
-        }
-        gold.createIndex()
-        predictions = COCO()
-        predictions.dataset = gold.dataset | {"annotations": scored}
-        predictions.createIndex()
-        evaluation = COCOeval(gold, predictions, "bbox")
-        evaluation.params.maxDets = [1, 10, max_detections]
-        evaluation.evaluate()
-        evaluation.accumulate()
+    gold, predictions = COCO(print_function=_quiet), COCO(print_function=_quiet)
+    gold.dataset = {
+        "images": [{"id": number} for number in places.values()],
+        "categories": [{"id": number} for number in numbers.values()],
+        "annotations": annotations(actual),
+    }
+    predictions.dataset = gold.dataset | {"annotations": scored}
+    for side in (gold, predictions):
+        side.createIndex()
+    evaluation = COCOeval_faster(gold, predictions, "bbox", print_function=_quiet)
+    evaluation.params.maxDets = [1, 10, max_detections]
+    evaluation.evaluate()
+    evaluation.accumulate()
     # overlap, recall, class; all areas; most detections
     precision = evaluation.eval["precision"][:, :, :, 0, -1]
     return {
@@ -219,6 +174,10 @@ def _coco(actual, found, truth, images, classes, max_detections) -> dict[str, tu
         for name, number in numbers.items()
         if (precision[:, :, number - 1] > -1).all()
     }
+
+
+def _quiet(*_) -> None:
+    """The library talks."""
 
 
 def _mean(values: pd.Series) -> float:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from train.evaluation.average_precision import boxes_of, match
+from train.evaluation.average_precision import boxes_of
+from train.evaluation.matching import match
 from utils.labels import tables
 
 SAMPLES = 1000

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from train.evaluation.average_precision import CORNERS, OVERLAP, boxes_of, matched_places
+from train.evaluation.average_precision import boxes_of
+from train.evaluation.matching import CORNERS, OVERLAP, matched_places
 from utils.boxes.iou import intersection_over_union
 from utils.labels import tables
 

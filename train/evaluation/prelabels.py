@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from train.evaluation.average_precision import OVERLAP, boxes_of, match
+from train.evaluation.average_precision import boxes_of
+from train.evaluation.matching import OVERLAP, match
 from utils.boxes.prelabels import NEVER, Thresholds, shown_boxes, surest
+from utils.effort.comparing import GOOD_ENOUGH
 from utils.effort.seconds import Seconds
 from utils.labels import tables
 
-GOOD_ENOUGH = 0.75  # overlap from which people leave a box as it is
 FEW_BOXES = 10  # a class with fewer true boxes gets the score that is cheapest for all classes
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from train.evaluation.average_precision import CORNERS
+from train.evaluation.matching import CORNERS
 from utils.boxes.iou import intersection_over_union
 from utils.labels.tables import blob_names
 from utils.reserved import NULL

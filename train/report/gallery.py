@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from train.evaluation.average_precision import CORNERS
+from train.evaluation.matching import CORNERS
 from train.evaluation.outcomes import Outcomes
 from train.report.material import Material
 from train.report.numbers import figure

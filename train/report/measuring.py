@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from train.evaluation.average_precision import DECIMALS as ROUNDED
-from train.evaluation.average_precision import boxes_of, match, measure
+from train.evaluation.average_precision import boxes_of, measure
+from train.evaluation.matching import match
 from train.evaluation.outcomes import Outcomes, confusion, outcomes
 from train.evaluation.thresholds import Cost, costs, image_level, precision_recall
 from train.report.course import measured

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from train.evaluation.average_precision import CORNERS
+from train.evaluation.matching import CORNERS
 from train.report.material import Material
 from train.report.numbers import figure
 from train.report.pictures import Album, Picture

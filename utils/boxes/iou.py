@@ -28,6 +28,14 @@ def intersection_over_union(one_xyxy: np.ndarray, other_xyxy: np.ndarray) -> np.
     return shared / np.maximum(union, _NOTHING)
 
 
+def overlaps_of_pairs(one_xyxy: np.ndarray, other_xyxy: np.ndarray) -> np.ndarray:
+    """(n,) intersection over union of each of n boxes with the one in the same row of n others."""
+    lower = np.maximum(one_xyxy[:, :2], other_xyxy[:, :2])
+    upper = np.minimum(one_xyxy[:, 2:], other_xyxy[:, 2:])
+    shared = np.clip(upper - lower, 0, None).prod(axis=1)
+    return shared / np.maximum(areas(one_xyxy) + areas(other_xyxy) - shared, _NOTHING)
+
+
 def share_inside(one_xyxy: np.ndarray, other_xyxy: np.ndarray) -> np.ndarray:
     """(n, m) the shared area of each two boxes as a share of the first, 0 to 1."""
     shared = shared_areas(one_xyxy, other_xyxy)
