@@ -2,8 +2,8 @@
 (download --like), against 40 drawn at random. The pool is that of selection_curves.py: animals and
 empty photos, few pigeons among them.
 
-    python benchmarks/find_more.py ../shared/data ../shared/models/mobilenet_v2_imagenet \
-        --folder FOLDER
+    python benchmarks/find_more.py ../shared/data \
+        ../shared/models/mobilenet_v2_imagenet/mobilenet_v2_imagenet --folder FOLDER
 
 Two ways of having examples: three of the pool's pigeons are known, and the others are to be found;
 or three pigeons of other photos (the images set aside), and all of the pool's are to be found. Each

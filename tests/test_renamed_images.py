@@ -7,8 +7,8 @@ from helpers_batch import BatchProject, picture, region
 from helpers_tables import labels
 
 from train.cycle.retraining import backlog
-from train.cycle.test_set import trained_images
 from utils.labels import tables
+from utils.labels.trained import trained_images
 
 SIZE = 4000  # bytes of every file
 

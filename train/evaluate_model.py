@@ -30,7 +30,6 @@ def main(argv: list[str]) -> None:
     from train.cycle.files import read_cycle, read_working, update_cycle, write_working
     from train.cycle.model import model_of_cycle
     from train.cycle.prelabels import measured_prelabels
-    from train.cycle.test_set import trained_images
     from train.evaluation.average_precision import measure
     from train.evaluation.random_share import random_share
     from train.evaluation.sameness import same_everywhere
@@ -41,6 +40,7 @@ def main(argv: list[str]) -> None:
     from utils.labels.label_map import with_current_classes
     from utils.labels.store import open_labels
     from utils.labels.tables import image_set
+    from utils.labels.trained import trained_images
     from utils.reserved import NULL
 
     test = read_working(config, "test")

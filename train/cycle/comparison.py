@@ -10,7 +10,6 @@ import pandas as pd
 from train.cycle.files import JOURNAL_FILE, exported_label_map
 from train.cycle.first_model import judge_first
 from train.cycle.model import names_of_model
-from train.cycle.test_set import trained_images
 from train.cycle.verdicts import verdict_of
 from train.evaluation.bootstrap import compare
 from train.prediction.journal import PredictionJournal
@@ -25,6 +24,7 @@ from utils.labels.class_changes import current_classes, with_present_names
 from utils.labels.label_map import read_label_map, with_current_classes
 from utils.labels.store import LabelStore, State
 from utils.labels.tables import image_set
+from utils.labels.trained import trained_images
 from utils.reserved import NULL
 from utils.storage.container import Container
 from utils.strategies import STRATEGIES

@@ -1,6 +1,5 @@
-"""The test set of a project: how it is drawn, and which images models were trained on."""
+"""The test set of a project: how it is drawn."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,12 +9,11 @@ from utils.errors import InputError
 from utils.files import write_bytes
 from utils.labels import tables
 from utils.labels.label_map import with_current_classes
-from utils.labels.renamed import present_names
 from utils.labels.splits import draw_test
 from utils.labels.store import Change, LabelStore, State
 from utils.labels.tables import image_set, only
+from utils.labels.trained import trained_images
 from utils.reserved import NULL
-from utils.storage.container import Missing
 from utils.terminal import say
 
 
@@ -98,31 +96,6 @@ def draw(
         tuple(sorted(lacking)),
         where,
     )
-
-
-def trained_images(
-    store: LabelStore, state: State, cycles: Iterable[dict] | None = None
-) -> set[str]:
-    """Images that a published model or the candidate was trained on (or those of these cycles): of
-    each cycle, what was tagged then without what was its test set.
-    """
-    trained: set[str] = set()
-    for cycle in (
-        [*state.cycles, state.document.get("candidate") or {}] if cycles is None else cycles
-    ):
-        try:
-            tagged, test = (store.table_at(cycle.get(name), name) for name in ("tagged", "test"))
-        except Missing as error:
-            say(
-                f"warning: {error}; what that cycle was trained on is known from the other cycles"
-                " only",
-                error=True,
-            )
-            continue
-        names = present_names(store, state, cycle.get("tagged") or "")
-        found = image_set(tagged) - image_set(test)
-        trained |= {names.get(image, image) for image in found}
-    return trained
 
 
 def top_up(config: Config, store: LabelStore) -> Draw:

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from train.cycle.model import names_of_model
-from train.cycle.test_set import trained_images
 from utils.batch.showing import thresholds_of
 from utils.boxes.prelabels import Thresholds, shown_boxes
 from utils.config import Config
@@ -21,6 +20,7 @@ from utils.labels.label_map import with_current_classes
 from utils.labels.renamed import present_names, under_present_names
 from utils.labels.store import LabelStore, State
 from utils.labels.tables import image_set
+from utils.labels.trained import trained_images
 from utils.reserved import NULL
 from utils.storage.container import Container
 from utils.wording import few

@@ -38,7 +38,8 @@ class Item:
     VoTT cannot show), None when not known. ETag, bytes and pixels (of the file as handed out), and
     the MD5 of what was fetched, are known once it is; `sha256`: of the file, "" in batches of
     earlier versions. `uploaded`: the digest of the version that arrived last; `sent`: that version,
-    and those whose upload was begun since (boxes with the class as tag).
+    and those whose upload was begun since (boxes with the class as tag). `why`: the person is
+    told why this image is shown, "" for nothing.
     """
 
     blob: str
@@ -51,6 +52,7 @@ class Item:
     sha256: str = ""
     sent: list[list[Box]] = field(default_factory=list)
     uploaded: str = ""
+    why: str = ""
 
 
 @dataclass

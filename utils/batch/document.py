@@ -89,6 +89,7 @@ _ITEM = members(
     height=_PIXELS,
     sha256=TEXT,
     uploaded=TEXT,
+    why=TEXT,
 )
 _DOCUMENT = members(
     {

@@ -3,6 +3,7 @@ fetch just these, and write a VoTT project with their boxes.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -214,7 +215,7 @@ class HandOut:
         """The change that reserves images, noting the batch with these images and the reservation.
         batch.json is on this disk before it, so that a kill from then on can be gone on from.
         """
-        larger = self._with_images(batch, state, reservation.rows)
+        larger = self._with_images(batch, state, reservation.rows, reservation.reasons)
 
         def put_down() -> None:
             if self._old is not None:
@@ -224,8 +225,10 @@ class HandOut:
 
         return replace(reservation.change, note=(larger, reservation), before_write=put_down)
 
-    def _with_images(self, batch: Batch, state: State, rows: pd.DataFrame) -> Batch:
-        """The batch with the images of these rows besides, and their boxes."""
+    def _with_images(
+        self, batch: Batch, state: State, rows: pd.DataFrame, reasons: Mapping[str, str]
+    ) -> Batch:
+        """The batch with the images of these rows besides, their boxes, and why they are shown."""
         mode = self.mode_of(batch)
         shown = mode.shown(state, rows)
         classes, _ = current_classes(
@@ -246,6 +249,8 @@ class HandOut:
         if self.request.minutes and not batch.images:
             larger.wanted = len(tables.image_set(rows))
         larger.add({blob: boxes.get(blob, []) for blob in tables.image_set(rows)}, going)
+        for item in larger.images.values():
+            item.why = reasons.get(item.blob, item.why)
         return larger
 
     def _ask_for_container(self, batch: Batch, fetched: Fetched) -> None:

@@ -4,7 +4,7 @@ Both have the same verbs. What they return are changes of a state; nothing here 
 """
 
 from collections.abc import Collection, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pandas as pd
@@ -14,12 +14,14 @@ from utils.batch.choosing import Wishes, choose, found_by_pretrained
 from utils.batch.finding import find, nothing_found
 from utils.batch.rows import handed_out_rows
 from utils.batch.showing import thresholds_of
+from utils.batch.suspecting import nothing_suspicious, suspicion_of
 from utils.batch.timing import expected_times
 from utils.boxes.prelabels import Thresholds, shown_boxes
 from utils.config import Config
 from utils.labels import assignments, review_queue, tables
 from utils.labels.assignments import Accepted
 from utils.labels.pool import pool_of, pretrained_only, reserved
+from utils.labels.review_queue import SUSPECT
 from utils.labels.store import Change, LabelStore, State
 from utils.reserved import NULL
 from utils.selection.context import why_tables
@@ -48,7 +50,7 @@ class Reservation:
 
     rows: theirs (columns of totag or tagged). why: the table `selection` after it; notes: sentences
     for people about the choice; pool_size: from how many images it was made, None where that is not
-    known.
+    known. reasons: {image: why it is shown}, where the page is to say so.
     """
 
     rows: pd.DataFrame
@@ -56,6 +58,7 @@ class Reservation:
     why: pd.DataFrame
     notes: tuple[str, ...] = ()
     pool_size: int | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 class Mode:
@@ -260,6 +263,7 @@ class ToReview(Mode):
         """
         tagged, seconds = self._store.table(state, "tagged"), self._wishes.seconds
         by_time = seconds is not None and not batch.images
+        found = suspicion_of(self._store, state) if batch.review == SUSPECT else None
         chosen = review_queue.choose(
             tagged,
             self._review(state),
@@ -268,17 +272,23 @@ class ToReview(Mode):
             hours=self._config.reservation_hours,
             now=self._now,
             refused=refused,
+            ranked=found.order if found else (),
         )
         if not chosen:
             return None
-        if not by_time:
-            return self.renew(state, batch, chosen)
-        rows = tables.only(tagged, chosen)
-        times = expected_times(
-            self._store, state, self._config, rows, self.shown(state, rows), again=True
-        )
-        chosen = times.first(chosen, seconds)
-        return replace(self.renew(state, batch, chosen), notes=(times.words(chosen, seconds),))
+        notes: tuple[str, ...] = ()
+        if by_time:
+            rows = tables.only(tagged, chosen)
+            times = expected_times(
+                self._store, state, self._config, rows, self.shown(state, rows), again=True
+            )
+            chosen = times.first(chosen, seconds)
+            notes = (times.words(chosen, seconds),)
+        renewed = replace(self.renew(state, batch, chosen), notes=notes)
+        if found is None:
+            return renewed
+        said = (*found.lines(chosen), *notes)
+        return replace(renewed, notes=said, reasons=found.reasons(chosen))
 
     def renew(self, state: State, batch: Batch, images: Collection[str]) -> Reservation:
         """These images out in this batch from now on, with their present boxes."""
@@ -304,6 +314,8 @@ class ToReview(Mode):
 
     def nothing_left(self, state: State, batch: Batch) -> str:
         """Why `reserve` found none, as one line."""
+        if batch.review == SUSPECT:
+            return nothing_suspicious(suspicion_of(self._store, state))
         tagged = self._store.table(state, "tagged")
         return review_queue.nothing_left(tagged, self._review(state), batch.review)
 

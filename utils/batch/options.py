@@ -87,6 +87,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="a random sample of all",
     )
+    again.add_argument(
+        "--review-suspect",
+        action="store_true",
+        help=(
+            "those whose labels are probably wrong: a model that was not trained on them"
+            " contradicts them, the strongest first"
+        ),
+    )
     present = parser.add_argument_group(
         "images that you hold already"
     ).add_mutually_exclusive_group()
@@ -105,7 +113,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def check_options(options: argparse.Namespace) -> None:
     """Raises InputError for options that do not go together."""
-    reviewing = options.review or options.review_class is not None or options.review_random
+    reviewing = (
+        options.review
+        or options.review_class is not None
+        or options.review_random
+        or options.review_suspect
+    )
     finding = [name for name, given in _finding(options).items() if given]
     choosing = [name for name, given in _choosing(options).items() if given]
     if reviewing and (options.class_map or choosing or finding):
@@ -153,7 +166,9 @@ def request_of(options: argparse.Namespace, tool: str | None) -> Request:
         strategy=options.strategy,
         score_between=options.score_between,
         by_folder=options.by_folder,
-        review=review_queue.how(options.review, options.review_class, options.review_random),
+        review=review_queue.how(
+            options.review, options.review_class, options.review_random, options.review_suspect
+        ),
         again=options.again,
         discard=options.discard,
         tool=tool,

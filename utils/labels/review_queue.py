@@ -6,7 +6,7 @@ with tagger and time while it is out to somebody (queued or not). So an image th
 waits again if it waited before. Functions are from tables to tables.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -20,7 +20,7 @@ from utils.reserved import NULL
 from utils.times import utc_text
 
 # how images are chosen; OF_CLASS is followed by the class
-QUEUE, RANDOM, OF_CLASS = "queue", "random", "class "
+QUEUE, RANDOM, OF_CLASS, SUSPECT = "queue", "random", "class ", "suspect"
 
 
 def queued(review: pd.DataFrame) -> list[str]:
@@ -42,14 +42,17 @@ def choose(
     hours: float,
     now: datetime,
     refused: Iterable[str] = (),
+    ranked: Sequence[str] = (),
 ) -> list[str]:
     """At most `count` labelled images that nobody has, and that are not `refused`.
 
     `how` QUEUE: in the order of the queue; RANDOM: a uniform sample; OF_CLASS + name: images with a
-    box of that class, queued ones first, then a uniform sample.
+    box of that class, queued ones first, then a uniform sample; SUSPECT: in the order of `ranked`.
     """
     out = reservations(review)
     free = image_set(tagged) - (image_set(out) - expired(out, hours, now)) - set(refused)
+    if how == SUSPECT:
+        return [image for image in ranked if image in free][:count]
     if how.startswith(OF_CLASS):
         free &= image_set(tagged[tagged["class"] == how.removeprefix(OF_CLASS)])
     first = [] if how == RANDOM else [image for image in queued(review) if image in free]
@@ -80,12 +83,14 @@ def nothing_left(tagged: pd.DataFrame, review: pd.DataFrame, how: str) -> str:
     )
 
 
-def how(queue: bool, of_class: str | None, random: bool) -> str:
+def how(queue: bool, of_class: str | None, random: bool, suspect: bool = False) -> str:
     """How images are chosen, from what was asked for (at most one); "" for no review at all."""
     if of_class is not None:
         return OF_CLASS + of_class
     if queue:
         return QUEUE
+    if suspect:
+        return SUSPECT
     return RANDOM if random else ""
 
 

@@ -64,6 +64,7 @@ class Session:
                         "name": self.batch.images[key].blob,
                         "width": sheet.width,
                         "height": sheet.height,
+                        "why": self.batch.images[key].why,
                         "uploaded": key in items and bool(items[key].uploaded),
                         **as_member(self._with_boxes(key)),
                     }

@@ -14,7 +14,8 @@ from utils.selection.strategies import Selection
 from utils.selection.worth import Context
 
 LIKE, SUREST = "like", "surest"  # as `strategy` in the table `selection`
-# Embeddings of length 1 that are closer show the same: see benchmarks/find_more.py
+# Embeddings of length 1 that are closer count as the same; benchmarks/find_more.py says how far
+# those of one burst are
 NEAR_COPY = 0.2
 _BLOCK = 1000  # images that are compared with what is labelled at once
 

@@ -200,6 +200,7 @@ function round() {
   find("place").textContent = `${index + 1} / ${images.length}`;
   find("name").textContent = image.name;
   find("name").title = image.name;
+  Object.assign(find("why"), { textContent: image.why, hidden: !image.why });
   Object.assign(find("state"), { textContent: sheets.STATES[state], className: `chip ${state}` });
   const parts = sheets.counted(batch).map(([name, count]) => {
     const part = document.createElement("i");

@@ -1,0 +1,117 @@
+"""How strongly labels and a model contradict each other: exact values, and planted mistakes."""
+
+import pytest
+from helpers_tables import labels
+
+from utils.boxes.suspects import KINDS, OFF, OVERLOOKED, SWAPPED, UNSUPPORTED, suspects
+
+# what the model finds in each of the good images, and what people drew there
+GOOD = "bird 0.1 0.5 0.2 0.8"
+PLANTED = {  # {kind: what somebody has labelled wrongly in x.jpg}
+    OVERLOOKED: ["NULL"],
+    SWAPPED: ["seal 0.1 0.5 0.2 0.8"],
+    OFF: ["bird 0.3 0.7 0.2 0.8"],
+    UNSUPPORTED: [GOOD, "bird 0.6 0.9 0.1 0.4"],
+}
+
+
+def found(text: str):
+    """Predictions; a line without score is of an image in which nothing was found."""
+    return labels(text, "totag")
+
+
+def judge(labelled: str, predicted: str):
+    return suspects(labels(labelled), found(predicted))
+
+
+def described(suspect) -> tuple:
+    return suspect.image, suspect.kind, round(suspect.suspicion, 3)
+
+
+def good(kind_of_score="0.9 0.9", number=9) -> tuple[list[str], list[str]]:
+    """Images whose labels are right, and what the model finds in them."""
+    right = [f"{name}.jpg {GOOD}" for name in range(number)]
+    seals = [f"s{name}.jpg seal 0.1 0.5 0.2 0.8" for name in range(number)]
+    return [*right, *seals], [f"{row} {kind_of_score}" for row in [*right, *seals]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_planted_mistake_comes_first(kind):
+    drawn, seen = good()
+    rows = [f"x.jpg {row}" for row in PLANTED[kind]]
+    first = judge("\n".join([*drawn, *rows]), "\n".join([*seen, f"x.jpg {GOOD} 0.9 0.9"]))[0]
+    assert (first.image, first.kind) == ("x.jpg", kind) and first.suspicion > 0.5
+
+
+def test_values_are_those_of_the_formula():
+    # trust in bird: (9 right + 1) / (10 sure + 1); found: (9 x 0.9 + 0 + 1) / (10 labels + 1)
+    drawn, seen = good()
+    some = [f"x.jpg {row}" for row in PLANTED[OVERLOOKED]]
+    for rows, expected in (
+        (some, 0.9 * 10 / 11),
+        ([f"x.jpg {row}" for row in PLANTED[SWAPPED]], 0.9 * 10 / 11),
+        ([f"x.jpg {row}" for row in PLANTED[OFF]], 0.9 * (1 - 1 / 3) * 10 / 11),
+        ([f"x.jpg {row}" for row in PLANTED[UNSUPPORTED]], (10 * 0.9 + 1) / 12),
+    ):
+        first = judge("\n".join([*drawn, *rows]), "\n".join([*seen, f"x.jpg {GOOD} 0.9 0.9"]))[0]
+        assert first.suspicion == pytest.approx(expected)
+
+
+def test_what_agrees_is_as_suspicious_as_the_model_is_unsure():
+    rows = judge("1.jpg bird 0.1 0.5 0.2 0.8", "1.jpg bird 0.1 0.5 0.2 0.8 0.9 0.9")
+    # found (0.9 + 1) / 2
+    assert [described(row) for row in rows] == [("1.jpg", UNSUPPORTED, round(0.1 * 0.95, 3))]
+    assert judge("1.jpg bird 0.1 0.5 0.2 0.8", "1.jpg bird 0.1 0.5 0.2 0.8 1 1") == []
+
+
+def test_an_unsure_detection_and_a_class_that_is_never_found_weigh_little():
+    drawn, seen = good()
+    owls = [f"o{number}.jpg owl 0.1 0.5 0.2 0.8" for number in range(9)]
+    blind = [f"o{number}.jpg NULL 0 0 0 0 0 0" for number in range(9)]
+    ranked = judge(
+        "\n".join([*drawn, *owls, "x.jpg NULL", "y.jpg NULL"]),
+        "\n".join([*seen, *blind, f"x.jpg {GOOD} 0.9 0.9", f"y.jpg {GOOD} 0.3 0.3"]),
+    )
+    assert [described(row)[:2] for row in ranked[:2]] == [
+        ("x.jpg", OVERLOOKED),
+        ("y.jpg", OVERLOOKED),
+    ]
+    assert {row.suspicion for row in ranked if row.image.startswith("o")} == {0.1}
+
+
+def test_a_class_that_the_model_invents_is_not_trusted():
+    drawn, seen = good()
+    empty = "\n".join(f"e{number}.jpg NULL" for number in range(4))
+    invented = "\n".join(f"e{number}.jpg owl 0.1 0.3 0.1 0.3 0.9 0.9" for number in range(4))
+    ranked = judge("\n".join([*drawn, empty]), "\n".join([*seen, invented]))
+    assert {round(row.suspicion, 9) for row in ranked if row.image.startswith("e")} == {0.18}
+
+
+def test_neighbours_in_a_crowd_and_doubled_detections_are_told_apart():
+    row = [f"{left / 10:g} {left / 10 + 0.19:g} 0.2 0.8" for left in (0, 1.5, 3, 4.5, 6)]
+    drawn = "\n".join(f"c.jpg bird {sides}" for sides in row)
+    seen = [f"c.jpg bird {sides} 1 1" for sides in row]
+    doubled = "c.jpg bird 0 0.18 0.2 0.8 0.1 0.1"
+    assert judge(drawn, "\n".join([*seen, doubled])) == []
+
+
+def test_images_in_only_one_table_do_not_count_and_equal_ones_come_by_name():
+    ranked = judge(
+        "b.jpg NULL\na.jpg NULL\nc.jpg NULL\nd.jpg NULL",
+        f"b.jpg {GOOD} 0.8 0.8\na.jpg {GOOD} 0.8 0.8\nd.jpg NULL 0 0 0 0 0 0\nz.jpg {GOOD} 1 1",
+    )
+    assert [row.image for row in ranked] == ["a.jpg", "b.jpg"]
+
+
+def test_the_reason_is_said_in_words():
+    drawn, seen = good()
+    words = {}
+    for kind, rows in PLANTED.items():
+        text = "\n".join([*drawn, *(f"x.jpg {row}" for row in rows)])
+        words[kind] = judge(text, "\n".join([*seen, f"x.jpg {GOOD} 0.9 0.9"]))[0].words
+    assert words == {
+        OVERLOOKED: "no box where the model sees bird (score 0.90)",
+        SWAPPED: "labelled seal, the model sees bird (score 0.90)",
+        OFF: "the box of bird may be off: it shares 0.33 with the model's (score 0.90)",
+        UNSUPPORTED: "the model sees nothing where bird is labelled",
+    }
