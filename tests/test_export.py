@@ -17,8 +17,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
 from train.network.detector import Settings, build_model, fit_into_canvas, make_task
-from train.network.export import OUTPUTS, freeze, largest_difference, run_frozen, serving_function
+from train.network.export import (
+    OUTPUTS,
+    freeze,
+    largest_difference,
+    restore,
+    run_frozen,
+    serving_function,
+)
 from train.prediction.frozen_detector import FrozenDetector
+from utils.errors import InputError
 
 SMALL = Settings(
     "faster_rcnn_mobilenet_v2_fpn", (64, 128), {"disc": 1, "square": 3}, max_detections=7
@@ -48,6 +56,19 @@ def test_the_graph_says_what_the_network_says(network, frozen):
 def test_another_network_is_found_out(network, frozen):
     other = build_model(make_task(SMALL))
     assert largest_difference(other, SMALL, PICTURES, run_frozen(frozen, PICTURES)) > 1e-2
+
+
+@pytest.mark.parametrize(("ending", "how"), [("index", "cut"), ("data-00000-of-00001", "flipped")])
+def test_a_damaged_checkpoint_is_one_line(network, tmp_path, ending, how):
+    checkpoint = str(tmp_path / "run-1" / "best-1")
+    tf.train.Checkpoint(**network.checkpoint_items).write(checkpoint)
+    file = Path(f"{checkpoint}.{ending}")
+    data = file.read_bytes()
+    middle = len(data) // 2
+    flipped = data[:middle] + bytes([data[middle] ^ 0x55]) + data[middle + 1 :]
+    file.write_bytes({"cut": data[:middle], "flipped": flipped}[how])
+    with pytest.raises(InputError, match=r"best-1: the checkpoint is damaged; remove .*run-1"):
+        restore(SMALL, checkpoint)
 
 
 def test_the_graph_has_the_classic_signature_and_an_embedding(frozen):

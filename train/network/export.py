@@ -23,6 +23,7 @@ from train.network.detector import (
     make_task,
     normalise,
 )
+from utils.errors import InputError
 
 OUTPUTS = (
     "detection_boxes",
@@ -35,13 +36,19 @@ OUTPUTS = (
 
 def restore(settings: Settings, checkpoint: str) -> tf_keras.Model:
     """The network with the weights of a checkpoint, in float32. Raises ValueError or AssertionError
-    if it is another network's.
+    if it is another network's, InputError if it is damaged.
     """
     tf_keras.mixed_precision.set_global_policy("float32")
     model = build_model(make_task(settings))
-    tf.train.Checkpoint(**model.checkpoint_items).read(
-        checkpoint
-    ).expect_partial().assert_existing_objects_matched()
+    try:
+        read = tf.train.Checkpoint(**model.checkpoint_items).read(checkpoint)
+        read.expect_partial().assert_existing_objects_matched()
+    except (IndexError, tf.errors.OpError):
+        raise InputError(
+            f"{checkpoint}: the checkpoint is damaged; remove the folder"
+            f" {Path(checkpoint).parent}, and what was trained there is trained anew (--from"
+            " train_detector)"
+        ) from None
     return model
 
 
