@@ -43,24 +43,39 @@ def test_each_kind_of_planted_mistake_comes_first(kind):
     assert (first.image, first.kind) == ("x.jpg", kind) and first.suspicion > 0.5
 
 
-def test_values_are_those_of_the_formula():
-    # trust in bird: (9 right + 1) / (10 sure + 1); found: (9 x 0.9 + 0 + 1) / (10 labels + 1)
+@pytest.mark.parametrize(
+    "kind, sides, score, expected",
+    [
+        (OVERLOOKED, "", 0.9, 0.9),
+        (OVERLOOKED, "bird 0.1 0.5 0.2 0.32", 0.9, 0.9 * min(1, 0.8 / 0.5)),  # shares 0.2: off
+        (SWAPPED, "seal 0.1 0.5 0.2 0.8", 0.7, 0.7),
+        (OFF, "bird 0.1 0.5 0.2 0.56", 0.9, 0.9 * 0.4 / 0.5),  # shares 0.6
+        (UNSUPPORTED, "seal 0.6 0.9 0.1 0.4", 0.0, 1.0),
+    ],
+)
+def test_a_contradiction_that_stands_alone_counts_with_its_strength(kind, sides, score, expected):
     drawn, seen = good()
-    some = [f"x.jpg {row}" for row in PLANTED[OVERLOOKED]]
-    for rows, expected in (
-        (some, 0.9 * 10 / 11),
-        ([f"x.jpg {row}" for row in PLANTED[SWAPPED]], 0.9 * 10 / 11),
-        ([f"x.jpg {row}" for row in PLANTED[OFF]], 0.9 * (1 - 1 / 3) * 10 / 11),
-        ([f"x.jpg {row}" for row in PLANTED[UNSUPPORTED]], (10 * 0.9 + 1) / 12),
-    ):
-        first = judge("\n".join([*drawn, *rows]), "\n".join([*seen, f"x.jpg {GOOD} 0.9 0.9"]))[0]
-        assert first.suspicion == pytest.approx(expected)
+    label = f"x.jpg {sides}" if sides else "x.jpg NULL"
+    said = f"x.jpg {GOOD} {score} {score}" if score else "x.jpg NULL 0 0 0 0 0 0"
+    first = judge("\n".join([*drawn, label]), "\n".join([*seen, said]))[0]
+    assert first.suspicion == pytest.approx(expected) and first.image == "x.jpg"
+    assert first.kind == (OFF if "0.32" in sides else kind)
+
+
+def test_what_a_model_does_often_says_less():
+    drawn, seen = good()
+    missed = [f"m{number}.jpg {GOOD}" for number in range(3)]
+    blind = [f"m{number}.jpg NULL 0 0 0 0 0 0" for number in range(3)]
+    ranked = judge("\n".join([*drawn, *missed]), "\n".join([*seen, *blind]))
+    # each of the 12 birds: 2 others are contradicted in the same way as strongly
+    assert [described(row) for row in ranked[:3]] == [
+        (f"m{number}.jpg", UNSUPPORTED, round(1 / (1 + 2 / 12 / 0.05), 3)) for number in range(3)
+    ]
 
 
 def test_what_agrees_is_as_suspicious_as_the_model_is_unsure():
     rows = judge("1.jpg bird 0.1 0.5 0.2 0.8", "1.jpg bird 0.1 0.5 0.2 0.8 0.9 0.9")
-    # found (0.9 + 1) / 2
-    assert [described(row) for row in rows] == [("1.jpg", UNSUPPORTED, round(0.1 * 0.95, 3))]
+    assert [described(row) for row in rows] == [("1.jpg", UNSUPPORTED, 0.1)]
     assert judge("1.jpg bird 0.1 0.5 0.2 0.8", "1.jpg bird 0.1 0.5 0.2 0.8 1 1") == []
 
 
@@ -76,7 +91,8 @@ def test_an_unsure_detection_and_a_class_that_is_never_found_weigh_little():
         ("x.jpg", OVERLOOKED),
         ("y.jpg", OVERLOOKED),
     ]
-    assert {row.suspicion for row in ranked if row.image.startswith("o")} == {0.1}
+    owl = 1 / (1 + 8 / 9 / 0.05)
+    assert [row.suspicion for row in ranked if row.image[0] == "o"] == pytest.approx([owl] * 9)
 
 
 def test_a_class_that_the_model_invents_is_not_trusted():
@@ -84,7 +100,8 @@ def test_a_class_that_the_model_invents_is_not_trusted():
     empty = "\n".join(f"e{number}.jpg NULL" for number in range(4))
     invented = "\n".join(f"e{number}.jpg owl 0.1 0.3 0.1 0.3 0.9 0.9" for number in range(4))
     ranked = judge("\n".join([*drawn, empty]), "\n".join([*seen, invented]))
-    assert {round(row.suspicion, 9) for row in ranked if row.image.startswith("e")} == {0.18}
+    owl = 0.9 / (1 + 3 / 4 / 0.05)
+    assert [row.suspicion for row in ranked if row.image[0] == "e"] == pytest.approx([owl] * 4)
 
 
 def test_neighbours_in_a_crowd_and_doubled_detections_are_told_apart():

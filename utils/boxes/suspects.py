@@ -3,24 +3,25 @@ not trained on the image contradict each other.
 
 The kinds are those of ObjectLab (Tkachenko et al., 2023, arXiv 2309.00832), and one more; the
 formula is our own. Of each class, a label and a detection that share at least a tenth belong
-together, one to one, largest score x overlap (IoU) first. Each contradiction counts from 0 to 1:
+together, one to one, largest score x overlap (IoU) first. How strong a contradiction is, 0 to 1:
 
 - OVERLOOKED, a detection that shares less than half with every label: score x (1 - overlap with
-  the nearest label) x trust;
+  the nearest label);
 - SWAPPED, a detection of another class that shares at least half with a label: (score - that of the
-  label's own detection, where it shares half) x overlap x trust;
-- OFF, a label and its detection: score x (1 - overlap) x trust;
+  label's own detection, where it shares half);
+- OFF, a label and its detection: score x (1 - overlap) / 0.5, at most the score;
 - UNSUPPORTED, a label: 1 - the best score at its place (in proportion to the overlap where that is
-  less than half) x how well labels of its class are found.
+  less than half).
 
-trust: of the detections of the class from a score of 0.5 on, the share that shares at least half
-with a label of the class. How well a class is found: the mean support of its labels. Both as if
-there were one more that is right, so that the one in question does not speak against itself.
+What a model does often says little about one label: it misses many, or draws loosely. So each
+counts as strength / (1 + r / 0.05), where r is the share of the labels of its class (with SWAPPED
+and OVERLOOKED: of the class that is seen, and of these contradictions) that are contradicted in the
+same way at least as strongly, itself not counted. 0.05: mistakes that people are thought to make.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,7 @@ OVERLOOKED, SWAPPED, OFF, UNSUPPORTED = "overlooked", "swapped", "off", "unsuppo
 KINDS = (OVERLOOKED, SWAPPED, OFF, UNSUPPORTED)
 _SAME = 0.5  # overlap from which two boxes are about the same object
 _LEAST = 0.1  # overlap from which a label and a detection may belong together
-_SURE = 0.5  # score of detections that tell how far a model is to be trusted
+_MISTAKES = 0.05  # share of labels that people are thought to get wrong, per kind
 _NOISE = 0.05  # detections below this score say nothing
 _CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
@@ -107,12 +108,32 @@ def suspects(labelled: pd.DataFrame, predicted: pd.DataFrame) -> list[Suspect]:
     totag), the strongest image first; equal ones by name. Images without any are left out.
     """
     images = _images(labelled, predicted)
-    trust, found = _trusted(images)
-    strongest = (
-        max(_contradictions(image, trust, found), key=_rank, default=None) for image in images
-    )
-    those = [suspect for suspect in strongest if suspect is not None and suspect.suspicion > 0]
-    return sorted(those, key=lambda suspect: (-suspect.suspicion, suspect.image))
+    labels = Counter(name for image in images for name in image.classes)
+    groups: dict[tuple[str, str], list[Suspect]] = defaultdict(list)
+    for image in images:
+        for suspect in _contradictions(image):
+            name = suspect.labelled if suspect.kind in (OFF, UNSUPPORTED) else suspect.seen
+            groups[suspect.kind, name].append(suspect)
+
+    strongest: dict[str, Suspect] = {}
+    for (kind, name), group in groups.items():
+        those = labels[name] + (0 if kind in (OFF, UNSUPPORTED) else len(group))
+        for suspect in _weighted(group, those):
+            known = strongest.get(suspect.image)
+            if suspect.suspicion > 0 and (known is None or _rank(suspect) > _rank(known)):
+                strongest[suspect.image] = suspect
+    return sorted(strongest.values(), key=lambda suspect: (-suspect.suspicion, suspect.image))
+
+
+def _weighted(group: list[Suspect], those: int) -> list[Suspect]:
+    """Contradictions of one kind and class among `those` boxes, the frequent ones as less."""
+    strengths = np.array([suspect.suspicion for suspect in group])
+    stronger = len(group) - np.searchsorted(np.sort(strengths), strengths, side="left") - 1
+    suspicions = strengths / (1 + stronger / those / _MISTAKES)
+    return [
+        replace(suspect, suspicion=suspicion)
+        for suspect, suspicion in zip(group, suspicions.tolist(), strict=True)
+    ]
 
 
 def _rank(suspect: Suspect) -> tuple[float, int]:
@@ -143,53 +164,28 @@ def _by_image(frame: pd.DataFrame) -> dict[str, tuple[np.ndarray, np.ndarray, np
     return {name: (classes[rows], xyxy[rows], scores[rows]) for name, rows in places.items()}
 
 
-def _trusted(images: Iterable[_Image]) -> tuple[dict[str, float], dict[str, float]]:
-    """How far each class of detections is to be trusted, and how well each class is found."""
-    right, sure = defaultdict(float), defaultdict(int)
-    supported, labels = defaultdict(float), defaultdict(int)
-    for image in images:
-        for name, support in zip(image.classes, image.support, strict=True):
-            supported[name] += support
-            labels[name] += 1
-        for found, name in enumerate(image.seen):
-            if image.scores[found] >= _SURE:
-                label = np.flatnonzero(image.partner == found)
-                right[name] += bool(len(label) and image.overlaps[label[0], found] >= _SAME)
-                sure[name] += 1
-    names = set(sure) | set(labels) | {name for image in images for name in image.seen}
-    return (
-        {name: (right[name] + 1) / (sure[name] + 1) for name in names},
-        {name: (supported[name] + 1) / (labels[name] + 1) for name in names},
-    )
-
-
-def _contradictions(
-    image: _Image, trust: dict[str, float], found: dict[str, float]
-) -> Iterable[Suspect]:
+def _contradictions(image: _Image) -> Iterator[Suspect]:
+    """All of an image, with their strength as suspicion."""
     support = image.support
     nearest = image.overlaps.max(axis=0, initial=0)
     for detection in np.flatnonzero(image.free & (nearest < _SAME)):
-        seen, score = image.seen[detection], image.scores[detection]
-        suspicion = score * (1 - nearest[detection]) * trust[seen]
-        yield Suspect(image.name, OVERLOOKED, float(suspicion), "", seen, float(score))
+        seen, score = image.seen[detection], float(image.scores[detection])
+        strength = score * (1 - float(nearest[detection]))
+        yield Suspect(image.name, OVERLOOKED, strength, "", seen, score)
 
     for label, name in enumerate(image.classes):
         own, place = 0.0, image.partner[label]
         if place >= 0:
-            overlap, score = image.overlaps[label, place], image.scores[place]
+            overlap, score = float(image.overlaps[label, place]), float(image.scores[place])
             own = score if overlap >= _SAME else 0.0
-            suspicion = score * (1 - overlap) * trust[name]
-            yield Suspect(
-                image.name, OFF, float(suspicion), name, name, float(score), float(overlap)
-            )
-        best = support[label]
+            strength = score * min(1, (1 - overlap) / _SAME)
+            yield Suspect(image.name, OFF, strength, name, name, score, overlap)
+        best = float(support[label])
         others = image.free & (image.overlaps[label] >= _SAME) & (image.seen != name)
         for detection in np.flatnonzero(others):
-            overlap, score = image.overlaps[label, detection], image.scores[detection]
+            overlap, score = float(image.overlaps[label, detection]), float(image.scores[detection])
+            strength = max(0.0, score - own)
             seen = image.seen[detection]
-            suspicion = max(0.0, score - own) * overlap * trust[seen]
-            yield Suspect(
-                image.name, SWAPPED, float(suspicion), name, seen, float(score), float(overlap)
-            )
+            yield Suspect(image.name, SWAPPED, strength, name, seen, score, overlap)
             best = max(best, score)
-        yield Suspect(image.name, UNSUPPORTED, float((1 - best) * found[name]), name)
+        yield Suspect(image.name, UNSUPPORTED, 1 - best, name)
