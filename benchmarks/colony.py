@@ -58,6 +58,8 @@ def main() -> None:
     parser.add_argument("--model", default="faster_rcnn_mobilenet_v2_fpn")
     parser.add_argument("--limits", type=int, nargs="+", default=LIMITS)
     options = parser.parse_args()
+    if options.weights != "scratch":
+        options.weights = str(Path(options.weights).absolute())
     found = {}
     with tempfile.TemporaryDirectory() as place:
         write_set(Path(place) / "colony", options.photos)
