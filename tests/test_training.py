@@ -519,7 +519,7 @@ def test_a_warm_start_is_from_the_live_model_but_after_a_redraw_from_pretrained_
     (run / "run.json").write_text(json.dumps(record))
     runs = training.finished_runs(config.train_dir)
     assert training_run.warm_start(config, runs) == Start(
-        str(run / "best-3"), f"warm start from {model}"
+        str(run / "best-3"), f"warm start from {model}", same_ids=True
     )
     store.commit(lambda _: Change(members={"pretrained_next": True}), what="test")
     assert training_run.warm_start(config, runs) is None
