@@ -3,6 +3,7 @@
 Both have the same verbs. What they return are changes of a state; nothing here has an effect.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -61,16 +62,16 @@ class Reservation:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
-class Mode:
+class Mode(ABC):
     """What both modes do alike."""
 
     def __init__(self, config: Config, store: LabelStore, now: datetime, wishes: Wishes):
         self._config, self._store, self._now = config, store, now
         self._wishes = wishes
 
+    @abstractmethod
     def reservations(self, state: State) -> pd.DataFrame:
         """Rows that say who has which image since when."""
-        raise NotImplementedError
 
     def held(self, state: State, tagger: str, since: str = "") -> set[str]:
         """Images that are out to this tagger, with a reservation that is still good; `since`: only
