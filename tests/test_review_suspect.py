@@ -10,8 +10,10 @@ from helpers_programs import done
 from helpers_tables import effort_rows, labels
 
 from utils.batch.batch import read_batch
-from utils.labels.tables import blob_names, empty, image_set, to_csv
+from utils.boxes.suspects import OFF, OVERLOOKED, SWAPPED, UNSUPPORTED
+from utils.labels.tables import blob_names, empty, image_set, make, to_csv
 from utils.review.session import Session
+from utils.selection.reasons import RANDOM, reason
 
 GOOD = "bird 0.1 0.5 0.2 0.8"
 MISTAKES = {  # what is labelled wrongly where the model sees GOOD; the strongest first
@@ -96,6 +98,30 @@ def test_all_four_kinds_come_first_with_the_reason_and_go_back_as_any_review(
     output = project.run("download", 2, "--review-suspect")
     assert not set(handed_out(project)) & set(MISTAKES)
     assert "left out: 4 images that were looked at again since" in output
+
+
+def test_the_table_selection_says_why_beside_why_it_was_chosen_to_be_labelled(project):
+    first = make("selection", filename=["swap.jpg", "0.jpg"], strategy="random", random="1")
+    project.commit(selection=first)
+    publish(project, "tested", labels(SEEN, "tested"))
+    for again in ([], ["--discard"]):  # the second time in place of the first
+        project.run("download", 4, "--review-suspect", *again)
+        rows = project.table("selection").to_dict("records")
+        assert [(row["filename"], row["strategy"], row["class"]) for row in rows] == [
+            ("swap.jpg", "random", ""),
+            ("0.jpg", "random", ""),
+            ("none.jpg", UNSUPPORTED, "bird"),
+            ("over.jpg", OVERLOOKED, "bird"),
+            ("swap.jpg", SWAPPED, "bird"),
+            ("off.jpg", OFF, "bird"),
+        ]
+    assert [reason(row) for row in rows[1:]] == [
+        RANDOM,
+        f"the model sees nothing where bird is labelled (suspicion {rows[2]['score']:.2f})",
+        f"the model sees bird where nothing is labelled (suspicion {rows[3]['score']:.2f})",
+        f"the model sees bird where another class is labelled (suspicion {rows[4]['score']:.2f})",
+        f"a box of bird may be off (suspicion {rows[5]['score']:.2f})",
+    ]
 
 
 def test_what_was_predicted_before_an_image_was_drawn_at_random_counts(project):

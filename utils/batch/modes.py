@@ -15,7 +15,7 @@ from utils.batch.choosing import Wishes, choose, found_by_pretrained
 from utils.batch.finding import find, nothing_found
 from utils.batch.rows import handed_out_rows
 from utils.batch.showing import thresholds_of
-from utils.batch.suspecting import nothing_suspicious, suspicion_of
+from utils.batch.suspecting import nothing_suspicious, suspicion_of, with_suspects
 from utils.batch.timing import expected_times
 from utils.boxes.prelabels import Thresholds, shown_boxes
 from utils.config import Config
@@ -289,7 +289,9 @@ class ToReview(Mode):
         if found is None:
             return renewed
         said = (*found.lines(chosen), *notes)
-        return replace(renewed, notes=said, reasons=found.reasons(chosen))
+        selection = with_suspects(self._store.table(state, "selection"), found, chosen)
+        change = replace(renewed.change, tables={**renewed.change.tables, "selection": selection})
+        return replace(renewed, change=change, notes=said, reasons=found.reasons(chosen))
 
     def renew(self, state: State, batch: Batch, images: Collection[str]) -> Reservation:
         """These images out in this batch from now on, with their present boxes."""

@@ -53,6 +53,22 @@ class Suspicion:
         words = {suspect.image: suspect.words for suspect in self.ranked}
         return {image: words[image] for image in images}
 
+    def why(self, images: list[str]) -> pd.DataFrame:
+        """Why these images, as rows of the table `selection`: the kind as strategy, the suspicion
+        as score; the class is the one that the model sees, else the one that is labelled.
+        """
+        chosen = [suspect for suspect in self.ranked if suspect.image in set(images)]
+        split = [tables.split_name(suspect.image) for suspect in chosen]
+        return tables.make(
+            "selection",
+            filename=[filename for _, filename in split],
+            folder=[folder for folder, _ in split],
+            strategy=[suspect.kind for suspect in chosen],
+            score=[round(suspect.suspicion, 6) for suspect in chosen],
+            class_=[suspect.seen or suspect.labelled for suspect in chosen],
+            random="0",
+        )
+
     def lines(self, images: list[str]) -> Iterator[str]:
         """What people are told of a batch of these images."""
         wanted = set(images)
@@ -90,6 +106,14 @@ def suspicion_of(store: LabelStore, state: State) -> Suspicion:
     judged = made_at.keys() - looked_at
     found = suspects(tables.only(tagged, judged), tables.only(predicted, judged))
     return Suspicion(tuple(found), len(labelled - made_at.keys()), len(looked_at))
+
+
+def with_suspects(selection: pd.DataFrame, found: Suspicion, images: list[str]) -> pd.DataFrame:
+    """The table `selection` with the rows of suspicious images that are handed out now. Why they
+    were chosen before they were labelled stands there still.
+    """
+    before = selection["strategy"].isin(KINDS) & tables.blob_names(selection).isin(set(images))
+    return tables.concat("selection", selection[~before], found.why(images))
 
 
 def nothing_suspicious(found: Suspicion) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from utils.boxes.suspects import OFF, OVERLOOKED, SWAPPED, UNSUPPORTED
 from utils.selection.finding import LIKE, SUREST
 
 UNSEEN = "no model has seen it yet"
@@ -14,7 +15,7 @@ def reason(row: Mapping, seen: bool = True) -> str:
         return RANDOM
     if not seen:
         return UNSEEN
-    words = WORDS.get(row["strategy"]) or FINDING.get(row["strategy"])
+    words = next((by[row["strategy"]] for by in _TABLES if row["strategy"] in by), None)
     return words(row["score"], row["class"]) if words else f"chosen by {row['strategy']}"
 
 
@@ -60,6 +61,10 @@ def _surest(score: float, name: str) -> str:
     return f"a sure find of {name} (score {score:.2f})"
 
 
+def _suspect(words: str) -> Callable[[float, str], str]:
+    return lambda score, name: f"{words.format(name)} (suspicion {score:.2f})"
+
+
 _SPREAD = "for variety"
 # one for each record of utils/strategies.py
 WORDS: dict[str, Callable[[float, str], str]] = {
@@ -74,3 +79,11 @@ WORDS: dict[str, Callable[[float, str], str]] = {
 }
 # what was asked for by --like and --class
 FINDING: dict[str, Callable[[float, str], str]] = {LIKE: _like, SUREST: _surest}
+# what --review-suspect says of a labelled image
+SUSPECTING: dict[str, Callable[[float, str], str]] = {
+    OVERLOOKED: _suspect("the model sees {} where nothing is labelled"),
+    SWAPPED: _suspect("the model sees {} where another class is labelled"),
+    OFF: _suspect("a box of {} may be off"),
+    UNSUPPORTED: _suspect("the model sees nothing where {} is labelled"),
+}
+_TABLES = (WORDS, FINDING, SUSPECTING)
