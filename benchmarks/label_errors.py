@@ -1,13 +1,21 @@
 """How many planted mistakes come early in the queue of --review-suspect: of each kind, how many
 times as many in its first tenth as in the first tenth of a random order.
 
-    python benchmarks/label_errors.py ../shared/data/pigeons \
+    python benchmarks/label_errors.py animals|bccd ../shared/data \
+        ../shared/models/mobilenet_v2_imagenet --folder FOLDER [--draw N]
+    python benchmarks/label_errors.py pigeons ../shared/data \
         ../shared/models/ssd_mobilenet_v1_coco/frozen_inference_graph.pb
 
-The photos show pigeons, and the model, trained on COCO, knows them as birds; it has never seen
-these labels. In 5 % of the photos a box is taken away, in 5 % one is called a cat, in 5 % one is
-moved and resized so that it shares 0.2 to 0.5 with what it was, and in 5 % one (a bird or a cat) is
-added where nothing is. Means of 50 draws. Wanted: 3 times as many, per kind.
+animals and bccd are the sets of selection_curves.py, whole. They are cross-checked as
+active_learning_crosscheck.sh does it: four models, each trained on the labels, mistakes and all, of
+three quarters of the photos, judge the last quarter (a frozen backbone, its features calculated
+once, 256 pixels, 300 steps). Each --draw plants other mistakes; what its models found is kept in
+FOLDER. The photos of pigeons are judged by a model that was trained on COCO, which knows them as
+birds; means of 50 draws.
+
+In 5 % of the photos a box is taken away, in 5 % one gets another class, in 5 % one is moved and
+resized so that it shares 0.2 to 0.5 with what it was, and in 5 % one is added where nothing is.
+Wanted: 3 times as many, per kind.
 """
 
 import argparse
@@ -16,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from selection_curves import ROOT
+from selection_curves import ROOT, make
 
 sys.path.insert(0, str(ROOT))
 
@@ -24,13 +32,17 @@ from train.network.quiet import silence
 from utils.boxes.detections import totag_rows
 from utils.boxes.iou import intersection_over_union
 from utils.boxes.suspects import KINDS, OFF, OVERLOOKED, SWAPPED, UNSUPPORTED, suspects
+from utils.files import write_beside
+from utils.formats.annotated_sets import read_annotated
 from utils.images.decoding import decode
 from utils.labels import tables
+from utils.labels.splits import folds
 from utils.labels.tables import blob_names
 from utils.reserved import NULL
 
 CLASSES = {16: "bird", 17: "cat"}  # ids of COCO
 SHARE, FIRST, DRAWS = 0.05, 0.1, 50
+FOLDS, SIDE, STEPS = 4, 256, 300
 _CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 _LEAST_AREA = 0.01  # of a box that is planted, as a share of the photo
 _TRIES = 1000
@@ -40,29 +52,98 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", type=Path, help="the folder with labels.csv and the photos")
-    parser.add_argument("model", type=Path, help="a frozen graph with COCO's ids")
+    parser.add_argument("set", choices=("animals", "bccd", "pigeons"))
+    parser.add_argument("data", type=Path, help="the folder with the sets")
+    parser.add_argument("model", type=Path, help="a backbone's checkpoint; pigeons: a frozen graph")
+    parser.add_argument("--folder", type=Path, help="where a set and what was found is kept")
+    parser.add_argument("--draw", type=int, default=0, help="which mistakes are planted")
     arguments = parser.parse_args()
-    labelled, files = labels_of(arguments.data)
-    predicted = found_by(arguments.model, labelled, files)
+    if arguments.set == "pigeons":
+        labelled, files = labels_of(arguments.data / "pigeons")
+        predicted = found_by(arguments.model, labelled, files)
+        drawn = []
+        for seed in range(DRAWS):
+            wrong = with_mistakes(labelled, list(CLASSES.values()), np.random.default_rng(seed))
+            drawn.append((*wrong, predicted))
+    else:
+        if arguments.folder is None:
+            parser.error("--folder is needed")
+        drawn = [cross_checked(arguments)]
+    say_found(drawn)
+
+
+def say_found(drawn: list[tuple[pd.DataFrame, dict[str, set[str]], pd.DataFrame]]) -> None:
+    """Print the figures of draws: labels with mistakes, which images have which kind, and what the
+    models found.
+    """
     counts = {kind: [] for kind in KINDS}
     ranks = []
-    for seed in range(DRAWS):
-        wrong, planted = with_mistakes(
-            labelled, list(CLASSES.values()), np.random.default_rng(seed)
-        )
+    for wrong, planted, predicted in drawn:
+        total = len(tables.image_set(wrong))
         queue = [suspect.image for suspect in suspects(wrong, predicted)]
-        first = set(queue[: round(FIRST * len(files))])
+        first = set(queue[: round(FIRST * total)])
         ranks.append(len(set().union(*planted.values()) & first) / len(first))
         for kind in KINDS:
             counts[kind].append(len(planted[kind] & first) / len(planted[kind]))
     print(
-        f"{len(files)} photos, {len(first)} of them first, {np.mean(ranks):.2f} of these with a"
+        f"{total} photos, {len(first)} of them first, {np.mean(ranks):.2f} of these with a"
         " planted mistake"
     )
     for kind in KINDS:
         share = np.mean(counts[kind])
         print(f"  {kind:12} {share:.2f} of them first, {share / FIRST:.1f} times random")
+
+
+def cross_checked(arguments) -> tuple[pd.DataFrame, dict[str, set[str]], pd.DataFrame]:
+    """A draw of mistakes in a set, and what models found that were trained on the other folds."""
+    folder = arguments.folder.absolute() / arguments.set
+    make(arguments.set, arguments.data, folder)
+    annotated = read_annotated(folder / "labels.csv", folder / "images")
+    wrong, planted = with_mistakes(
+        annotated.boxes, annotated.classes, np.random.default_rng(arguments.draw)
+    )
+    kept = folder / f"crosscheck_{arguments.draw}.csv"
+    if not kept.exists():
+        found = found_by_folds(annotated, wrong, arguments.model, folder)
+        with write_beside(kept) as piece:
+            piece.write_bytes(tables.to_csv("totag", found, user_folders=True))
+    return wrong, planted, tables.parse("totag", kept)
+
+
+def found_by_folds(annotated, wrong: pd.DataFrame, weights: Path, folder: Path) -> pd.DataFrame:
+    """Rows of totag: each image is judged by a model that was not trained on it."""
+    silence()
+    from train.network.weights_digest import weights_digest
+    from train.simulation.frozen_features import open_trainer
+    from train.simulation.outcomes import DataSet, Recipe
+    from utils.images.canvas import canvas_for
+
+    nothing = annotated.boxes[:0]
+    data = DataSet(annotated.boxes, nothing, annotated.images, annotated.files)
+    sizes = annotated.images.set_axis(blob_names(annotated.images))[["height", "width"]]
+    checkpoint = str(weights.absolute())
+    recipe = Recipe(
+        model_name="faster_rcnn_mobilenet_v2_fpn",
+        checkpoint=checkpoint,
+        weights=weights_digest(checkpoint),
+        freeze_backbone=True,
+        canvas=canvas_for(sizes.to_numpy(), round(SIDE * 3 / 4), SIDE),
+        steps=STEPS,
+        batch_size=4,
+        on_features=True,
+    )
+    train = open_trainer(data, recipe, folder / "weights", folder / "features_of_all")
+    names = {number: name for name, number in data.classes.items()}
+    parts = []
+    for number, part in enumerate(folds(wrong, annotated.images, FOLDS, 0)):
+        judged = sorted(part)
+        found = train(tables.without(wrong, part), number, judged, False, folder / "work")
+        rows = totag_rows(
+            ((name, *sizes.loc[name].tolist(), found[name]) for name in judged), names
+        )
+        parts.append(rows)
+        print(f"fold {number}: {len(judged)} photos judged", flush=True)
+    return tables.concat("totag", *parts)
 
 
 def labels_of(data: Path) -> tuple[pd.DataFrame, dict[str, Path]]:

@@ -76,6 +76,17 @@ def _steps(program: str, words: list[str]) -> list[list[str]] | None:
     return found
 
 
+def forked(program: str, *arguments, code: int = 0) -> str:
+    """Run `train/x.py` as a fork of a process that has TensorFlow loaded, expect this exit code,
+    and give all that it said.
+    """
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        ended = _run_forked(program, [str(word) for word in arguments])
+    assert ended == code, f"{program}\n{said.getvalue()}"
+    return said.getvalue()
+
+
 def _runner(step: str) -> Callable[[str, list[str]], int]:
     if step in TRAINING and hasattr(os, "fork"):
         return _run_forked

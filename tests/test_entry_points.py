@@ -39,6 +39,7 @@ ENTRY_POINTS = (
     "active_learning_init_pred.sh",
     "active_learning_predict_no_train.sh",
     "active_learning_eval.sh",
+    "active_learning_crosscheck.sh",
     "active_learning_update_label_map.sh",
     "repartition_test_set_script.sh",
     "active_learning_demo.sh",

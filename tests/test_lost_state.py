@@ -164,7 +164,7 @@ def status(project, *options, code=0) -> str:
     return super(BatchProject, project).run("tag/status.py", *options, code=code)
 
 
-HELPS = ("selection", "predicted", "init_totag", "init_predicted", "gone")
+HELPS = ("selection", "predicted", "crosscheck", "init_totag", "init_predicted", "gone")
 
 
 @pytest.mark.parametrize("how", ["flip", "cut", "delete"])

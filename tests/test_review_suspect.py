@@ -184,7 +184,7 @@ def test_pictures_that_were_replaced_since_and_files_that_are_gone_do_not_count(
 def test_where_nothing_is_to_be_said_one_line_says_what_helps(project):
     said = project.run("download", 1, "--review-suspect", code=2)
     assert "no labelled image contradicts what a model says that was not trained on it" in said
-    assert "10 labelled images" in said and "active_learning_train.sh CONFIG" in said
+    assert "10 labelled images" in said and "active_learning_crosscheck.sh CONFIG" in said
     for other in (["--like", "0.jpg"], ["--strategy", "random"]):
         said = project.run("download", 1, "--review-suspect", *other, code=2)
         assert "choose among images to tag, not for review" in said

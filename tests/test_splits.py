@@ -2,7 +2,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from utils.labels import tables
-from utils.labels.splits import bursts, draw_test, split_validation
+from utils.labels.splits import bursts, draw_test, folds, split_validation
 from utils.reserved import NULL
 
 
@@ -238,3 +238,21 @@ def test_a_class_is_never_only_in_validation():
         boxes({"0000.jpg": "", "0001.jpg": ""}), single_photos(2), 1, 0
     )
     assert train and validation
+
+
+def test_folds_part_all_labelled_images_evenly_and_keep_bursts_whole():
+    images = photos(
+        "\n".join(
+            f"{name}/{number}.jpg 10:00:0{number}" for name in "abcdefgh" for number in range(3)
+        )
+    )
+    labelled = boxes({blob: "bird" for blob in tables.blob_names(images)[:21]})
+    parts = folds(labelled, images, 3, seed=1)
+    assert sorted(len(part) for part in parts) == [6, 6, 9]
+    assert set().union(*parts) == tables.image_set(labelled)
+    assert sum(map(len, parts)) == 21
+    for part in parts:
+        assert {sum(name[0] == folder for name in part) for folder in "abcdefg"} <= {0, 3}
+    shuffled = labelled.sample(frac=1, random_state=0)
+    assert folds(shuffled, images, 3, seed=1) == parts != folds(labelled, images, 3, seed=2)
+    assert len(folds(labelled, images, 9, seed=1)) == 7

@@ -1,10 +1,10 @@
 """Labelled images in which a model that was not trained on them contradicts the labels: where the
 predictions come from, and what people are told.
 
-Three things are kept of what models found before they could know the labels: what a cycle (or an
-evaluation) found in its test images, what had been predicted of images that were drawn at random,
-and the images to tag that each cycle published. Of several for one image, the first named and
-newest counts.
+Four things are kept of what models found that could not know the labels: what a cycle (or an
+evaluation) found in its test images, what a cross-check found, what had been predicted of images
+that were drawn at random, and the images to tag that each cycle published. Of several for one
+image, the first named and newest counts.
 """
 
 from collections import Counter
@@ -23,6 +23,7 @@ from utils.labels.store import LabelStore, State
 from utils.labels.trained import trained_images
 from utils.storage.container import Damaged, Missing
 
+_CROSS_CHECK = "bash train/active_learning_crosscheck.sh CONFIG"
 _SHOWN = 10  # images of which the download prints why
 _WORDS = {
     OVERLOOKED: "nothing labelled where the model is sure",
@@ -90,8 +91,8 @@ class Suspicion:
         if self.without:
             yield (
                 f"left out: {self.without} labelled images, as every model that has seen them was"
-                " trained on them or has left no predictions; each cycle adds its test images and"
-                " what was to tag then"
+                f" trained on them or has left no predictions; {_CROSS_CHECK} on the training"
+                " machine judges them too"
             )
         if self.looked_at:
             yield f"left out: {self.looked_at} images that were looked at again since"
@@ -124,11 +125,16 @@ def nothing_suspicious(found: Suspicion) -> str:
             " read here"
         )
     said = "; ".join(found.left_out())
-    return (
-        "no labelled image contradicts what a model says that was not trained on it"
-        + (f" ({said})" if said else "")
-        + "; bash train/active_learning_train.sh CONFIG measures its model on more of them"
+    return "no labelled image contradicts what a model says that was not trained on it" + (
+        f" ({said})" if said else ""
     )
+
+
+def not_judged(store: LabelStore, state: State) -> set[str]:
+    """Labelled images of which there is no prediction by a model that was not trained on them."""
+    tagged = store.table(state, "tagged")
+    others = tables.image_set(store.table(state, "replaced"))
+    return tables.image_set(tagged) - others - _predictions(store, state, tagged)[1].keys()
 
 
 def _predictions(
@@ -158,10 +164,20 @@ def _sources(store: LabelStore, state: State) -> Iterator[tuple[str, pd.DataFram
         for entry in sorted(tested, key=_at, reverse=True):
             rows = _read(store, state, "tested", entry)
             yield _at(entry), tables.without(rows, trained)
+    yield from _cross_checked(store, state)
     yield "", with_present_names("totag", store.table(state, "drawn"), state.classes)
     for cycle in sorted(state.cycles, key=_at, reverse=True):
         if cycle.get("totag"):
             yield _at(cycle), _read(store, state, "totag", cycle)
+
+
+def _cross_checked(store: LabelStore, state: State) -> Iterator[tuple[str, pd.DataFrame]]:
+    rows, images = store.table(state, "crosscheck"), store.table(state, "images")
+    md5 = dict(zip(tables.blob_names(images), images["md5"], strict=True))
+    now = tables.blob_names(rows).map(md5).fillna("")
+    rows = rows[(now == rows["md5"]) | (now == "") | (rows["md5"] == "")]
+    for at, part in sorted(rows.groupby("at"), reverse=True):
+        yield at, with_present_names("totag", part[tables.COLUMNS["totag"]], state.classes)
 
 
 def _at(entry: dict) -> str:

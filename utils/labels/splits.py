@@ -127,6 +127,25 @@ def split_validation(
     return set(group) - chosen, chosen
 
 
+def folds(
+    tagged: pd.DataFrame,
+    images: pd.DataFrame,
+    number: int,
+    seed: int,
+    split_by: str = "burst",
+    burst_seconds: float = 60,
+) -> list[set[str]]:
+    """The labelled images in `number` parts of about the same size (fewer, when there are fewer
+    bursts), whole bursts in one part: for a cross-check each part is judged by a model that was
+    trained on the others.
+    """
+    members = _members(_groups(tagged, images, split_by, burst_seconds))
+    parts: list[set[str]] = [set() for _ in range(min(number, len(members)))]
+    for burst in sorted(members, key=lambda burst: (_place("crosscheck", seed, burst), burst)):
+        min(parts, key=len).update(members[burst])
+    return parts
+
+
 class _Pool:
     """The labelled bursts while a test set is drawn from them: what was taken, and what is left for
     training.

@@ -63,6 +63,7 @@ COLUMNS = {
         "seconds",
     ],
     "tested": PREDICTED,
+    "crosscheck": [*PREDICTED, "md5", "at"],
     "selection": ["filename", "folder", "strategy", "score", "class", "burst", "random"],
     "performance": [
         "Class Name",

@@ -28,7 +28,7 @@ _MADE_ANEW = {  # where no older snapshot is whole, an empty table serves
 # What models found, and why images were chosen: it helps, and the next commands make it anew. The
 # two of a pretrained model belong together.
 _OF_PRETRAINED = ("init_totag", "init_predicted")
-_HELPS = ("selection", "predicted", "gone", *_OF_PRETRAINED)
+_HELPS = ("selection", "predicted", "gone", "crosscheck", *_OF_PRETRAINED)
 _ONLY_COPIES = ("tagged", "conflicts")  # what people did, and nobody can make anew
 
 
