@@ -11,7 +11,7 @@ from helpers_tables import effort_rows, labels
 
 from utils.batch.batch import read_batch
 from utils.boxes.suspects import OFF, OVERLOOKED, SWAPPED, UNSUPPORTED
-from utils.labels.tables import blob_names, empty, image_set, make, to_csv
+from utils.labels.tables import blob_names, empty, image_set, make, only, to_csv
 from utils.review.session import Session
 from utils.selection.reasons import RANDOM, reason
 
@@ -132,14 +132,29 @@ def test_what_was_predicted_before_an_image_was_drawn_at_random_counts(project):
 
 
 def test_predictions_of_a_model_that_was_trained_on_the_image_do_not_count(project):
-    rows = labels(SEEN, "tested")
-    publish(project, "tested", rows, tagged=labels(f"over.jpg {GOOD}\nswap.jpg {GOOD}"))
+    trained = labels(f"over.jpg {GOOD}\nswap.jpg {GOOD}")
+    publish(project, "totag", empty("totag"), "2026-04-01T00:00:00Z", tagged=trained)
+    publish(project, "tested", labels(SEEN, "tested"), tagged=trained)  # it may have begun there
     output = project.run("download", 2, "--review-suspect")
     assert handed_out(project) == ["none.jpg", "off.jpg"]
     assert (
         "left out: 2 labelled images, as every model that has seen them was trained on them or has"
         " left no predictions" in output
     )
+
+
+def test_the_validation_part_of_a_cycle_counts_and_a_model_that_was_only_measured_may_be_any(
+    project,
+):
+    # tagged then, and tested beside the test images: its validation part
+    validated = labels(f"over.jpg {GOOD}\nswap.jpg {GOOD}\noff.jpg {GOOD}")
+    rows = labels(SEEN, "tested")
+    publish(project, "tested", only(rows, {"over.jpg", "swap.jpg"}), tagged=validated)
+    tested = project.labels.publish_file("tested", ".csv", to_csv("tested", rows, True))
+    project.commit({"evaluations": [{"at": "2026-03-01T00:00:00Z", "tested": tested}]})
+    output = project.run("download", 9, "--review-suspect")
+    assert {"none.jpg", "over.jpg", "swap.jpg"} <= set(handed_out(project))
+    assert "left out: 1 labelled images" in output and "off.jpg" not in handed_out(project)
 
 
 def test_the_newest_predictions_count(project):

@@ -2,9 +2,9 @@
 predictions come from, and what people are told.
 
 Four things are kept of what models found that could not know the labels: what a cycle (or an
-evaluation) found in its test images, what a cross-check found, what had been predicted of images
-that were drawn at random, and the images to tag that each cycle published. Of several for one
-image, the first named and newest counts.
+evaluation) found in its test images and its validation part, what a cross-check found, what had
+been predicted of images that were drawn at random, and the images to tag that each cycle published.
+Of several for one image, the first named and newest counts.
 """
 
 from collections import Counter
@@ -160,15 +160,40 @@ def _sources(store: LabelStore, state: State) -> Iterator[tuple[str, pd.DataFram
     evaluations = state.document.get("evaluations") or []
     tested = [entry for entry in [*state.cycles, *evaluations] if entry.get("tested")]
     if tested:
-        trained = trained_images(store, state)
+        known = _known_before(store, state)
         for entry in sorted(tested, key=_at, reverse=True):
             rows = _read(store, state, "tested", entry)
-            yield _at(entry), tables.without(rows, trained)
+            yield _at(entry), tables.without(rows, known[entry["tested"]])
     yield from _cross_checked(store, state)
     yield "", with_present_names("totag", store.table(state, "drawn"), state.classes)
     for cycle in sorted(state.cycles, key=_at, reverse=True):
         if cycle.get("totag"):
             yield _at(cycle), _read(store, state, "totag", cycle)
+
+
+def _known_before(store: LabelStore, state: State) -> dict[str, set[str]]:
+    """{what a cycle or an evaluation has `tested`: images that its model may have been trained on}.
+    A cycle tests none that it trains on, but its model may have begun with an earlier one; a model
+    that was only measured may be any.
+    """
+    known, trained = {}, set()
+    for cycle in state.cycles:
+        known[cycle.get("tested")] = set(trained)
+        trained |= trained_images(store, state, [cycle]) - _validated(store, state, cycle)
+    trained |= trained_images(store, state, [state.document.get("candidate") or {}])
+    evaluations = state.document.get("evaluations") or []
+    return {entry.get("tested"): trained for entry in evaluations} | known
+
+
+def _validated(store: LabelStore, state: State, cycle: dict) -> set[str]:
+    """The validation part of a cycle: what it has tested beside its test images."""
+    if not cycle.get("tested"):
+        return set()
+    tested, test = (
+        tables.image_set(_there(store, name, cycle.get(name))) for name in ("tested", "test")
+    )
+    names = present_names(store, state, cycle["tested"])
+    return {names.get(image, image) for image in tested - test}
 
 
 def _cross_checked(store: LabelStore, state: State) -> Iterator[tuple[str, pd.DataFrame]]:
