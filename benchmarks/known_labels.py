@@ -6,9 +6,11 @@ Everything else is done by the real programs: initialize, download, upload, repa
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -94,13 +96,34 @@ class Project:
         self.run(["bash", "train/repartition_test_set_script.sh"])
 
     def train(self) -> pd.Series:
-        """One training cycle; the row Average of its performance table."""
-        self.run(["bash", "train/active_learning_train.sh"])
+        """One training cycle, with the seconds of each step; the row Average of its performance
+        table.
+        """
+        seconds = self.timed(["bash", "train/active_learning_train.sh"])
+        total = sum(seconds.values())
+        for step, spent in seconds.items():
+            print(f"{step:22}{spent:8.1f} s{spent / total:8.1%}")
         table = tables.parse(
             "performance", load_config(self.config_file).data_dir / "performance.csv"
         )
         print(table.to_string(index=False), flush=True)
         return table[table["Class Name"] == "Average"].iloc[0]
+
+    def timed(self, words: list[str]) -> dict[str, float]:
+        """Run an entry point with this project's config, as `run`; the seconds of its steps."""
+        print("$", *words, flush=True)
+        begun: dict[str, float] = {}
+        with subprocess.Popen(
+            [*words, str(self.config_file)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        ) as process:
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                if step := re.fullmatch(r"\[\d+/\d+\] (\w+)\n", line):
+                    begun[step[1]] = time.monotonic()
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, words)
+        ends = [*list(begun.values())[1:], time.monotonic()]
+        return {step: end - start for (step, start), end in zip(begun.items(), ends, strict=True)}
 
     def run(self, words: list[str]) -> None:
         """Run a program of the repository with this project's config."""
