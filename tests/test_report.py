@@ -1,5 +1,7 @@
 """The report on a project: what its figures are, and what it says when something is not there."""
 
+import base64
+import io
 import json
 import re
 
@@ -8,6 +10,7 @@ from helpers_programs import done, run
 from helpers_report import TAGGED, TEST, TESTED, TOTAG, ReportProject
 from helpers_store import folder_store_in
 from helpers_tables import effort_rows, labels
+from PIL import Image
 
 from train.report.material import gather
 from train.report.pictures import Album
@@ -116,7 +119,10 @@ def test_mistakes_come_worst_first_with_their_pictures(filled):
     assert [case["image"] for case in mistakes["false"]["shown"]] == ["a/2.jpg", "b/3.jpg"]
     (mixed,) = mistakes["mixed_up"]["shown"]
     assert (mixed["truth"], mixed["model"], mixed["score"]) == ("seal", "bird", 0.7)
-    assert page.count("data:image/jpeg;base64,") == 4 + 3  # the mistakes, and the next photos
+    pictures = re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", page)
+    sizes = [Image.open(io.BytesIO(base64.b64decode(data))).size for data in pictures]
+    # the mistakes, and the next photos
+    assert sorted(map(max, sizes)) == [200] * 3 + [320] * 4
 
 
 def test_of_what_was_missed_the_one_without_a_trace_comes_first(project):
@@ -305,9 +311,24 @@ def test_the_time_of_people_is_there_where_it_is_known(project):
     rows = effort_rows("a/1.jpg bird 1 0 0 0 1", at="2026-10-01T00:00:00Z", seconds=60)
     project.commit(effort=rows)
     found, page = report(project)
-    assert (found["work"]["hours"], found["course"][0]["hours"]) == (0.0167, 0.0167)
+    (cycle,) = found["course"]
+    # a kept box saves 5 seconds
+    assert (cycle["hours"], cycle["saved_hours"]) == (0.0167, round(5 / 3600, 4))
+    assert (found["work"]["hours"], found["work"]["saved_hours"]) == (0.0167, round(5 / 3600, 4))
     assert "anna" not in page and "anna" not in json.dumps(found)
-    assert "<b>1.0 min</b>" in page
+    assert "<b>1.0 min</b>" in page and "<td>0.1 min</td>" in page.replace(' class="optional"', "")
+
+
+def test_pre_labels_that_cost_more_than_they_save_are_named_with_a_higher_score(project):
+    late = effort_rows("a/1.jpg bird 0 0 0 60", at="2026-10-01T00:00:00Z")
+    project.commit(effort=late)
+    found, page = report(project)
+    said = (
+        "pre-labels cost more than they save: 60 of 60 were deleted; try prelabel_confidence=0.75"
+    )
+    assert said in page and said in found["work"]["prelabels"]
+    assert found["course"][0]["saved_hours"] == round(-120 / 3600, 4) and "-2.0 min" in page
+    assert "pre-labels cost 2.0 min more than they saved" in page
 
 
 # What is not there

@@ -1,6 +1,6 @@
 """How the model became better from cycle to cycle, measured on the same test images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -29,11 +29,12 @@ def measured(material: Material, truth: pd.DataFrame, found: pd.DataFrame) -> di
     return {"AP": figure(ap), "low": figure(low), "high": figure(high), "images": len(images)}
 
 
-def course(material: Material, hours: Sequence[float] | None) -> list[dict]:
+def course(material: Material, work: Sequence[Mapping] | None) -> list[dict]:
     """One entry per cycle, the newest last: what was labelled, in how many hours since the one
-    before it (`hours` of all cycles, None where that is not known), the AP that was measured then,
-    and `same`: the AP on the test images that all of these models have seen. Going back, a cycle
-    that would leave fewer than half of the images is not among them.
+    before it and how many of these pre-labels saved (`work` of all cycles, hours and saved_hours of
+    each; None where that is not known), the AP that was measured then, and `same`: the AP on the
+    test images that all of these models have seen. Going back, a cycle that would leave fewer than
+    half of the images is not among them.
     """
     cycles = list(enumerate(material.state.cycles, 1))[-SHOWN:]
     entries = [
@@ -42,7 +43,8 @@ def course(material: Material, hours: Sequence[float] | None) -> list[dict]:
             "at": cycle.get("at"),
             "images": cycle.get("images_labelled"),
             "boxes": cycle.get("boxes_labelled"),
-            "hours": hours[number - 1] if hours else None,
+            "hours": work[number - 1]["hours"] if work else None,
+            "saved_hours": work[number - 1]["saved_hours"] if work else None,
             "AP_then": ((cycle.get("metrics") or {}).get("Average") or {}).get("AP"),
             "same": None,
         }

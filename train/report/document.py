@@ -57,7 +57,7 @@ def make_report(material: Material) -> Report:
     report = Report(document)
     if len(material.truth):
         _measure(material, report)
-    document["course"] = course(material, document.pop("hours_of_cycles", None))
+    document["course"] = course(material, document.pop("work_of_cycles", None))
     document["random_share"] = _random_share(material)
     batch = material.try_to("The next photos cannot be chosen", lambda: next_batch(material))
     if batch is not None:
@@ -93,7 +93,7 @@ def _project(material: Material, now) -> dict:
         "next": advice({**shown, "out": {}, "review_out": {}}, nobody),
         "expected": list(forecast_lines(shown["forecast"])),
         "work": _work(shown["work"]),
-        "hours_of_cycles": [cycle["work"]["hours"] for cycle in shown["cycles"]],
+        "work_of_cycles": [cycle["work"] for cycle in shown["cycles"]],
     }
 
 

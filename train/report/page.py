@@ -88,7 +88,7 @@ def _hours(hours: float | None) -> str:
     if hours is None:
         return "–"
     minutes = 60 * hours
-    if minutes < 10:
+    if abs(minutes) < 10:
         return f"{minutes:.1f} min"
     return f"{minutes:.0f} min" if hours < 2 else f"{hours:.1f} h"
 
