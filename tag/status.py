@@ -5,6 +5,7 @@ with their AP, and what to do next.
 import _repo_root  # noqa: F401  I001
 
 import json
+from pathlib import Path
 
 from utils.arguments import Parser
 from utils.config import load_config
@@ -40,11 +41,17 @@ def main(argv: list[str]) -> int:
         action="store_true",
         help="delete our own files that no state of the last 30 days and no cycle names",
     )
+    parser.add_argument(
+        "--export",
+        metavar="TABLE",
+        help="write a table (totag, images, …) as a CSV file into the folder that you are in",
+    )
     options = parser.parse_args(argv)
 
     config = load_config(options.config)
 
     from utils.labels.store import open_labels
+    from utils.overview.exporting import export
     from utils.overview.figures import summary
     from utils.overview.screen import screen
     from utils.overview.upkeep import check, prune
@@ -58,6 +65,9 @@ def main(argv: list[str]) -> int:
     if options.prune:
         pruned = prune(store, state, store.now())
         show(pruned.document(), pruned.lines(), options.json)
+        return 0
+    if options.export is not None:
+        say(export(store, state, options.export, Path.cwd()))
         return 0
     figures = summary(config, store, state, store.now())
     show(figures, screen(figures), options.json)

@@ -150,8 +150,8 @@ def test_history_keeps_the_last_hundred_commits(tmp_path):
         ('{"format": "1", "commit": "", "history": [], "tables": {}}', "bad format"),
         ('{"format": 1, "commit": "", "history": [], "tables": {"totag": 3}}', "bad tables"),
         (
-            '{"format": 2, "commit": "", "history": [], "tables": {}}',
-            "format 2, this program knows 1",
+            '{"format": 3, "commit": "", "history": [], "tables": {}}',
+            "format 3, this program knows 2",
         ),
         ("[" * 100_000, "not JSON"),
         ("\ud83d".encode("utf-8", "surrogatepass"), "not JSON"),
@@ -356,7 +356,7 @@ def test_a_hand_out_shrinks_totag_while_it_is_small(tmp_path, monkeypatch):
         "i001.jpg",
         "i002.jpg",
     }
-    monkeypatch.setattr("utils.labels.pool.SMALL_TOTAG", 10)
+    monkeypatch.setattr("utils.labels.table_files.SMALL", 10)
     before = state.blob("totag")
     state, _ = store.commit(
         lambda state: reserved(store, state, pool_of(store, state), ["i003.jpg"]), what="test"

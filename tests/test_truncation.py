@@ -17,6 +17,13 @@ def test_programs_finish_or_say_in_one_line_which_file_was_cut_short_and_lose_no
     assert outcome.wrong == [] and outcome.cases > 5
 
 
+def test_files_cut_short_lose_nothing_in_a_project_of_large_tables(tmp_path, monkeypatch):
+    monkeypatch.setenv("ALD_SMALL_TABLE", "0")
+    monkeypatch.setattr("utils.labels.table_files.SMALL", 0)
+    outcome = truncation.on_a_folder(tmp_path, every=60)
+    assert outcome.wrong == [] and outcome.cases > 2
+
+
 def test_a_machine_whose_fetched_files_were_cut_short_fetches_them_again(azurite_store, tmp_path):
     outcome = truncation.on_azurite(tmp_path, azurite_store.settings, every=9)
     assert outcome.wrong == [] and outcome.cases > 2

@@ -101,11 +101,10 @@ def publish_files(
         "model": (".pb", made.model),
         "label_map": (".pbtxt", made.label_map),
         "config": (".ini", config.public_text().encode()),
-        **{
-            name: (".csv", tables.to_csv(name, frames[name], config.user_folders))
-            for name in ("performance", *own_tables)
-        },
     }
+    for name in ("performance", *own_tables):
+        file = store.file_of(name, frames[name])
+        sources[name] = (file.suffix, file.data)
     for kind, suffix, path in (
         ("tested", ".csv", working_path(config, "test_predictions")),
         ("embeddings", ".parquet", config.data_dir / FILE),

@@ -12,6 +12,7 @@ import pandas as pd
 
 from utils.batch.batch import MARKER, Batch, Item, Sending, read_batch
 from utils.batch.legacy import legacy_batch
+from utils.batch.listing import Listed
 from utils.batch.modes import Mode, Words, mode_of
 from utils.batch.place import at_work
 from utils.batch.reading import Reviews, labelled_here, read_reviews
@@ -32,8 +33,9 @@ from utils.labels.assignments import (
 )
 from utils.labels.class_changes import current_classes, old_names, updated_since
 from utils.labels.renamed import present_names_of
-from utils.labels.replaced import Content, contents, pictures_of, with_replaced
+from utils.labels.replaced import Content, pictures_of, with_replaced
 from utils.labels.store import Change, LabelStore, State, new_commit_id, open_labels
+from utils.labels.table_files import is_parquet
 from utils.reserved import NULL
 from utils.storage.container import Container, Missing
 
@@ -71,11 +73,15 @@ def upload(
 
         reviews = read_reviews(batch, everything, files)
         reviews.faults[:0] = faults
-        reviews.notes += _changed_meanwhile(container, store, state, batch, reviews)
+        reviewed = tables.image_set(reviews.rows)
+        listed = Listed(
+            container, store, (item for item in batch.images.values() if item.blob in reviewed)
+        )
+        reviews.notes += _changed_meanwhile(container, state, batch, reviews, listed)
 
         mode = mode_of(batch, config, store, store.now())
         model = Seconds.of_config(config)
-        accepted, state = _send(store, state, batch, reviews, mode, model, keep=ours)
+        accepted, state = _send(store, state, batch, reviews, mode, model, listed, keep=ours)
         if reviews.thrown_away:
             state = _set_aside(store, batch, reviews)
         if reviews.unusable or reviews.given_back:
@@ -120,21 +126,15 @@ def _batch_there(
 
 
 def _changed_meanwhile(
-    container: Container, store: LabelStore, state: State, batch: Batch, reviews: Reviews
+    container: Container, state: State, batch: Batch, reviews: Reviews, listed: Listed
 ) -> list[str]:
     """A line for each reviewed image that was deleted from the image container meanwhile, or
     replaced. Its boxes are taken all the same.
     """
-    images, failed = (store.table(state, name) for name in ("images", "failed"))
-    reviewed = tables.image_set(reviews.rows)
-    unlisted: set[str] = set()
-    if len(images):
-        unlisted = reviewed - tables.image_set(images) - tables.image_set(failed)
-    listed = contents(images, reviewed)
-
+    unlisted, contents = listed.unlisted(state), listed.contents(state)
     lines = []
     for local, item in batch.images.items():
-        replaced = _of_other_content(item, listed)
+        replaced = _of_other_content(item, contents)
         if not replaced and item.blob not in unlisted:
             continue
         folder, _, name = local.rpartition("/")
@@ -178,6 +178,7 @@ def _send(
     reviews: Reviews,
     mode: Mode,
     model: Seconds,
+    listed: Listed,
     keep: bool,
 ) -> tuple[Accepted, State]:
     """Commit what was changed of the reviewed images since they were sent last, and what people did
@@ -228,7 +229,7 @@ def _send(
         )
         accepted = replace(accepted, unchanged=unchanged)
         changed = {**accepted.tables, **mode.after_upload(state, batch, looked_at, first)}
-        changed |= _pictures_seen(store, state, items, reviews, looked_at)
+        changed |= _pictures_seen(store, state, items, reviews, looked_at, listed)
         failed = store.table(state, "failed")
         if accepted.taken & tables.image_set(failed):  # it was not usable, and then it was
             changed["failed"] = tables.without(failed, accepted.taken)
@@ -274,14 +275,19 @@ def _of_other_content(item: Item, listed: Mapping[str, Content]) -> bool:
 
 
 def _pictures_seen(
-    store: LabelStore, state: State, items: list[Item], reviews: Reviews, accepted: Accepted
+    store: LabelStore,
+    state: State,
+    items: list[Item],
+    reviews: Reviews,
+    accepted: Accepted,
+    listed: Listed,
 ) -> dict[str, pd.DataFrame]:
     """The table `replaced` where it changes: labels of a picture that is no longer there, and
     images whose present picture was looked at.
     """
-    listed = contents(store.table(state, "images"), {item.blob for item in items})
+    contents = listed.contents(state)
     seen = accepted.taken | accepted.unchanged
-    done = {item.blob for item in items if not _of_other_content(item, listed)} & seen
+    done = {item.blob for item in items if not _of_other_content(item, contents)} & seen
     outdated = {
         item.blob: (item.etag, item.md5)
         for item in items
@@ -296,9 +302,7 @@ def _set_aside(store: LabelStore, batch: Batch, reviews: Reviews) -> State:
     etags = {item.blob: item.etag for item in reviews.thrown_away}
 
     def change(state: State) -> Change:
-        tagging, failed, images = (
-            store.table(state, name) for name in ("tagging", "failed", "images")
-        )
+        tagging, failed = (store.table(state, name) for name in ("tagging", "failed"))
         held = held_by(tagging, batch.tagger) & etags.keys()
         if not held:
             return Change()
@@ -310,13 +314,13 @@ def _set_aside(store: LabelStore, batch: Batch, reviews: Reviews) -> State:
             reason=[f"deleted while tagging by {batch.tagger or 'somebody'}"] * len(named),
             etag=[etags[blob] for blob in sorted(held)],
         )
-        return Change(
-            {
-                "tagging": tables.without(tagging, held),
-                "failed": tables.concat("failed", tables.without(failed, held), rows),
-                "images": tables.without(images, held),
-            }
-        )
+        changed = {
+            "tagging": tables.without(tagging, held),
+            "failed": tables.concat("failed", tables.without(failed, held), rows),
+        }
+        if not is_parquet(state.blob("images")):  # where it is large it keeps the rows
+            changed["images"] = tables.without(store.table(state, "images"), held)
+        return Change(changed)
 
     return store.commit(change, what="setting aside photos that were deleted while tagging")[0]
 

@@ -29,6 +29,7 @@ from utils.labels.effort_table import counted_twice
 from utils.labels.renamed import present_names, under_present_names
 from utils.labels.reports import is_page, page_of, twin_of
 from utils.labels.store import LabelStore, State
+from utils.labels.table_files import BASE, MOST_PARTS
 from utils.labels.tables import blob_names, image_set, only, without
 from utils.labels.takeover import clean
 from utils.python_check import quoted
@@ -263,6 +264,7 @@ def prunable(
     commit leaves some that never were), so of each kind those of the last commits before that day
     stay.
     """
+    blobs = list(blobs)
     limit, named, history = now.astimezone(UTC) - timedelta(days=days), set(named), set(history)
     old: dict[str, list[Blob]] = {}
     for blob in blobs:
@@ -277,26 +279,44 @@ def prunable(
                 spared.append(commit)
             if commit not in spared and blob.name not in named and blob.name not in astray:
                 gone.append(blob.name)
-    return sorted(gone)
+    base_of = {blob.name: blob.metadata.get(BASE) for blob in blobs}
+    return sorted(set(gone) - _bases(base_of.keys() - set(gone), base_of))
+
+
+def _bases(names: Iterable[str], base_of: Mapping[str, str | None]) -> set[str]:
+    """What these snapshots are based on, directly or not."""
+    found: set[str] = set()
+    for name in names:
+        base = base_of.get(name)
+        while base and base not in found:
+            found.add(base)
+            base = base_of.get(base)
+    return found
 
 
 def damage(store: LabelStore, blob: str) -> str | None:
-    """What is wrong with a blob that the state names: it is gone, or does not hold what was
-    written.
+    """What is wrong with a blob that the state names: it (or one that it is based on) is gone, or
+    does not hold what was written.
     """
-    try:
-        described = store.container.info(blob)
-        written = described.metadata
-        same = int(written.get("bytes", described.size)) == described.size
-        if same and "sha256" in written:
-            same = _sha256(store.container, blob) == written["sha256"]
-    except (Missing, Damaged) as error:
-        return str(error)
-    return (
-        None
-        if same
-        else f"{blob} is damaged, it does not hold what was written there; restore it from a copy"
-    )
+    present: str | None = blob
+    for _ in range(MOST_PARTS):
+        try:
+            described = store.container.info(present)
+            written = described.metadata
+            same = int(written.get("bytes", described.size)) == described.size
+            if same and "sha256" in written:
+                same = _sha256(store.container, present) == written["sha256"]
+        except (Missing, Damaged) as error:
+            return str(error)
+        if not same:
+            return (
+                f"{present} is damaged, it does not hold what was written there; restore it from a"
+                " copy"
+            )
+        present = written.get(BASE)
+        if not present:
+            return None
+    return f"{blob} is made of too many parts"
 
 
 def _sha256(container: Container, blob: str) -> str:

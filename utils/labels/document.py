@@ -32,7 +32,8 @@ from utils.json_shape import (
 from utils.labels import tables
 
 STATE = "label_state.json"
-FORMAT = 1
+FORMAT = 2
+WITH_PARQUET = 2  # from the first table on that is a Parquet file
 _RESTORE = "restore it from the blob's history or a copy"
 # members of a cycle that name a blob; there are others, such as `predicted`, that are counts
 _PUBLISHED = (
@@ -141,6 +142,14 @@ _DOCUMENT = members(
     report=_table("report"),
     classes=maybe(_CLASSES),
     foreign=maybe(members({}, checked=TEXT, blobs=TEXTS, settled=TEXTS)),
+    figures=maybe(
+        members(
+            {
+                **dict.fromkeys(("images", "to_tag", "unseen", "by_pretrained"), COUNT),
+                "of": mapping(_table),
+            }
+        )
+    ),
     predicted_by=maybe(NAMES),
     init_classes=maybe(NAMES),
     class_map=maybe(_CLASS_MAP),

@@ -8,8 +8,6 @@ import pandas as pd
 from utils.labels import assignments, tables
 from utils.labels.store import Change, LabelStore, State
 
-SMALL_TOTAG = 20_000_000  # bytes; a hand-out rewrites totag only up to here
-
 
 def pool_of(store: LabelStore, state: State, now: datetime | None = None) -> pd.DataFrame:
     """The rows of the images that may be handed out now (see assignments.free_rows), without those
@@ -64,6 +62,6 @@ def reserved(
     )
     changed = {"tagging": tagging}
     blob = state.blob("totag")
-    if blob is not None and store.container.info(blob).size <= SMALL_TOTAG:
+    if blob is not None and store.is_small(blob):
         changed["totag"] = tables.without(free, images)
     return Change(changed)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from utils.labels import tables
 from utils.labels.store import LabelStore, State
+from utils.labels.table_files import is_parquet
 from utils.labels.tables import blob_names, image_set, split_name, without
 from utils.wording import few
 
@@ -73,6 +74,8 @@ def present_names_of(store: LabelStore, state: State, digests: Mapping[str, str]
     not known}. An image that is another one's now is found by its content.
     """
     names = present_names(store, state)
+    if is_parquet(state.blob("images")) and not state.document.get("swapped"):
+        return names  # no name has ever been used again, so the large table need not be read
     images = store.table(state, "images")
     listed = dict(zip(blob_names(images), images["md5"], strict=True))
     others = {

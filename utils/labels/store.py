@@ -29,10 +29,12 @@ from tenacity import (
 
 from utils.errors import InputError, OutsideError
 from utils.images.greys import Greys
-from utils.labels import tables
-from utils.labels.document import FORMAT, STATE, read_document
+from utils.labels import table_files, tables
+from utils.labels.document import STATE, WITH_PARQUET, is_blob_of, read_document
+from utils.labels.figures import figures_after
 from utils.labels.lineage import HISTORY, with_made
 from utils.labels.snapshots import Snapshots
+from utils.labels.table_files import CSV, MOST_PARTS, base_of, is_parquet, parse, table_file
 from utils.labels.takeover import (
     FOUNDING,
     foreign_blobs,
@@ -42,7 +44,7 @@ from utils.labels.takeover import (
 )
 from utils.masking import masked, masked_in
 from utils.python_check import quoted
-from utils.storage.container import Conflict, Container, Missing
+from utils.storage.container import Conflict, Container, Damaged, Missing
 from utils.storage.opening import open_containers
 from utils.terminal import say
 from utils.times import utc_text
@@ -112,11 +114,14 @@ class State:
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """What becomes the immutable blob `<kind>_<ms><suffix>` beside the tables of a commit."""
+    """What becomes the immutable blob `<kind>_<ms><suffix>` beside the tables of a commit; `marks`
+    go into its metadata.
+    """
 
     kind: str
     suffix: str
     data: bytes
+    marks: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -261,10 +266,19 @@ class LabelStore:
         """The snapshot `blob` of a table, as `table`, of whatever state; None: an empty one."""
         if not blob:
             return tables.empty(name)
-        frame = tables.parse(name, self._snapshots.whole(blob), blob)
+        frame = parse(name, self._parts(blob), blob)
         if not self.user_folders:
             refuse_folders(frame, f"{blob} in {self.container.address}")
         return frame
+
+    def is_small(self, blob: str) -> bool:
+        """Whether a snapshot of a table is small enough to be written anew at each hand-out."""
+        return not is_parquet(blob) and self.container.info(blob).size <= table_files.SMALL
+
+    def file_of(self, name: str, frame: pd.DataFrame) -> PublishedFile:
+        """A whole table as a file of its own, to be published."""
+        file = table_file(name, frame, self.user_folders)
+        return PublishedFile(name, file.suffix, file.data, file.marks)
 
     def commit(
         self, change: Callable[[State], Change | None], *, what: str, commit_id: str | None = None
@@ -352,7 +366,7 @@ class LabelStore:
         found = taken_over(self.container, self.user_folders, datetime.now(UTC))
         first = State(
             {
-                "format": FORMAT,
+                "format": 1,
                 "commit": "",
                 "history": [],
                 "tables": {},
@@ -378,9 +392,8 @@ class LabelStore:
         marks = {FOUNDING: "yes"} if state.etag is None else {}
         new = {}
         for name, frame in change.tables.items():
-            data = tables.to_csv(name, frame, self.user_folders)
-            if not self._snapshots.same(state.blob(name), data):
-                table = PublishedFile(name, ".csv", data)
+            table = self._new_file(state.blob(name), name, frame)
+            if table is not None:
                 new[name] = self._publish_once(table, commit_id, written, marks)
         files = {
             word: self._publish_once(file, commit_id, written, marks)
@@ -394,15 +407,25 @@ class LabelStore:
         }
         if not new and not members and change.cycle is None and state.etag is not None:
             return state
+        large = any(map(is_parquet, new.values()))
+        named = {**state.document["tables"], **new}
+        figures = figures_after(
+            state.document,
+            named,
+            lambda name: self.table(state, name),
+            lambda name: change.tables[name] if name in change.tables else self.table(state, name),
+        )
         document = {
             **state.document,
             **members,
+            **figures,
+            "format": WITH_PARQUET if large else state.document["format"],
             "project": state.project or commit_id,
             "commit": commit_id,
             "by": masked(self.by),
             "at": utc_text(datetime.now(UTC)),
             "history": [*state.document["history"], commit_id][-HISTORY:],
-            "tables": {**state.document["tables"], **new},
+            "tables": named,
             **with_made(state.document, new),
         }
         if change.cycle is not None:
@@ -420,6 +443,29 @@ class LabelStore:
             return present
         return State(document, etag)
 
+    def _new_file(
+        self, present: str | None, name: str, frame: pd.DataFrame
+    ) -> PublishedFile | None:
+        """The file that makes a table what it is to be; None when its snapshot holds the same."""
+        try:
+            file = table_file(name, frame, self.user_folders, present, self._parts)
+        except (InputError, Missing, Damaged):  # what was there is gone or damaged
+            file = table_file(name, frame, self.user_folders)
+        if file is None or (file.suffix == CSV and self._snapshots.same(present, file.data)):
+            return None
+        return PublishedFile(name, file.suffix, file.data, file.marks)
+
+    def _parts(self, blob: str) -> list[Path]:
+        """The files of which the snapshot of a table consists, checked: its bases first."""
+        parts, present, kind = [], blob, blob.rpartition("_")[0]
+        while present:
+            path = self._snapshots.whole(present)
+            parts.insert(0, path)
+            present = base_of(path, present) if is_parquet(present) else None
+            if present and not (is_blob_of(kind, present) and len(parts) < MOST_PARTS):
+                raise InputError(f"{blob} in {self.container.address} is damaged: its base is none")
+        return parts
+
     def _publish_once(
         self, file: PublishedFile, commit_id: str, written: dict, marks: dict[str, str]
     ) -> str:
@@ -429,6 +475,7 @@ class LabelStore:
         """
         key = (file.kind, hashlib.sha256(file.data).hexdigest())
         if key not in written:
+            marks = {**marks, **file.marks}
             written[key] = self.publish_file(file.kind, file.suffix, file.data, commit_id, marks)
             self._snapshots.keep(written[key], file.data)
         return written[key]

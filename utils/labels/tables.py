@@ -190,33 +190,46 @@ def parse(table: str, source: bytes | Path, name: str = "") -> pd.DataFrame:
         raise InputError(
             f"{name}: not a readable {table} CSV ({' '.join(str(error).split())[:200]})"
         ) from None
+    found = {column: read[column] for column in read.column_names}
+    del read  # so that each column is given back once it is converted
+    return typed(table, found, name)
+
+
+def typed(table: str, found: dict[str, pa.ChunkedArray], name: str) -> pd.DataFrame:
+    """A table from the columns of a file, which are taken out of `found`; optional ones are filled
+    in. Raises InputError naming the file `name` for a number that cannot be.
+    """
+    rows = len(next(iter(found.values()))) if found else 0
     filled = {}
-    for column in columns:
-        if column not in present:
-            filled[column] = pa.array([_missing(column)] * read.num_rows, types[column])
+    for column in COLUMNS[table]:
+        values = found.pop(column, None)
+        if values is None:
+            filled[column] = pa.array([_missing(column)] * rows, _arrow_type(column))
         elif column in _INTS:
-            if (
-                read[column].null_count
-                or not pc.all(pc.is_finite(read[column]), min_count=0).as_py()
-            ):
-                raise InputError(
-                    f"{name}: the column {column} has a cell that is empty or no number; pixels and"
-                    " bytes are whole numbers"
-                )
-            bounds = pc.min_max(read[column])
-            if read.num_rows and not 0 <= bounds["min"].as_py() <= bounds["max"].as_py() <= MOST:
-                raise InputError(
-                    f"{name}: the column {column} has a number that no picture has"
-                    f" ({bounds['min'].as_py():g} to {bounds['max'].as_py():g})"
-                )
-            filled[column] = pc.cast(pc.round(read[column]), pa.int64())
+            filled[column] = _whole_numbers(values, column, name)
         else:
-            filled[column] = read[column]
-            if column in _FLOATS and pc.any(pc.is_inf(read[column])).as_py():
+            filled[column] = values
+            if column in _FLOATS and pc.any(pc.is_inf(values)).as_py():
                 raise InputError(f"{name}: the column {column} has a number without end (inf)")
-    table = pa.table(filled)
-    del read, filled  # so that each column is given back once it is converted
-    return _typed(table)
+        del values
+    made = pa.table(filled)
+    del filled
+    return _typed(made)
+
+
+def _whole_numbers(values: pa.ChunkedArray, column: str, name: str) -> pa.ChunkedArray:
+    if values.null_count or not pc.all(pc.is_finite(values), min_count=0).as_py():
+        raise InputError(
+            f"{name}: the column {column} has a cell that is empty or no number; pixels and"
+            " bytes are whole numbers"
+        )
+    bounds = pc.min_max(values)
+    if len(values) and not 0 <= bounds["min"].as_py() <= bounds["max"].as_py() <= MOST:
+        raise InputError(
+            f"{name}: the column {column} has a number that no picture has"
+            f" ({bounds['min'].as_py():g} to {bounds['max'].as_py():g})"
+        )
+    return pc.cast(pc.round(values), pa.int64())
 
 
 def missing_columns(table: str, present: list[str]) -> list[str]:

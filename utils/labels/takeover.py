@@ -21,7 +21,7 @@ from utils.times import utc_text
 _OLD = re.compile(
     r"(totag|tagging|tagged|test|init_totag|performance|model|label_map)_(\d+)\.(csv|pb|pbtxt)"
 )
-_SNAPSHOT = re.compile(rf"({'|'.join(tables.COLUMNS)})_\d{{10,}}\.csv")
+_SNAPSHOT = re.compile(rf"({'|'.join(tables.COLUMNS)})_\d{{10,}}\.(csv|parquet)")
 FOUNDING = "founding"  # in the metadata of what the first commit of a project writes
 _TABLES = ("totag", "init_totag", "tagging", "tagged", "test")
 

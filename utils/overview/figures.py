@@ -10,8 +10,8 @@ from utils.config.checkpoints import missing_checkpoint
 from utils.effort.seconds import Seconds
 from utils.effort.work import project_work
 from utils.labels import assignments, review_queue, tables
-from utils.labels.check import CHECKED
 from utils.labels.class_names import differing_classes
+from utils.labels.figures import Figures, figures_of, with_late
 from utils.labels.lease import is_alive, read_watcher
 from utils.labels.pool import pool_of
 from utils.labels.store import LabelStore, State
@@ -21,12 +21,13 @@ from utils.overview.advice import advice
 from utils.overview.work import forecast_figures, project_figures, work_figures
 from utils.reserved import NULL
 
+_READ = ("failed", "tagging", "tagged", "test", "review", "conflicts", "effort")
+
 
 def summary(config: Config, store: LabelStore, state: State, now: datetime) -> dict:
     """What there is to say about the state, as plain data."""
-    at = {name: store.table(state, name) for name in CHECKED}
-    free = pool_of(store, state, now)
-    unseen = image_set(free[free["box_confidence"].isna()])
+    at = {name: store.table(state, name) for name in _READ}
+    counted = _counted(store, state, now)
     review_out = review_queue.reservations(at["review"])
     live = image_set(review_out) - assignments.expired(review_out, config.reservation_hours, now)
     boxes = at["tagged"][at["tagged"]["class"] != NULL]
@@ -41,11 +42,11 @@ def summary(config: Config, store: LabelStore, state: State, now: datetime) -> d
         "commit": state.commit,
         "at": state.document.get("at"),
         "by": state.document.get("by"),
-        "images": len(image_set(at["images"])),
+        "images": counted.images,
         "failed": len(image_set(at["failed"])),
-        "to_tag": len(image_set(free)),
-        "unseen": len(unseen),
-        "seen_by_pretrained": len(unseen & image_set(store.table(state, "init_totag"))),
+        "to_tag": counted.to_tag,
+        "unseen": counted.unseen,
+        "seen_by_pretrained": counted.by_pretrained,
         "out": _holders(at["tagging"], config, now),
         "tagged": len(image_set(at["tagged"])),
         "tagged_empty": len(image_set(at["tagged"])) - len(image_set(boxes)),
@@ -71,6 +72,26 @@ def summary(config: Config, store: LabelStore, state: State, now: datetime) -> d
     shown["missing_checkpoint"] = missing_checkpoint(config)
     shown["next"] = advice(shown, config)
     return shown
+
+
+def _counted(store: LabelStore, state: State, now: datetime) -> Figures:
+    """The present figures, with the images whose reservation is over; counted from the tables where
+    the state has none.
+    """
+    known = figures_of(state.document)
+    if known is not None:
+        tagging = store.table(state, "tagging")
+        late = assignments.expired(tagging, store.reservation_hours, now)
+        others = (image_set(store.table(state, name)) for name in ("tagged", "failed", "gone"))
+        return with_late(known, late, tagging, set().union(*others)) if late else known
+    free = pool_of(store, state, now)
+    unseen = image_set(free[free["box_confidence"].isna()])
+    return Figures(
+        len(image_set(store.table(state, "images"))),
+        len(image_set(free)),
+        len(unseen),
+        len(unseen & image_set(store.table(state, "init_totag"))),
+    )
 
 
 def _report(store: LabelStore, state: State) -> str | None:
