@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     config = load_config(options.config)
 
+    from train.cycle.shortlisting import publish_shortlist
     from train.prediction.first_embeddings import describe_images
     from utils.config.checkpoints import missing_checkpoint
     from utils.labels.class_names import differing_classes
@@ -89,6 +90,8 @@ def main(argv: list[str]) -> int:
         described := describe_images(config, container, store)
     ):
         say(described)
+    if said := publish_shortlist(config, store):
+        say(said)
     say(
         f"{counts.all} images ({counts.new} new, {counts.failed} failed) →"
         f" {state.blob('totag') or state.blob('failed')}"

@@ -43,16 +43,26 @@ def main(argv: list[str]) -> None:
     made, state = CycleOutputs.read(config), store.read()
     if arguments.anyway or position_of(state, made.number) is not None:
         publish(config, store, made)
+        _shortlist(config, store)
         return
     verdict = verdict_of_cycle(made, state)
     if verdict["publish"]:
         publish(config, store, made, lambda now: verdict_of_cycle(made, now))
+        _shortlist(config, store)
     else:
         keep(config, store, made, verdict)
         say(
             f"kept as a candidate, not published: {verdict['why']}; train/active_learning_auto.sh"
             " CONFIG --accept publishes it"
         )
+
+
+def _shortlist(config, store) -> None:
+    """A run that was stopped behind the cycle's commit does it when it is run again."""
+    from train.cycle.shortlisting import publish_shortlist
+
+    if said := publish_shortlist(config, store):
+        say(said)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ def main(argv: list[str]) -> None:
 
     from train.cycle.files import read_cycle, read_working
     from train.cycle.merging import check_classes, merged_listings, merged_predicted, models_of
+    from train.cycle.shortlisting import publish_shortlist
     from train.prediction.embedding_file import FILE
     from utils.labels.assignments import outdated, publish_totag
     from utils.labels.class_changes import with_present_names
@@ -95,6 +96,8 @@ def main(argv: list[str]) -> None:
         )
 
     state, _ = store.commit(change, what="publishing predictions")
+    if said := publish_shortlist(config, store):
+        say(said)
     boxes = int((predictions["class"] != NULL).sum())
     say(
         f"{len(image_set(predictions))} images, {boxes} boxes by"

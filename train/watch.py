@@ -40,11 +40,15 @@ def main(argv: list[str]) -> int | None:
     from filelock import FileLock, Timeout
 
     from train.cycle.candidate import accept
+    from train.cycle.shortlisting import publish_shortlist
     from train.cycle.watch_loop import Watcher
     from utils.labels.store import open_labels
 
     if arguments.accept:
-        say(accept(open_labels(config)[1]))
+        store = open_labels(config)[1]
+        say(accept(store))
+        if said := publish_shortlist(config, store):
+            say(said)
         return 0
     config.data_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(config.data_dir / "watcher.lock")

@@ -12,6 +12,7 @@ from train.cycle.imported_predictions import (
     publish_as_pretrained,
     publish_evaluation,
 )
+from train.cycle.shortlisting import publish_shortlist
 from train.evaluation.words import cell, performance_lines
 from train.prediction.imported import Boxes, Imported, class_counts, put_to_images
 from utils.config import Config
@@ -116,5 +117,7 @@ def _as_model(
     images_of = len(image_set(published.rows))
     if taken := len(found) - images_of:
         yield f"{taken} images are tagged or handed out: their predictions only count in measuring"
+    if said := publish_shortlist(config, store):
+        yield said
     boxes = int((published.rows["class"] != NULL).sum())
     yield f"{images_of} images, {boxes} boxes by {model} → {published.state.blob('totag')}"

@@ -13,6 +13,7 @@ from utils.labels.class_map import ClassMap, apply_class_map
 from utils.labels.store import LabelStore, State
 from utils.reserved import NULL
 from utils.selection.context import context_of_state
+from utils.selection.listed_pool import ListedPool
 from utils.selection.strategies import Selection, select
 
 
@@ -21,7 +22,8 @@ class Wishes:
     """What a person asks for beside the config. class_map: choose by what the pretrained model
     found, under the names of this map; score_between: only images with a box of such a score;
     seconds: as many images as fit into so many. like: images (blob names) that others are to look
-    like; of_class: the surest finds of this class (both: see finding.py).
+    like; of_class: the surest finds of this class (both: see finding.py). whole: choose among all
+    images, though there is a shortlist.
     """
 
     strategy: str | None = None
@@ -30,6 +32,13 @@ class Wishes:
     seconds: float | None = None
     like: tuple[str, ...] = ()
     of_class: str | None = None
+    whole: bool = False
+
+    @property
+    def need_whole_tables(self) -> bool:
+        """Do they ask for what no shortlist holds?"""
+        narrowed = self.class_map is not None or self.score_between is not None
+        return self.whole or narrowed or self.finds_more
 
     @property
     def finds_more(self) -> bool:
@@ -47,10 +56,11 @@ def choose(
     batch: Set[str],
     count: int,
     shown_from: Callable[[str], float],
+    listed: ListedPool | None = None,
 ) -> tuple[Selection, int]:
     """At most `count` of the images that have `rows`, and how many there were to choose from.
     `batch`: images that the batch has already; `shown_from`: the score from which people see boxes
-    of a class.
+    of a class; listed: the shortlist that the rows are of.
     """
     shares = config.ideal_class_balance
     classes, balance = current_classes(config.classes, state.classes, shares)
@@ -63,12 +73,23 @@ def choose(
 
     strategy = wishes.strategy or config.selection_strategy
     context = context_of_state(
-        store, state, rows, config, strategy, classes, balance, batch, shown_from
+        store,
+        state,
+        rows,
+        config,
+        strategy,
+        classes,
+        balance,
+        batch,
+        shown_from,
+        listed and listed.known(),
     )
+    if listed is not None:
+        context = listed.as_of_now(context, strategy)
     chosen = select(strategy, context, count)
     # of a band, it is no sample of all images
     chosen = replace(chosen, random=chosen.random & (not wishes.score_between))
-    return chosen, len(context.pool.names)
+    return chosen, context.pool_size
 
 
 def found_by_pretrained(

@@ -18,6 +18,7 @@ from utils.batch.reading import labelled_here
 from utils.batch.request import Request
 from utils.batch.resuming import NothingLeft, go_on, restore_files
 from utils.batch.rows import boxes_of
+from utils.batch.shortlisted import listed_contents
 from utils.boxes.limit_cover import limit_cover
 from utils.config import Config
 from utils.errors import InputError, OutsideError
@@ -58,6 +59,7 @@ class HandOut:
             seconds,
             request.like,
             request.of_class,
+            request.whole,
         )
         self.wishes = checked(wishes, config, store, store.read()) if wishes.finds_more else wishes
         self.failed: dict[str, str] = {}
@@ -147,9 +149,8 @@ class HandOut:
         are left; then with its VoTT files.
         """
         state = self.store.read()
-        images = self.store.table(state, "images")
         while True:
-            listed = contents(images, batch.blobs)
+            listed = listed_contents(self.store, state, batch.blobs)
             fetched = fetch_images(self.container, batch, state.greys, listed)
             if fetched.wanted and fetched.reached == len(fetched.replaced):
                 self._ask_for_container(batch, fetched)

@@ -14,6 +14,7 @@ from utils.batch.batch import Batch
 from utils.batch.choosing import Wishes, choose, found_by_pretrained
 from utils.batch.finding import find, nothing_found
 from utils.batch.rows import handed_out_rows
+from utils.batch.shortlisted import in_totag, usable
 from utils.batch.showing import thresholds_of
 from utils.batch.suspecting import nothing_suspicious, suspicion_of, with_suspects
 from utils.batch.timing import expected_times
@@ -26,7 +27,9 @@ from utils.labels.review_queue import SUSPECT
 from utils.labels.store import Change, LabelStore, State
 from utils.reserved import NULL
 from utils.selection.context import why_tables
+from utils.selection.listed_pool import ListedPool
 from utils.selection.strategies import Selection
+from utils.strategies import STRATEGIES
 from utils.times import moment
 
 
@@ -111,8 +114,21 @@ class ToTag(Mode):
         """The images that the batch still lacks, chosen and out to its tagger; None when there are
         none. `refused`: images that cannot be had here.
         """
+        listed = usable(self._store, state, self._config, self._wishes, self._now)
+        if listed is not None:
+            reservation = self._reserved(state, batch, refused, listed)
+            if reservation is not None:
+                return reservation
+        return self._reserved(state, batch, refused, None)
+
+    def _reserved(
+        self, state: State, batch: Batch, refused: Collection[str], listed: ListedPool | None
+    ) -> Reservation | None:
+        """As `reserve`, of the images on a shortlist, or of all; None also when too few of the
+        shortlist are left to choose well.
+        """
         wishes, store = self._wishes, self._store
-        free = rows = pool_of(store, state, self._now)
+        free = rows = pool_of(store, state, self._now) if listed is None else listed.rows
         if wishes.class_map is not None:
             rows = found_by_pretrained(store, state, free, wishes.class_map)
         if refused:
@@ -120,41 +136,42 @@ class ToTag(Mode):
 
         thresholds = self._thresholds(state)
 
-        way = find if wishes.finds_more else choose
-
         def chosen_of(count: int) -> tuple[Selection, int]:
-            return way(
-                store,
-                state,
-                rows,
-                self._config,
-                wishes,
-                batch=batch.blobs,
-                count=count,
-                shown_from=thresholds.of,
-            )
+            options = {"batch": batch.blobs, "count": count, "shown_from": thresholds.of}
+            if wishes.finds_more:
+                return find(store, state, rows, self._config, wishes, **options)
+            return choose(store, state, rows, self._config, wishes, **options, listed=listed)
 
         notes = (thresholds.why,) if thresholds.why else ()
+        missing = batch.wanted - len(batch.images)
         if wishes.seconds is not None and not batch.images:
             shown = shown_boxes(rows, thresholds)
             times = expected_times(store, state, self._config, rows, shown)
+            if not len(rows):
+                return None
             chosen, pool_size = times.most_of(
                 chosen_of, lambda choice: choice[0].names, wishes.seconds
             )
             notes = (*notes, times.words(chosen.names, wishes.seconds))
+            missing = len(chosen.names)
         else:
-            chosen, pool_size = chosen_of(batch.wanted - len(batch.images))
-        if not chosen.names:
+            chosen, pool_size = chosen_of(missing)
+        if not chosen.names or (listed is not None and not listed.suffices(missing, self._share())):
             return None
 
         change = reserved(store, state, free, chosen.names, moment(batch.reserved_at), rows)
         handed_out = tables.only(rows, chosen.names)
         # what is kept of images drawn at random is what our model predicted
         predicted = handed_out if wishes.class_map is None else handed_out[:0]
-        why = why_tables(store, state, chosen, predicted)
+        why = why_tables(store, state, chosen, predicted, listed and listed.known())
         noted = {"class_map": wishes.class_map.as_json()} if wishes.class_map else {}
         change = replace(change, tables={**change.tables, **why}, members=noted)
         return Reservation(handed_out, change, why["selection"], (*chosen.notes, *notes), pool_size)
+
+    def _share(self) -> float:
+        """How much of a batch is drawn at random."""
+        strategy = STRATEGIES[self._wishes.strategy or self._config.selection_strategy]
+        return 1.0 if strategy.draws else self._config.random_share
 
     def renew(self, state: State, batch: Batch, images: Collection[str]) -> Reservation:
         """Images that the tagger has already, out in this batch from now on."""
@@ -175,10 +192,12 @@ class ToTag(Mode):
 
     def give_back(self, state: State, images: Collection[str]) -> Change:
         """Reserved images are free again, as they were before."""
-        store = self._store
+        store, tagging = self._store, self.reservations(state)
+        if images and in_totag(store, state, set(images)):
+            return Change({"tagging": tables.without(tagging, images)})
         released = assignments.release(
             store.table(state, "totag"),
-            self.reservations(state),
+            tagging,
             images,
             lambda: pretrained_only(store, state),
         )

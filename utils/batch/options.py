@@ -66,6 +66,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="one folder for each image folder, instead of one for all",
     )
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="in a large project: choose among all images, not only those on the shortlist",
+    )
     again = parser.add_argument_group(
         "labelled images, to be looked at again"
     ).add_mutually_exclusive_group()
@@ -175,4 +180,5 @@ def request_of(options: argparse.Namespace, tool: str | None) -> Request:
         minutes=options.minutes,
         like=tuple(options.like),
         of_class=options.of_class,
+        whole=options.whole,
     )

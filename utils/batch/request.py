@@ -9,7 +9,7 @@ class Request:
     """What the annotator asks for, as tag/download_vott_json.py --help says. `count` images, or as
     many as fit into so many `minutes`; `review`: as review_queue has it, "" for images to tag;
     `class_map`: a JSON file; `config`: the path as it was given, for messages; `tool`: the
-    annotation tool, None for the config's; `like`, `of_class`: as in choosing.Wishes.
+    annotation tool, None for the config's; `like`, `of_class`, `whole`: as in choosing.Wishes.
     """
 
     config: str
@@ -25,3 +25,4 @@ class Request:
     minutes: float | None = None
     like: tuple[str, ...] = ()
     of_class: str | None = None
+    whole: bool = False

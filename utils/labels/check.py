@@ -48,9 +48,9 @@ CHECKED = (
     "effort",
 )
 _BOX_TABLES = ("totag", "tagging", "tagged", "test")
-_FILES = ("model", "label_map", "embeddings", "config", "candidate", "report")
+_FILES = ("model", "label_map", "embeddings", "config", "candidate", "report", "shortlist")
 _OURS = re.compile(rf"({'|'.join((*tables.COLUMNS, *_FILES))})_\d{{10,}}\.\w+")
-_HELPS = ("embeddings", "tested", "report")  # what can be made anew, or done without
+_HELPS = ("embeddings", "tested", "report", "shortlist")  # what can be made anew, or done without
 _CYCLE_BLOBS = (
     "tagged",
     "test",

@@ -41,6 +41,7 @@ _PUBLISHED = (
     "label_map",
     "config",
     "embeddings",
+    "shortlist",
     "performance",
     "tested",
     "report",

@@ -34,7 +34,7 @@ from utils.labels.document import STATE, WITH_PARQUET, is_blob_of, read_document
 from utils.labels.figures import figures_after
 from utils.labels.lineage import HISTORY, with_made
 from utils.labels.snapshots import Snapshots
-from utils.labels.table_files import CSV, MOST_PARTS, base_of, is_parquet, parse, table_file
+from utils.labels.table_files import BASE, CSV, MOST_PARTS, base_of, is_parquet, parse, table_file
 from utils.labels.takeover import (
     FOUNDING,
     foreign_blobs,
@@ -334,6 +334,18 @@ class LabelStore:
         {suffix: blob}.
         """
         return self._snapshots.publish_twins(kind, sources, commit_id)
+
+    def checked_file(self, blob: str) -> Path:
+        """As `cached_file`, when it is what was written there. Raises InputError when not."""
+        return self._snapshots.whole(blob)
+
+    def parts_of(self, blob: str | None) -> list[str]:
+        """The snapshots of which that of a table consists: itself first, its first base last."""
+        names: list[str] = []
+        while blob and len(names) < MOST_PARTS:
+            names.append(blob)
+            blob = self.container.info(blob).metadata.get(BASE) if is_parquet(blob) else None
+        return names
 
     def cached_file(self, blob: str) -> Path:
         """An immutable published file, as a file on this machine, fetched if need be."""

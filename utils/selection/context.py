@@ -4,6 +4,7 @@ embeddings where they are used.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,31 @@ from utils.selection.finding import LIKE
 from utils.selection.quotas import image_pool
 from utils.selection.reasons import FINDING
 from utils.selection.strategies import Selection
-from utils.selection.worth import Context
+from utils.selection.worth import Beyond, Context
 from utils.strategies import STRATEGIES
+
+
+@dataclass(frozen=True)
+class Known:
+    """What choosing reads of the images to tag, besides the small tables of a state: of all of
+    them, or of those on a shortlist. bursts: of each image in `images`, None where that table is
+    whole; beyond: as in Context. Each is asked for only where it is needed.
+    """
+
+    images: Callable[[], pd.DataFrame]
+    predicted: Callable[[], pd.DataFrame]
+    embeddings: Callable[[], Embeddings | None]
+    bursts: Callable[[], pd.Series] | None = None
+    beyond: Beyond = field(default_factory=Beyond)
+
+
+def whole_tables(store: LabelStore, state: State) -> Known:
+    """What a state knows of all its images."""
+    return Known(
+        lambda: store.table(state, "images"),
+        lambda: store.table(state, "predicted"),
+        lambda: published_embeddings(store, state),
+    )
 
 
 def make_context(
@@ -39,6 +63,8 @@ def make_context(
     embeddings: Embeddings | None = None,
     batch: Iterable[str] = (),
     shown_from: Callable[[str], float] | None = None,
+    burst_of: pd.Series | None = None,
+    beyond: Beyond | None = None,
 ) -> Context:
     """The Context for choosing among the images of `rows` (columns of totag).
 
@@ -46,7 +72,8 @@ def make_context(
     besides them that somebody has, which new ones should differ from too; none of either is among
     `rows`. classes, balance: those of the config when not given. ap50: per class, of the last
     model. batch: images (blob names) that the batch has already. shown_from: the score from which
-    people see boxes of a class, that of the config when not given.
+    people see boxes of a class, that of the config when not given. burst_of: of each image in
+    `images` (splits.bursts), where that table is not whole; beyond: as in Context.
     """
     pool = image_pool(rows, shown_from or (lambda name: config.prelabel_confidence))
     classes = config.classes if classes is None else classes
@@ -69,7 +96,7 @@ def make_context(
         members |= _time_and_bursts(
             pool.names,
             images,
-            config.burst_seconds,
+            bursts(images, "burst", config.burst_seconds) if burst_of is None else burst_of,
             taken_up,
             pa.array(list(batch), pa.large_string()),
         )
@@ -91,6 +118,7 @@ def make_context(
         random_share=config.random_share,
         pick_max=config.pick_max,
         seed=config.seed,
+        beyond=beyond or Beyond(),
         **members,
     )
 
@@ -105,17 +133,26 @@ def context_of_state(
     balance: Sequence[float],
     batch: Iterable[str] = (),
     shown_from: Callable[[str], float] | None = None,
+    known: Known | None = None,
 ) -> Context:
     """The Context for choosing among `rows` by a strategy, from the tables of a state. Only what
     that strategy uses is fetched. `batch`: images that the batch has already; `shown_from` as in
-    make_context.
+    make_context. known: of the images, the whole tables when not given.
 
     Images that only a pretrained model has seen (init_totag) are judged by what it found, whatever
     it calls it, and where that are all, without quotas.
     """
     looks = STRATEGIES[strategy]
+    known = known or whole_tables(store, state)
     if not looks.needs_tables and config.max_per_burst is None:
-        return make_context(rows, config, classes=classes, balance=balance, shown_from=shown_from)
+        return make_context(
+            rows,
+            config,
+            classes=classes,
+            balance=balance,
+            shown_from=shown_from,
+            beyond=known.beyond,
+        )
     unseen = rows["image_confidence"].isna()
     if looks.needs_tables and state.blob("init_totag") and unseen.any():
         init = tables.only(store.table(state, "init_totag"), tables.image_set(rows[unseen]))
@@ -125,23 +162,29 @@ def context_of_state(
     return make_context(
         rows,
         config,
-        images=store.table(state, "images"),
+        images=known.images(),
         held=tables.without(out, expired(out, store.reservation_hours, store.now())),
         tagged=store.table(state, "tagged"),
         classes=classes,
         balance=balance,
         ap50=ap50_of(state),
-        embeddings=published_embeddings(store, state) if looks.reads_embeddings else None,
+        embeddings=known.embeddings() if looks.reads_embeddings else None,
         batch=batch,
         shown_from=shown_from,
+        burst_of=known.bursts and known.bursts(),
+        beyond=known.beyond,
     )
 
 
 def why_tables(
-    store: LabelStore, state: State, chosen: Selection, rows: pd.DataFrame
+    store: LabelStore,
+    state: State,
+    chosen: Selection,
+    rows: pd.DataFrame,
+    known_of: Known | None = None,
 ) -> dict[str, pd.DataFrame]:
     """The tables `selection` and `drawn` with the images that are handed out now; `rows` are their
-    predictions.
+    predictions. known_of: the images, the whole tables when not given.
 
     `selection` keeps the rows of images that are out or tagged. `drawn` keeps, for good, what had
     been predicted of the images that were drawn at random, and by which model: its unbiased test,
@@ -157,13 +200,12 @@ def why_tables(
         tables.only(tables.without(store.table(state, "selection"), chosen.names), kept),
         new,
     )
+    known_of = known_of or whole_tables(store, state)
     by_chance = [name for name, drawn in zip(chosen.names, chosen.random, strict=True) if drawn]
-    made = (
-        tables.only(store.table(state, "predicted"), by_chance)
-        if by_chance
-        else tables.empty("predicted")
-    )
-    present = tables.only(store.table(state, "images"), tables.image_set(made))
+    made = present = tables.empty("predicted")
+    if by_chance:
+        made = tables.only(known_of.predicted(), by_chance)
+        present = tables.only(known_of.images(), tables.image_set(made))
     etags = dict(zip(tables.blob_names(present), present["etag"], strict=True))
     same = (tables.blob_names(made).map(etags) == made["etag"]).to_numpy(bool)
     made = made[same & made["model"].isin(list(state.predicted_by)).to_numpy()]
@@ -236,12 +278,11 @@ def ap50_of(state: State) -> dict[str, float]:
 
 
 def _time_and_bursts(
-    names: pa.Array, images: pd.DataFrame, burst_seconds: float, taken_up: pa.Array, batch: pa.Array
+    names: pa.Array, images: pd.DataFrame, burst_of: pd.Series, taken_up: pa.Array, batch: pa.Array
 ) -> dict:
     """The members order, burst, burst_names, labelled_in_burst and given of Context. Who is not in
     `images` is a burst of its own.
     """
-    burst_of = bursts(images, "burst", burst_seconds)
     listed = pa.array(burst_of.index.to_numpy(), pa.large_string())
     codes, burst_names = pd.factorize(burst_of.to_numpy())
     place = _places(names, listed)

@@ -5,8 +5,9 @@ What an image is worth is decided elsewhere (worth.py). All arrays have one plac
 the pool, unless said otherwise; nothing here loops over images.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -98,6 +99,7 @@ def choose(
     per_burst: int | None = None,
     given: np.ndarray | None = None,
     pick: Picker | None = None,
+    beyond: Mapping[str, int] = MappingProxyType({}),
 ) -> np.ndarray:
     """The places of exactly `count` images (of all that are left, when there are fewer), those of
     most worth; equal ones by name.
@@ -108,6 +110,7 @@ def choose(
     folders take turns, each giving its next-best image. `taken` (n,) bool: images that are chosen
     already. At most `per_burst` images with the same number in `burst` (n,), those of `taken` and
     what each image's burst has `given` (n,) besides counted, as long as there are others.
+    `beyond`: how many images of each class (NULL: without boxes) are not in the pool.
     """
     total = len(pool.names)
     place = ranks(pool, worth)
@@ -115,10 +118,11 @@ def choose(
     groups = [_Group(everything, 1.0, nothing)]
     if balance:
         groups = [
-            _Group(pool.classes.get(name, everything[:0]), share, nothing)
+            _Group(pool.classes.get(name, everything[:0]), share, nothing, beyond.get(name, 0))
             for name, share in zip(classes, balance[:-1], strict=True)
         ]
-        groups.append(_Group(np.flatnonzero(pool.empty), balance[-1], pool.unseen))
+        empty = np.flatnonzero(pool.empty)
+        groups.append(_Group(empty, balance[-1], pool.unseen, beyond.get(NULL, 0)))
     for group in [*groups, rest := _Group(everything, 1.0, nothing)]:
         group.prepare(place, pool.folder, pick)
 
@@ -137,7 +141,7 @@ def choose(
         # The group with the fewest images chooses first: what it has would else be taken as an
         # example of a common class.
         for group, quota in sorted(
-            zip(filling, quotas, strict=True), key=lambda pair: len(pair[0].images)
+            zip(filling, quotas, strict=True), key=lambda pair: pair[0].size
         ):
             picked = group.next_best(quota, taken, _BurstLimit(burst, per_burst, taken, given))
             taken[picked] = True
@@ -198,10 +202,13 @@ class _BurstLimit:
 
 
 class _Group:
-    """Images that share a quota, best first. `later`: images that come after all others."""
+    """Images that share a quota, best first. `later`: images that come after all others; `beyond`:
+    how many there are that are not in the pool.
+    """
 
-    def __init__(self, images: np.ndarray, share: float, later: np.ndarray):
+    def __init__(self, images: np.ndarray, share: float, later: np.ndarray, beyond: int = 0):
         self.images, self.share, self._later = images, share, later
+        self.size = len(images) + beyond
 
     def prepare(self, place: np.ndarray, folder: np.ndarray, pick: Picker | None) -> None:
         self.images = self.images[np.lexsort((place[self.images], self._later[self.images]))]

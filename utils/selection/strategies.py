@@ -18,7 +18,7 @@ from utils.selection.worth import WORTH, Context, spread_out
 from utils.strategies import STRATEGIES, Strategy
 
 CANDIDATES = 4  # times the images that are wanted, from which those that differ are picked
-_MOST_CORESET = 50_000  # images that coreset compares with one another; of more, as many are drawn
+MOST_COMPARED = 50_000  # images that coreset compares with one another; of more, as many are drawn
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def select(strategy: str, context: Context, count: int) -> Selection:
     burst = np.arange(total) if context.burst is None else context.burst
     count = min(count, total)
     share = 1.0 if rule.draws else context.random_share
-    drawn = drawn_first(pool, context.seed, share * count)
+    drawn = drawn_first(pool, context.seed, share * count, context.beyond.hashes)
     taken = np.zeros(total, bool)
     taken[drawn] = True
 
@@ -89,6 +89,7 @@ def select(strategy: str, context: Context, count: int) -> Selection:
         per_burst=context.max_per_burst,
         given=context.given,
         pick=pick,
+        beyond=context.beyond.sizes,
     )
     places = np.concatenate([drawn, rest])
     bursts = (
@@ -110,22 +111,29 @@ def select(strategy: str, context: Context, count: int) -> Selection:
     )
 
 
-def drawn_first(pool: Pool, seed: int, expected: float) -> np.ndarray:
+def drawn_first(pool: Pool, seed: int, expected: float, beyond: int = 0) -> np.ndarray:
     """`expected` images of the pool in a random order that depends on seed and name alone.
 
     Of 2.3 it is 3 for three in ten pools, and 2 for the others: by a hash of all names, which each
-    hand-out changes.
+    hand-out changes. beyond: the hash of the images to tag that are not in the pool.
     """
     if not len(pool.names):
         return np.arange(0)
     hashes = keyed_hashes(pool.names.to_numpy(zero_copy_only=False), seed)
-    chance = int(np.bitwise_xor.reduce(hashes) >> np.uint64(32)) / 2**32
+    chance = ((int(np.bitwise_xor.reduce(hashes)) ^ beyond) >> 32) / 2**32
     return np.argsort(hashes, kind="stable")[: math.floor(expected + chance)]
 
 
 def keyed_hashes(names: np.ndarray, seed: int) -> np.ndarray:
     """(n,) uint64 for the names of images, in whose order they are drawn at random."""
     return pd.util.hash_array(names, hash_key=f"{seed:016d}", categorize=False)
+
+
+def tie_hashes(names: np.ndarray, seed: int) -> np.ndarray:
+    """(n,) uint64 for the names of images, in whose order those of equal worth are compared. It is
+    another one than that of the random draw, which would else not be uniform the next time.
+    """
+    return pd.util.hash_array(names, hash_key=f"tie{seed % 10**13:013d}", categorize=False)
 
 
 def _notes(rule: Strategy, context: Context, cold: bool) -> Iterator[str]:
@@ -161,6 +169,9 @@ class _Differing:
     def __init__(self, context: Context, value: np.ndarray, weighted: bool, taken: np.ndarray):
         self._context, self._value, self._weighted = context, value, weighted
         self._centres = context.centres
+        self._tie = tie_hashes(
+            context.pool.names.to_numpy(zero_copy_only=False).astype(object), context.seed
+        )
         self._differ_from(taken)
 
     def __call__(self, images: np.ndarray, count: int) -> np.ndarray:
@@ -171,18 +182,16 @@ class _Differing:
         fair = max(1, math.ceil(2 * count / max(1, len(np.unique(folder)))))
         vectors = self._context.vectors
         everything = vectors is not None and not self._weighted and not self._value.any()
-        most = _MOST_CORESET if everything else CANDIDATES * count
-        if everything and len(images) > most:
-            draw = np.random.default_rng(self._context.seed)
-            images = np.sort(draw.choice(images, most, replace=False))
+        most = MOST_COMPARED if everything else CANDIDATES * count
+        last = self._context.beyond.last_tie
+        if everything and last is not None:
+            compared = self._tie[images] <= np.uint64(last)
+            images = images[compared] if np.count_nonzero(compared) >= count else images
+        elif everything and len(images) > most:
+            images = np.sort(images[np.argsort(self._tie[images], kind="stable")[:most]])
         # which ones of equal worth are candidates is drawn: by name they would be neighbours
         elif not everything:
-            order = np.lexsort(
-                (
-                    np.random.default_rng(self._context.seed).random(len(images)),
-                    -self._value[images],
-                )
-            )
+            order = np.lexsort((self._tie[images], -self._value[images]))
             in_turn = order[
                 np.argsort(repeats(folder[order]) // (CANDIDATES * fair), kind="stable")
             ]

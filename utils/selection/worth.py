@@ -16,6 +16,22 @@ _RARITY = (0.5, 4.0)  # bounds of a class weight that comes from rarity
 
 
 @dataclass(frozen=True)
+class Beyond:
+    """What is known of images to tag that are not in the pool, when it is but a part of them (a
+    shortlist). images: how many; hashes: the exclusive or of the hashes by which they are drawn;
+    sizes: per class how many of them show it, NULL for those without boxes. usual: what an image
+    is worth on average, of all to tag; last_tie: up to which hash images of equal worth are
+    compared with one another; both None where the pool itself says it.
+    """
+
+    images: int = 0
+    hashes: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    usual: float | None = None
+    last_tie: int | None = None
+
+
+@dataclass(frozen=True)
 class Context:
     """All that choosing depends on. n images of the pool, k labelled images.
 
@@ -47,6 +63,12 @@ class Context:
     random_share: float = 0.0
     pick_max: bool = False
     seed: int = 0
+    beyond: Beyond = Beyond()
+
+    @property
+    def pool_size(self) -> int:
+        """From how many images is chosen."""
+        return len(self.pool.names) + self.beyond.images
 
 
 @dataclass(frozen=True)
@@ -106,7 +128,7 @@ def hybrid(context: Context) -> Worth:
         if context.labelled_in_burst is None
         else worth.value / (1 + context.labelled_in_burst)
     )
-    return Worth(_unseen_average(pool, value), worth.from_class)
+    return Worth(_unseen_average(context, value), worth.from_class)
 
 
 def sum_of_entropies(context: Context) -> Worth:
@@ -139,9 +161,7 @@ def disagreement(context: Context) -> Worth:
         return sum_of_entropies(context)
     known = ~np.isnan(context.disagreement)
     return Worth(
-        np.where(
-            known, context.disagreement, context.disagreement[known].mean() if known.any() else 0
-        ),
+        np.where(known, context.disagreement, _average(context, context.disagreement, known)),
         nothing,
     )
 
@@ -198,9 +218,15 @@ def _largest(context: Context, image: np.ndarray, code: np.ndarray, value: np.nd
     return Worth(largest, from_class)
 
 
-def _unseen_average(pool: Pool, value: np.ndarray) -> np.ndarray:
-    seen = ~pool.unseen
-    return np.where(pool.unseen, value[seen].mean() if seen.any() else 0, value)
+def _unseen_average(context: Context, value: np.ndarray) -> np.ndarray:
+    return np.where(context.pool.unseen, _average(context, value, ~context.pool.unseen), value)
+
+
+def _average(context: Context, value: np.ndarray, known: np.ndarray) -> float:
+    """What images are worth on average, of those of which it is known."""
+    if context.beyond.usual is not None:
+        return context.beyond.usual
+    return value[known].mean() if known.any() else 0
 
 
 def by_chance(context: Context) -> Worth:

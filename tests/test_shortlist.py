@@ -1,0 +1,330 @@
+"""The shortlist of a large project: the images chosen are those that the whole tables would give,
+and where it does not serve the whole tables are read.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers_batch import BatchProject
+from helpers_pool import CLASSES, made_pool
+from helpers_state import store_in
+from helpers_tables import labels
+
+from train.cycle import shortlisting as making
+from train.cycle.shortlisting import make_shortlist, publish_shortlist
+from utils.batch.batch import Batch
+from utils.batch.choosing import Wishes
+from utils.batch.downloading import download
+from utils.batch.modes import ToTag
+from utils.batch.request import Request
+from utils.batch.shortlisted import usable
+from utils.config import load_config
+from utils.labels import table_files, tables
+from utils.labels.check import check_tables
+from utils.labels.pool import pool_of
+from utils.labels.store import Change
+from utils.labels.tables import image_set
+from utils.selection.shortlist import read_shortlist, to_parquet
+from utils.times import utc_text
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+BATCH = 15
+
+
+@pytest.fixture(autouse=True)
+def a_short_list_of_a_large_project(monkeypatch):
+    monkeypatch.setattr(table_files, "SMALL", 0)
+    monkeypatch.setenv("ALD_SMALL_TABLE", "0")
+    monkeypatch.setattr("utils.selection.shortlisting.MOST", 150)
+    monkeypatch.setattr("utils.selection.shortlisting.BATCH", BATCH)
+
+
+class Annotator:
+    """Takes batches of a pool, and labels each second one."""
+
+    def __init__(self, folder: Path, strategy="hybrid", seed=0, balance="", count=2500, **pool):
+        self.store = store_in(folder / "labels", by="anna")
+        made_pool(self.store, count, seed=seed, **pool)
+        text = (
+            f"storage_url={folder}\nimage_container_name=i\nlabel_container_name=labels\n"
+            f"user_folders=True\nclasses={','.join(CLASSES)}\nselection_strategy={strategy}\n"
+            f"seed={seed}\nrandom_share=0.1\nmax_per_burst=2\ntagger_name=anna\n"
+            f"tagging_location={folder}/tag\n"
+        )
+        if balance:
+            text += f"ideal_class_balance={balance}\n"
+        (folder / "config.ini").write_text(text, encoding="utf-8")
+        self.config, self.now, self.place = load_config(folder / "config.ini"), NOW, folder / "tag"
+        self.said = publish_shortlist(self.config, self.store)
+
+    def reserve(self, whole: bool):
+        """The reservation that a hand-out would make now."""
+        batch = Batch(self.place, "anna", utc_text(self.now), BATCH)
+        mode = ToTag(self.config, self.store, self.now, Wishes(whole=whole))
+        return mode.reserve(self.store.read(), batch, ())
+
+    def take(self, reservation, label: bool) -> None:
+        self.store.commit(lambda state: reservation.change, what="test")
+        if label:
+            state = self.store.read()
+            tagging, tagged = (self.store.table(state, name) for name in ("tagging", "tagged"))
+            rows = tables.concat("tagged", tagged, tagging[tables.COLUMNS["tagged"]])
+            self.store.commit(
+                lambda state: Change({"tagged": rows, "tagging": tagging[:0]}), what="test"
+            )
+
+    @property
+    def list(self):
+        return read_shortlist(self.store.checked_file(self.store.read().live["shortlist"]))
+
+
+def chosen(reservation) -> list:
+    """Everything that is said of the images of a reservation, in any order."""
+    rows = tables.only(reservation.why, image_set(reservation.rows))
+    return sorted(rows.itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize("seed, balance", [(0, ""), (1, "0.3,0.2,0.2,0.3")])
+@pytest.mark.parametrize(
+    "strategy",
+    ["hybrid", "entropy", "least_confidence", "confident", "disagreement", "lowest_box", "random"],
+)
+def test_a_hand_out_gives_the_same_images_as_the_whole_tables(tmp_path, strategy, seed, balance):
+    anna = Annotator(tmp_path, strategy, seed, balance)
+    assert len(anna.list.images) < 1500
+    for step in range(4):
+        short, whole = anna.reserve(whole=False), anna.reserve(whole=True)
+        assert image_set(short.rows) == image_set(whole.rows), step
+        assert short.pool_size == whole.pool_size
+        for one, other in zip(chosen(short), chosen(whole), strict=True):
+            assert one[:3] + one[4:] == other[:3] + other[4:]
+            assert one[3] == pytest.approx(other[3], abs=2e-6)
+        drawn = [image_set(each.change.tables["drawn"]) for each in (short, whole)]
+        assert drawn[0] == drawn[1] and drawn[0]
+        anna.take(short, label=step % 2 == 1)
+
+
+def spread(anna, whole: bool) -> float:
+    """How far images of the pool are from the nearest that was handed out, on average."""
+    for _ in range(4):
+        anna.take(anna.reserve(whole), label=False)
+    state = anna.store.read()
+    from utils.selection.diversity import nearest
+    from utils.selection.embeddings import published_embeddings
+
+    known = published_embeddings(anna.store, state)
+    out = known.of(tables.pa.array(sorted(image_set(anna.store.table(state, "tagging")))))
+    return float(nearest(known.vectors.astype(np.float32), out.astype(np.float32)).mean())
+
+
+@pytest.mark.parametrize("pool", [{}, {"unseen": 1.0, "empty": 0.0, "labelled": 0}])
+def test_coreset_and_first_batches_are_as_spread_out_as_from_the_whole_tables(tmp_path, pool):
+    found = {}
+    for whole in (False, True):
+        (tmp_path / str(whole)).mkdir()
+        found[whole] = spread(Annotator(tmp_path / str(whole), "coreset", **pool), whole)
+    assert found[False] == pytest.approx(found[True], rel=0.05)
+
+
+def test_what_is_read_is_what_was_made(tmp_path):
+    anna = Annotator(tmp_path)
+    made = make_shortlist(anna.config, anna.store, anna.store.read())
+    (tmp_path / "file").write_bytes(to_parquet(made))
+    back = read_shortlist(tmp_path / "file")
+    order = ["folder", "filename", "class", "xmin", "xmax", "ymin", "ymax", "box_confidence"]
+    one, other = (
+        frame.sort_values(order, ignore_index=True)[tables.COLUMNS["totag"]]
+        for frame in (made.rows, back.rows)
+    )
+    assert one.equals(other)
+    assert (back.images["etag"] == made.images["etag"]).all()
+    assert image_set(back.rows) == image_set(back.images[back.listed])
+    names = back.embeddings.names
+    assert np.array_equal(back.embeddings.vectors, made.embeddings.of(names))
+
+
+def test_an_image_whose_reservation_is_over_is_on_the_list_again(tmp_path):
+    anna = Annotator(tmp_path)
+    first = anna.reserve(whole=False)
+    anna.take(first, label=False)
+    assert not image_set(anna.reserve(whole=False).rows) & image_set(first.rows)
+    anna.now += timedelta(hours=80)
+    assert image_set(anna.reserve(whole=False).rows) == image_set(first.rows)
+
+
+def test_the_whole_tables_are_read_when_the_list_is_used_up(tmp_path, monkeypatch):
+    anna = Annotator(tmp_path)
+    state = anna.store.read()
+    pool = usable(anna.store, state, anna.config, Wishes(), anna.now)
+    assert pool.suffices(BATCH, 0.1) and not pool.suffices(400, 0.1)
+    assert pool.suffices(BATCH, 0.1) and not pool.suffices(5 * BATCH, 0.99)
+    few = replace(pool, rows=tables.only(pool.rows, sorted(image_set(pool.rows))[:30]))
+    assert not few.suffices(BATCH, 0.1)
+    monkeypatch.setattr(
+        "utils.batch.modes.usable", lambda *_: few
+    )  # what it gives is from all images
+    reservation = anna.reserve(whole=False)
+    assert image_set(reservation.rows) == image_set(anna.reserve(whole=True).rows)
+
+
+@pytest.mark.parametrize(
+    "wishes, changed, said",
+    [
+        (Wishes(whole=True), {}, ""),
+        (Wishes(score_between=(0.2, 0.5)), {}, ""),
+        (Wishes(strategy="entropy"), {}, "was made for another selection_strategy"),
+        (Wishes(), {"seed": 9}, "was made for another seed"),
+        (Wishes(), {"burst_seconds": 7}, "was made for another burst_seconds"),
+        (Wishes(), {"model": "model_2.pb"}, "is of a model that is no longer live"),
+        (Wishes(), {"totag": True}, "is of another table than totag_"),
+        (Wishes(), {"init_totag": True}, "does not know what the pretrained model has found"),
+        (Wishes(), {"cut": True}, "is gone or damaged"),
+        (Wishes(), {"gone": True}, "is gone or damaged"),
+    ],
+)
+def test_where_the_list_does_not_serve_one_line_says_so(tmp_path, capsys, wishes, changed, said):
+    anna = Annotator(tmp_path)
+    config, state = anna.config, anna.store.read()
+    path = anna.store.container.path_of(state.live["shortlist"])
+    if "model" in changed:
+        live = {**state.live, "model": changed["model"]}
+        state, _ = anna.store.commit(lambda now: Change(members={"live": live}), what="test")
+    elif "totag" in changed:
+        rows = anna.store.table(state, "totag")[1:]
+        state, _ = anna.store.commit(lambda now: Change({"totag": rows}), what="test")
+    elif "init_totag" in changed:
+        rows = labels("site_00/IMG_000000.JPG 1 0 1 0 1 0.5 0.5", "init_totag")
+        state, _ = anna.store.commit(lambda now: Change({"init_totag": rows}), what="test")
+    elif "cut" in changed:
+        path.write_bytes(path.read_bytes()[:-5])
+    elif "gone" in changed:
+        path.unlink()
+    else:
+        config = replace(config, **changed)
+    capsys.readouterr()
+    assert usable(anna.store, state, config, wishes, anna.now) is None
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == bool(said)
+    mode = ToTag(config, anna.store, anna.now, wishes)
+    batch = Batch(anna.place, "anna", utc_text(anna.now), BATCH)
+    assert len(image_set(mode.reserve(state, batch, ()).rows)) == BATCH
+
+
+def test_new_images_leave_the_list_as_it_is_until_it_is_made_anew(tmp_path, capsys):
+    anna = Annotator(tmp_path)
+    state, first = anna.store.read(), anna.store.read().live["shortlist"]
+    totag = tables.concat(
+        "totag", anna.store.table(state, "totag"), labels("new/1.jpg NULL", "totag")
+    )
+    images = anna.store.table(state, "images")
+    images = tables.concat("images", images, images[:1].assign(folder="new", filename="1.jpg"))
+    state, _ = anna.store.commit(
+        lambda now: Change({"totag": totag, "images": images}), what="test"
+    )
+    assert usable(anna.store, state, anna.config, Wishes(), anna.now) is not None
+    assert capsys.readouterr().err == ""
+    assert "shortlist" in publish_shortlist(anna.config, anna.store)
+    assert anna.store.read().live["shortlist"] != first
+    assert publish_shortlist(anna.config, anna.store) == ""  # it is there
+    short, whole = anna.reserve(whole=False), anna.reserve(whole=True)
+    assert image_set(short.rows) == image_set(whole.rows)
+
+
+def test_a_small_project_has_no_list(tmp_path, monkeypatch):
+    monkeypatch.setattr(table_files, "SMALL", 10**9)
+    anna = Annotator(tmp_path, count=100)
+    assert anna.said == "" and "shortlist" not in anna.store.read().live
+
+
+def test_nothing_is_published_when_somebody_else_publishes_at_that_moment(tmp_path, monkeypatch):
+    anna = Annotator(tmp_path)
+    state = anna.store.read()
+    made = make_shortlist(anna.config, anna.store, state)
+    anna.store.commit(
+        lambda now: Change(members={"live": {**now.live, "shortlist": None}}), what="test"
+    )
+
+    def meanwhile(*_):
+        rows = anna.store.table(state, "totag")[5:]
+        anna.store.commit(lambda now: Change({"totag": rows}), what="test")
+        return made
+
+    monkeypatch.setattr(making, "make_shortlist", meanwhile)
+    assert publish_shortlist(anna.config, anna.store) == ""
+    assert not anna.store.read().live.get("shortlist")
+
+
+@pytest.fixture
+def project(store, tmp_path, monkeypatch):
+    """Thirty real images, ten of them on the list of a project that knows two classes."""
+    rows = [
+        f"a/{number:02}.jpg {'bird' if number % 2 else 'seal'} 0.1 0.5 0.2 0.8 {score} {score}"
+        for number in range(30)
+        for score in [0.05 + number / 50]
+    ]
+    project = BatchProject(store, tmp_path, "\n".join(rows), selection_strategy="entropy")
+    names = sorted(image_set(project.table("totag")))
+    listed = project.listed(*names).assign(md5="")
+    project.commit(images=listed, tagged=labels("b/1.jpg seal 0 1 0 1"))
+    assert publish_shortlist(project.settings, project.labels)
+    return project
+
+
+def test_a_hand_out_reads_no_large_table_and_gives_back_what_it_cannot_have(project, monkeypatch):
+    first = project.labels
+    state = project.state()
+    wanted = ToTag(project.settings, first, first.now(), Wishes()).reserve(
+        state, Batch(project.place, "anna", utc_text(first.now()), 3), ()
+    )
+    lost = sorted(image_set(wanted.rows))[0]
+    project.images.delete(lost)
+    read = []
+    parse = table_files.parse
+    monkeypatch.setattr(
+        "utils.labels.store.parse", lambda name, *rest: (read.append(name), parse(name, *rest))[1]
+    )
+    monkeypatch.setattr("utils.batch.modes.ListedPool.suffices", lambda *_: True)
+    monkeypatch.setattr("utils.selection.listed_pool.ListedPool.suffices", lambda *_: True)
+    lines = list(download(project.settings, Request("config.ini", 3)))
+    assert not set(read) & table_files.LARGE_TABLES
+    assert any(f"{lost}: it is gone from the image container" in line for line in lines)
+    assert len(project.names("tagging")) == 3 and lost not in project.names("tagging")
+    state = project.state()
+    assert lost in image_set(pool_of(project.labels, state))
+    assert not check_tables(
+        {name: project.labels.table(state, name) for name in ("images", "totag", "tagging")}
+    )
+    assert project.run("download", 3, "--discard").count("given back")
+
+
+def test_an_upload_gives_back_without_reading_totag(project, monkeypatch):
+    mode = ToTag(project.settings, project.labels, project.labels.now(), Wishes())
+    batch = Batch(project.place, "anna", utc_text(project.labels.now()), 3)
+    reservation = mode.reserve(project.state(), batch, ())
+    project.labels.commit(lambda state: reservation.change, what="test")
+    read = []
+    parse = table_files.parse
+    monkeypatch.setattr(
+        "utils.labels.store.parse", lambda name, *rest: (read.append(name), parse(name, *rest))[1]
+    )
+    images = image_set(reservation.rows)
+    state, _ = project.labels.commit(lambda state: mode.give_back(state, images), what="test")
+    assert not set(read) & table_files.LARGE_TABLES
+    assert images <= image_set(pool_of(project.labels, state))
+
+
+def test_what_is_on_no_list_comes_back_into_totag(project):
+    """Out while new predictions were published, so that these do not have it."""
+    mode = ToTag(project.settings, project.labels, project.labels.now(), Wishes())
+    batch = Batch(project.place, "anna", utc_text(project.labels.now()), 3)
+    reservation = mode.reserve(project.state(), batch, ())
+    project.labels.commit(lambda state: reservation.change, what="test")
+    images = image_set(reservation.rows)
+    project.commit(totag=tables.without(project.table("totag"), images))
+    publish_shortlist(project.settings, project.labels)
+    state, _ = project.labels.commit(lambda state: mode.give_back(state, images), what="test")
+    assert images <= set(project.names("totag"))
+    assert images <= image_set(pool_of(project.labels, state))

@@ -1,0 +1,141 @@
+"""The shortlist of a large project as a hand-out uses it: when it serves, what is free on it."""
+
+import json
+from collections.abc import Sequence, Set
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from utils.batch.choosing import Wishes
+from utils.config import Config
+from utils.errors import InputError
+from utils.labels import tables
+from utils.labels.assignments import expired
+from utils.labels.class_changes import current_classes
+from utils.labels.replaced import Content, contents
+from utils.labels.store import LabelStore, State
+from utils.labels.table_files import is_parquet
+from utils.selection.listed_pool import ListedPool
+from utils.selection.shortlist import Shortlist, read_shortlist
+from utils.storage.container import Damaged, Missing
+from utils.strategies import STRATEGIES
+from utils.terminal import say
+
+
+def made_for(
+    config: Config, strategy: str, classes: Sequence[str], balance: Sequence[float]
+) -> dict:
+    """The settings on which a shortlist depends."""
+    return {
+        "selection_strategy": strategy,
+        "seed": config.seed,
+        "burst_seconds": config.burst_seconds,
+        "max_per_burst": config.max_per_burst,
+        "pick_max": config.pick_max,
+        "classes": list(classes),
+        "ideal_class_balance": list(balance),
+    }
+
+
+def usable(
+    store: LabelStore, state: State, config: Config, wishes: Wishes, now: datetime
+) -> ListedPool | None:
+    """The shortlist of a state, when it serves for these wishes; None: the whole tables are to be
+    read, and where one could expect otherwise a line on stderr has said why.
+    """
+    blob = state.live.get("shortlist")
+    if not blob or not is_parquet(state.blob("totag")) or wishes.need_whole_tables:
+        return None
+    try:
+        shortlist = _read(store, blob)
+    except (InputError, Missing, Damaged) as error:
+        _say_slow(f"{blob} is gone or damaged ({error})")
+        return None
+    if why := _unfit(shortlist, store, state, config, wishes):
+        _say_slow(f"{blob} {why}")
+        return None
+    return ListedPool(shortlist, _free(shortlist, store, state, now), config.seed)
+
+
+def listed_contents(store: LabelStore, state: State, blobs: Set[str]) -> dict[str, Content]:
+    """What is known of the content of these images: from the shortlist of a large project where it
+    says it of all of them, else from the table `images`.
+    """
+    if not blobs:
+        return {}
+    shortlist = _of_state(store, state) if is_parquet(state.blob("images")) else None
+    if shortlist is not None:
+        frame = shortlist.images
+        if shortlist.about["images"] not in store.parts_of(state.blob("images")):
+            frame = frame[shortlist.listed]  # labelled ones may be known to be replaced since
+        found = contents(frame, blobs)
+        if blobs <= found.keys():
+            return found
+    return contents(store.table(state, "images"), blobs)
+
+
+def in_totag(store: LabelStore, state: State, blobs: Set[str]) -> bool:
+    """Whether it is known, without reading totag, that it lists all of these images."""
+    shortlist = _of_state(store, state) if is_parquet(state.blob("totag")) else None
+    if shortlist is None or not _is_of_totag(shortlist, store, state):
+        return False
+    return blobs <= tables.image_set(shortlist.images[shortlist.listed])
+
+
+def _of_state(store: LabelStore, state: State) -> Shortlist | None:
+    """The shortlist of a state; None where there is none that can be read."""
+    blob = state.live.get("shortlist")
+    try:
+        return _read(store, blob) if blob else None
+    except (InputError, Missing, Damaged):
+        return None
+
+
+def _read(store: LabelStore, blob: str) -> Shortlist:
+    path = store.checked_file(blob)
+    status = path.stat()
+    return _read_once(str(path), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1)
+def _read_once(path: str, mtime: int, size: int) -> Shortlist:
+    return read_shortlist(Path(path))
+
+
+def _say_slow(why: str) -> None:
+    say(f"{why}; the whole tables are read, which takes longer", error=True)
+
+
+def _unfit(
+    shortlist: Shortlist, store: LabelStore, state: State, config: Config, wishes: Wishes
+) -> str:
+    """Why this shortlist does not serve; "" when it does."""
+    about = shortlist.about
+    strategy = wishes.strategy or config.selection_strategy
+    classes, balance = current_classes(config.classes, state.classes, config.ideal_class_balance)
+    wanted = json.loads(json.dumps(made_for(config, strategy, classes, balance)))
+    if differing := [key for key, value in wanted.items() if about["made_for"].get(key) != value]:
+        return f"was made for another {differing[0]}"
+    if about["model"] != state.live.get("model"):
+        return "is of a model that is no longer live"
+    if about["unseen"] and state.blob("init_totag") and STRATEGIES[strategy].needs_tables:
+        return "does not know what the pretrained model has found"
+    if not _is_of_totag(shortlist, store, state):
+        return f"is of another table than {state.blob('totag')}"
+    return ""
+
+
+def _is_of_totag(shortlist: Shortlist, store: LabelStore, state: State) -> bool:
+    """Is the present totag the one that it was made of, or that one and what was added?"""
+    return shortlist.about["totag"] in store.parts_of(state.blob("totag"))
+
+
+def _free(shortlist: Shortlist, store: LabelStore, state: State, now: datetime) -> pd.DataFrame:
+    """The rows of the listed images that may be handed out now, as pool.pool_of."""
+    tagging = store.table(state, "tagging")
+    closed = tables.image_set(tagging) - expired(tagging, store.reservation_hours, now)
+    for name in ("tagged", "failed", "gone"):
+        closed |= tables.image_set(store.table(state, name))
+    return tables.without(shortlist.rows, closed)
