@@ -99,3 +99,11 @@ def azurite_store(azurite_url, tmp_path) -> Store:
 def store(request) -> Store:
     """Each kind of store in turn: a test that uses this is part of the contract of both."""
     return request.getfixturevalue(f"{request.param}_store")
+
+
+@pytest.fixture(params=["obstore", "the package of Azure"])
+def way_to_read(request, monkeypatch) -> str:
+    """Each way in which photos are read from Azure in turn."""
+    if request.param != "obstore":
+        monkeypatch.setattr("utils.storage.bulk._open", lambda *_: None)
+    return request.param

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from utils.config import load_config
 from utils.storage.container import Container
+from utils.storage.folder import FolderContainer
 from utils.storage.opening import open_containers
 
 
@@ -49,3 +50,31 @@ def opened(kind: str, settings: str, folder: Path) -> Store:
     )
     images, labels = open_containers(load_config(file))
     return Store(kind, images, labels, settings)
+
+
+class Far(FolderContainer):
+    """A folder store as if it were far away: its blobs are no files of this machine. Counts what
+    is read of it.
+    """
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        self.bytes = 0
+        self.requests: list[str] = []
+
+    def path_of(self, name: str) -> None:
+        return None
+
+    def read(self, name: str, listed=None):
+        data, blob = super().read(name)
+        self._count(name, data)
+        return data, blob
+
+    def read_part(self, name: str, start: int, length: int, listed=None) -> bytes:
+        data = super().read_part(name, start, length, listed)
+        self._count(name, data)
+        return data
+
+    def _count(self, name: str, data: bytes) -> None:
+        self.bytes += len(data)
+        self.requests.append(name)

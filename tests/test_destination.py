@@ -1,12 +1,8 @@
 """A secret goes over https only, and to nobody but its account."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import azurite
 import pytest
+from helpers_http import stranger
 from helpers_programs import run
 
 from train.network.fetch import fetch_url
@@ -46,35 +42,6 @@ def loaded(tmp_path, text: str, environ: dict):
     config = tmp_path / "config.ini"
     config.write_text(SMALLEST + text)
     return load_config(config, environ)
-
-
-@contextmanager
-def stranger(host: str, answer: int = 200, location: str = "") -> Iterator[tuple[str, list[str]]]:
-    """A server that is somebody else's: its address, and what it was sent."""
-    seen: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            seen.append(f"{self.path} {self.headers}")
-            self.send_response(answer)
-            if location:
-                self.send_header("Location", location + self.path)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        do_HEAD = do_PUT = do_GET
-
-        def log_message(self, *_):
-            pass
-
-    try:
-        server = ThreadingHTTPServer((host, 0), Handler)
-    except OSError:
-        pytest.skip(f"{host} is no address of this machine")
-    with server:
-        threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
-        yield f"{host}:{server.server_port}", seen
-        server.shutdown()
 
 
 @pytest.mark.parametrize("environ", OF_ENVIRONMENT.values(), ids=OF_ENVIRONMENT)

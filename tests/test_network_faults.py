@@ -89,6 +89,7 @@ def said(operation):
 
 
 OPERATIONS = ["read", "fetch", "info", "list", "write", "replace", "sync"]
+IN_BULK = ["read in bulk", "fetch in bulk", "part in bulk", "sync by the package"]
 
 
 def prepared(line: Line, operation: str, folder: Path):
@@ -122,6 +123,8 @@ def prepared(line: Line, operation: str, folder: Path):
                 or path.read_bytes() == CONTENT + bytes([int(path.stem)])
             ), path
 
+    first = line.direct.images.info("a/0.jpg")
+
     def synced():
         result = sync_images(
             line.images, list_images(line.images, "*.jpg", True).blobs, folder / "images", workers=1
@@ -152,10 +155,26 @@ def prepared(line: Line, operation: str, folder: Path):
             written("old.csv", b"old", CONTENT),
         ),
         "sync": (synced, (3, []), all_whole),
+        "sync by the package": (synced, (3, []), all_whole),
+        "read in bulk": (
+            lambda: line.images.read("a/0.jpg", first)[0],
+            CONTENT + b"\0",
+            lambda: None,
+        ),
+        "fetch in bulk": (
+            lambda: line.images.fetch("a/0.jpg", target, listed=first) and target.read_bytes(),
+            CONTENT + b"\0",
+            whole_or_before,
+        ),
+        "part in bulk": (
+            lambda: line.images.read_part("a/0.jpg", 1000, 2000, first),
+            CONTENT[1000:3000],
+            lambda: None,
+        ),
     }[operation]
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", OPERATIONS + IN_BULK)
 @pytest.mark.parametrize("kind, status", KINDS)
 def test_a_fault_that_passes_and_one_that_stays_give_the_right_result_or_one_line(
     line, tmp_path, operation, kind, status
@@ -165,22 +184,27 @@ def test_a_fault_that_passes_and_one_that_stays_give_the_right_result_or_one_lin
         line.proxy.faults.clear()
         run, right, check = prepared(line, operation, tmp_path / "disk")
         line.break_(kind, times, status)
+        if operation == "sync by the package":
+            line.images._bulk = None
         try:
             result = said(run)
         except Exception as error:
             assert type(error).__name__ == "Conflict" and operation in ("write", "replace"), error
             result = "a conflict, which a commit looks into"
         check()
-        assert result == right or isinstance(result, str) or operation == "sync" and result[1], (
+        assert result == right or isinstance(result, str) or "sync" in operation and result[1], (
             result
         )
         passes = (
-            times == 1 and status in (500, 503) and operation in ("read", "fetch", "info", "write")
+            times == 1
+            and status in (500, 503)
+            and operation in ("read", "fetch", "info", "write", *IN_BULK[:3])
         )
         if kind == "delay" or passes:
             assert result == right, (times, result)
 
 
+@pytest.mark.usefixtures("way_to_read")
 @pytest.mark.parametrize("kind", ["cut", "short", "lie"])
 def test_an_image_without_md5_is_never_taken_in_part(line, tmp_path, kind):
     """Blobs that were uploaded in blocks have no MD5: their length must do."""

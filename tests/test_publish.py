@@ -249,7 +249,7 @@ def test_an_image_that_goes_between_sync_and_prediction_is_left_out(project, cap
     os.remove(project.folder / "store" / "images" / "a" / "3.png")
     project.predict()
     assert (
-        "1 images are gone since the sync, or cannot be read now: left out"
+        "1 images are gone or were replaced since the sync, or cannot be read now: left out"
         in capsys.readouterr().out
     )
     project.publish()

@@ -117,7 +117,7 @@ def test_an_empty_blob_is_a_blob(store, tmp_path):
     store.images.write("empty.jpg", b"")
 
     assert store.images.read("empty.jpg")[0] == b""
-    assert store.images.read_head("empty.jpg", 10) == b""
+    assert store.images.read_part("empty.jpg", 0, 10) == b""
     assert store.images.fetch("empty.jpg", tmp_path / "empty").size == 0
     assert (tmp_path / "empty").read_bytes() == b""
 
@@ -125,8 +125,8 @@ def test_an_empty_blob_is_a_blob(store, tmp_path):
 def test_the_head_of_a_blob_is_its_first_bytes(store):
     store.images.write("a.jpg", b"0123456789")
 
-    assert store.images.read_head("a.jpg", 4) == b"0123"
-    assert store.images.read_head("a.jpg", 99) == b"0123456789"
+    assert store.images.read_part("a.jpg", 0, 4) == b"0123"
+    assert store.images.read_part("a.jpg", 0, 99) == b"0123456789"
 
 
 def test_a_file_is_written_and_fetched_whole(store, tmp_path):
@@ -147,7 +147,7 @@ def test_a_missing_blob_is_missing_to_every_method(store, tmp_path):
         with pytest.raises(Missing, match="none.jpg"):
             ask("none.jpg")
     with pytest.raises(Missing):
-        store.images.read_head("none.jpg", 3)
+        store.images.read_part("none.jpg", 0, 3)
     with pytest.raises(Missing):
         store.images.fetch("none.jpg", tmp_path / "there")
     assert (tmp_path / "there").read_text() == "before"

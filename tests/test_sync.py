@@ -20,6 +20,8 @@ from utils.storage.sync import Listing, bring_images, image_path, list_images, s
 
 ROOT = Path(__file__).resolve().parent.parent
 
+pytestmark = pytest.mark.usefixtures("way_to_read")
+
 
 def jpeg(width: int = 4, height: int = 3) -> bytes:
     return encode_jpeg(np.zeros((height, width, 3), np.uint8))

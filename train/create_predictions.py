@@ -177,7 +177,10 @@ def main(argv: list[str]) -> None:
             f" {working_path(config, 'failed')}: {', '.join(outputs.examples())}"
         )
     if run.gone:
-        say(f"{len(run.gone)} images are gone since the sync, or cannot be read now: left out")
+        say(
+            f"{len(run.gone)} images are gone or were replaced since the sync, or cannot be read"
+            " now: left out"
+        )
     if outputs.foreign:
         say(
             f"{outputs.foreign} boxes of classes that are not in classes of {config.path}: left out"

@@ -51,7 +51,8 @@ def main(argv: list[str]) -> int:
     listing = list_images(container, config.filetype, config.user_folders, pred_dir)
     if pred_dir is None:
         refuse_other_images(container, store, state, listing)
-    listing, result = bring_images(container, config, pred_dir, listing)
+    labelled = tables.image_set(store.table(state, "tagged"))
+    listing, result = bring_images(container, config, pred_dir, listing, labelled)
     headers = {}
     images, failed = update_image_tables(
         container,

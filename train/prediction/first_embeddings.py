@@ -4,6 +4,7 @@ these are there, or where there is no such backbone.
 """
 
 import hashlib
+from contextlib import closing
 
 import pandas as pd
 from filelock import FileLock, Timeout
@@ -20,6 +21,7 @@ from utils.images.canvas import canvas_for
 from utils.images.decoding import BadImage
 from utils.images.greys import Greys
 from utils.labels import tables
+from utils.labels.listed import listed_photos
 from utils.labels.store import LabelStore, State
 from utils.progress import progress_bar
 from utils.selection.embeddings import Embeddings, published_embeddings
@@ -31,7 +33,7 @@ from utils.selection.picture_hashes import (
     publish_unless_model,
 )
 from utils.storage.container import Container
-from utils.storage.sync import image_path
+from utils.storage.photos import Photos, arriving
 from utils.terminal import say
 
 SIDES = (192, 256)  # shorter and longer side of what the backbone sees, in pixels
@@ -124,7 +126,7 @@ def _publish_pretrained(
         PredictionJournal(journal_file, model) as journal,
         EmbeddingFile(config.data_dir / FILE, model, present) as file,
     ):
-        unseen = [blob for blob, etag in wanted.items() if journal.done.get(blob) != etag]
+        unseen = {blob for blob, etag in wanted.items() if journal.done.get(blob) != etag}
         if unseen:
             say(
                 f"{len(unseen)} images are shown to the backbone of {start.said}, so that the first"
@@ -132,7 +134,8 @@ def _publish_pretrained(
                 " here"
             )
             backbone = (config.model_name, canvas, start)
-            _look_at(config, container, backbone, state.greys, unseen, etags, journal)
+            unseen_rows = tables.only(missing, unseen)
+            _look_at(config, container, backbone, state.greys, unseen_rows, journal)
         bad = {}
         for blob, found in journal.entries(wanted):
             if isinstance(found, Detections):
@@ -158,22 +161,24 @@ def _look_at(
     container: Container,
     backbone: tuple,
     greys: Greys,
-    blobs: list[str],
-    etags: dict[str, str],
+    images: pd.DataFrame,
     journal: PredictionJournal,
 ) -> None:
     """Put the embeddings of these images into the journal."""
     from train.prediction.pipeline import predict
     from train.prediction.pretrained_embeddings import PretrainedBackbone
 
-    paths = ((blob, image_path(container, config.image_dir, blob)) for blob in blobs)
-    outcomes = predict(
-        PretrainedBackbone(*backbone),
-        paths,
-        batch_size=_BATCH,
-        largest_side=max(SIDES),
-        greys=greys,
-    )
-    for blob, outcome in progress_bar(outcomes, "describe", len(blobs), unit=" images"):
-        if isinstance(outcome, (Detections, BadImage)):
-            journal.add(blob, etags[blob], outcome)
+    detector = PretrainedBackbone(*backbone)
+    etags = etags_of(images)
+    photos = Photos(container, config.image_dir)
+    with closing(arriving(photos, listed_photos(images))) as coming:
+        outcomes = predict(
+            detector,
+            ((photo.name, source) for photo, source in coming),
+            batch_size=_BATCH,
+            largest_side=max(SIDES),
+            greys=greys,
+        )
+        for blob, outcome in progress_bar(outcomes, "describe", len(images), unit=" images"):
+            if isinstance(outcome, (Detections, BadImage)):
+                journal.add(blob, etags[blob], outcome)

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -25,6 +24,7 @@ from utils.images.canvas import fit
 from utils.images.decoding import BadImage, decode, read_file, room_to_decode
 from utils.images.greys import Greys
 from utils.parallel import in_order
+from utils.storage.photos import Source
 
 _NO_GREYS = Greys()
 Outcome = Detections | BadImage | Unreadable
@@ -33,7 +33,7 @@ Describe = Callable[[np.ndarray], np.ndarray]  # a picture uint8 (h, w, 3) to it
 
 def predict(
     detector: FrozenDetector,
-    images: Iterable[tuple[str, Path]],
+    images: Iterable[tuple[str, Source]],
     *,
     batch_size: int,
     largest_side: int,
@@ -42,8 +42,8 @@ def predict(
     mirror: bool = False,
     greys: Greys = _NO_GREYS,
 ) -> Iterator[tuple[str, Outcome]]:
-    """For (blob name, file) each, in their order: (blob name, what the model found in the upright
-    image).
+    """For (blob name, file, or what fetches it) each, in their order: (blob name, what the model
+    found in the upright image).
 
     An image that cannot be decoded gives its BadImage instead, a file that cannot be read now its
     Unreadable; neither stops the others. largest_side: a model without a canvas of its own
@@ -57,7 +57,7 @@ def predict(
 
     descriptions: dict[str, np.ndarray] = {}
 
-    def load(image: tuple[str, Path]) -> np.ndarray | BadImage | Unreadable:
+    def load(image: tuple[str, Source]) -> np.ndarray | BadImage | Unreadable:
         try:
             picture = fitted(detector, image[1], largest_side, greys)
         except (BadImage, Unreadable) as error:
@@ -106,10 +106,10 @@ def compared(found: Detections, of_mirror_image: Detections) -> Detections:
 
 
 def fitted(
-    detector: FrozenDetector, file: Path, largest_side: int, greys: Greys = _NO_GREYS
+    detector: FrozenDetector, file: Source, largest_side: int, greys: Greys = _NO_GREYS
 ) -> np.ndarray:
-    """An image file as the upright picture that the model is fed, uint8 (h, w, 3). Raises BadImage
-    or Unreadable.
+    """An image file, or what fetches it, as the upright picture that the model is fed, uint8
+    (h, w, 3). Raises BadImage or Unreadable.
     """
     canvas, inner_size = detector.canvas, detector.inner_size
     longer, shorter = (

@@ -6,8 +6,10 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,11 +22,16 @@ from utils.config import Config
 from utils.errors import Unreadable
 from utils.images.greys import Greys
 from utils.labels import tables
+from utils.labels.listed import listed_photos
 from utils.progress import progress_bar
 from utils.reserved import NULL
-from utils.storage.container import Container
-from utils.storage.sync import image_path
+from utils.storage.container import Container, Listed
+from utils.storage.photos import Photos, Source, arriving
 from utils.terminal import say
+
+if TYPE_CHECKING:
+    from train.prediction.frozen_detector import FrozenDetector
+    from train.prediction.pipeline import Outcome
 
 
 @dataclass
@@ -85,57 +92,63 @@ def predict_images(
         for blob, etag in zip(blobs, images["etag"], strict=True)
     }
     run = Run(journal, versions)
-    missing = [blob for blob in blobs if journal.done.get(blob) != versions[blob]]
-    if missing:
+    missing = images[[journal.done.get(blob) != versions[blob] for blob in blobs]]
+    if len(missing):
         # loads TensorFlow, which takes seconds
         from train.prediction.frozen_detector import (
             FrozenDetector,
         )
 
-        paths = ((blob, image_path(container, config.image_dir, blob)) for blob in missing)
         bfloat16, said = use_bfloat16(config.bfloat16)
         say(said)
         detector = FrozenDetector(model, bfloat16)
-        describe = None
-        if not detector.embeds:
-            from utils.images.perceptual_hash import perceptual_hash as describe
         begun = time.monotonic()  # of predicting: TensorFlow and the model are loaded
-        if config.tile:
-            from train.prediction.tiled import predict_tiled
-
-            outcomes = predict_tiled(
-                detector,
-                paths,
-                side=config.max_tile_size,
-                batch_size=batch_size,
-                describe=describe,
-                mirror=mirror,
-                greys=greys,
+        photos = Photos(container, config.image_dir)
+        with closing(arriving(photos, listed_photos(missing))) as coming:
+            outcomes = predict_photos(
+                config, detector, coming, batch_size=batch_size, mirror=mirror, greys=greys
             )
-        else:
-            from train.prediction.pipeline import predict
-
-            outcomes = predict(
-                detector,
-                paths,
-                batch_size=batch_size,
-                largest_side=config.max_tile_size,
-                describe=describe,
-                mirror=mirror,
-                greys=greys,
-            )
-        for blob, outcome in progress_bar(outcomes, "predict", len(missing), unit=" images"):
-            if isinstance(outcome, Unreadable):
-                run.gone.add(blob)
-                continue
-            run.predicted += 1
-            journal.add(
-                blob,
-                versions[blob],
-                outcome.at_least(min_score(blob)) if isinstance(outcome, Detections) else outcome,
-            )
+            for blob, outcome in progress_bar(outcomes, "predict", len(missing), unit=" images"):
+                if isinstance(outcome, Unreadable):
+                    run.gone.add(blob)
+                    continue
+                run.predicted += 1
+                journal.add(
+                    blob,
+                    versions[blob],
+                    outcome.at_least(min_score(blob))
+                    if isinstance(outcome, Detections)
+                    else outcome,
+                )
         run.seconds = time.monotonic() - begun
     return run
+
+
+def predict_photos(
+    config: Config,
+    detector: "FrozenDetector",
+    coming: Iterable[tuple[Listed, Source]],
+    *,
+    batch_size: int,
+    mirror: bool,
+    greys: Greys,
+) -> Iterator[tuple[str, "Outcome"]]:
+    """(blob name, what the detector found, BadImage or Unreadable) of photos that come in
+    (`utils.storage.photos.arriving`), by the settings of `config`, in their order.
+    """
+    describe = None
+    if not detector.embeds:
+        from utils.images.perceptual_hash import perceptual_hash as describe
+    images = ((photo.name, source) for photo, source in coming)
+    options = {"batch_size": batch_size, "describe": describe, "mirror": mirror, "greys": greys}
+    if config.tile:
+        from train.prediction.tiled import predict_tiled
+
+        return predict_tiled(detector, images, side=config.max_tile_size, **options)
+
+    from train.prediction.pipeline import predict
+
+    return predict(detector, images, largest_side=config.max_tile_size, **options)
 
 
 def version(etag: str, min_score: float, mirror: bool = False) -> str:

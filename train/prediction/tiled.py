@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from utils.images.canvas import fit
 from utils.images.decoding import BadImage, decode, read_file
 from utils.images.greys import Greys
 from utils.parallel import in_order
+from utils.storage.photos import Source
 
 _NO_GREYS = Greys()
 _AHEAD = 2  # decoded images waiting; an aerial photograph has 70 MB
@@ -31,7 +31,7 @@ _AHEAD = 2  # decoded images waiting; an aerial photograph has 70 MB
 
 def predict_tiled(
     detector: FrozenDetector,
-    images: Iterable[tuple[str, Path]],
+    images: Iterable[tuple[str, Source]],
     *,
     side: int,
     batch_size: int,
@@ -79,7 +79,7 @@ def _found(detector: FrozenDetector, picture: np.ndarray, side: int, batch_size:
     return replace(merge_tiles(found, height, width), embedding=mean)
 
 
-def _load(greys: Greys, image: tuple[str, Path]) -> np.ndarray | BadImage | Unreadable:
+def _load(greys: Greys, image: tuple[str, Source]) -> np.ndarray | BadImage | Unreadable:
     try:
         return decode(read_file(image[1]), greys=greys)
     except (BadImage, Unreadable) as error:

@@ -107,7 +107,7 @@ def gives_any(
     """
     for blob in blobs:
         try:
-            container.read_head(blob, 1)
+            container.read_part(blob, 0, 1)
             if listed and (known := listed.get(blob)):
                 data, found = container.read(blob)
                 md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()

@@ -138,6 +138,7 @@ class Config:
     inference_output_dir: Path = key(local_path, _FOLDER, below="inference_graphs")
     download_location: Path = key(local_path, _FOLDER, below="downloads")
     image_dir: Path = key(local_path, _FOLDER, below="AllImages")
+    keep_images: str = key(one_of("labelled", "all"), "allowed are labelled and all", "all")
     untagged_output: Path = key(local_path, _FILE, below="untagged.csv")
     tagged_output: Path = key(local_path, _FILE, below="tagged.csv")
     tagged_predictions: Path = key(local_path, _FILE, below="tagged_preds.csv")

@@ -6,16 +6,17 @@ import errno
 import io
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin
 
-from utils.errors import Unreadable
+from utils.errors import OutsideError, Unreadable
 from utils.images.greys import Greys, kind_of
 from utils.images.room import room_for
 
@@ -102,8 +103,12 @@ def room_to_decode(data: bytes) -> Iterator[None]:
         yield
 
 
-def read_file(file: Path) -> bytes:
-    """The bytes of an image file. Raises Unreadable when this machine cannot read them now."""
+def read_file(file: Path | Callable[[], bytes]) -> bytes:
+    """The bytes of an image file, or what a function gives that fetches it. Raises Unreadable when
+    this machine cannot read them now.
+    """
+    if not isinstance(file, Path):
+        return file()
     try:
         _refuse_special(file)
         return file.read_bytes()
@@ -113,9 +118,10 @@ def read_file(file: Path) -> bytes:
         raise Unreadable(_NO_MEMORY) from None
 
 
-def read_header(source: Path | bytes) -> Header:
+def read_header(source: Path | bytes | BinaryIO) -> Header:
     """Size, orientation and time from the first bytes of an image file; its pixels are not looked
-    at. Raises BadImage, Unreadable.
+    at, and of a stream no more is read than that needs. Raises BadImage, Unreadable, and what the
+    stream raises of OutsideError.
     """
     with _opened(source) as image:
         orientation = _orientation(image)
@@ -136,7 +142,7 @@ def is_sideways(orientation: int) -> bool:
     return orientation in _SIDEWAYS
 
 
-def wide_values(source: Path | bytes) -> np.ndarray:
+def wide_values(source: Path | bytes | BinaryIO) -> np.ndarray:
     """The stored values (height, width) of a picture of one channel. Raises BadImage."""
     with _opened(source) as image:
         return np.asarray(image)
@@ -192,7 +198,7 @@ def encode_png(picture: np.ndarray) -> bytes:
 
 
 @contextmanager
-def _opened(source: Path | bytes):
+def _opened(source: Path | bytes | BinaryIO):
     """A Pillow image of which only the header has been read. Whatever the file's fault raises
     inside comes out as BadImage, the machine's as Unreadable.
     """
@@ -203,7 +209,7 @@ def _opened(source: Path | bytes):
             if image.width * image.height > _MOST_PIXELS:
                 raise BadImage(f"{image.width}x{image.height} pixels are more than can be handled")
             yield image
-    except (BadImage, Unreadable):
+    except (BadImage, OutsideError):
         raise
     except Image.UnidentifiedImageError:
         raise BadImage(
@@ -230,8 +236,10 @@ def _why_not(error: OSError) -> str:
     return f"this machine cannot read it now ({error.strerror or error})"
 
 
-def _is_empty(source: Path | bytes) -> bool:
-    return (len(source) if isinstance(source, bytes) else source.stat().st_size) == 0
+def _is_empty(source: Path | bytes | BinaryIO) -> bool:
+    if isinstance(source, Path):
+        return source.stat().st_size == 0
+    return not (source if isinstance(source, bytes) else source.seek(0, io.SEEK_END))
 
 
 def _eight_bit(image: Image.Image, greys: Greys) -> Image.Image:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
@@ -13,12 +13,14 @@ from utils.images.decoding import BadImage, Header, decode, read_file, read_head
 from utils.images.greys import Greys
 from utils.images.measured_greys import measured
 from utils.labels import tables
+from utils.labels.listed import listed_photos
 from utils.labels.replaced import Content, contents
 from utils.labels.store import Change, LabelStore, State
 from utils.parallel import in_order
 from utils.progress import progress_bar
 from utils.storage.container import Blob, Container
-from utils.storage.sync import Listing, image_path
+from utils.storage.photos import REQUESTS, Photos
+from utils.storage.sync import Listing, is_on_disk
 
 _READERS = 8
 _AHEAD = 1000  # images
@@ -119,12 +121,13 @@ def project_greys(
     Of a state in which nobody has looked for such pictures yet all `images` are looked at, else
     those whose `headers` (as in `update_image_tables`) were read now.
     """
-    if "greys" in state.document:
-        found = headers.items()
-        names = [name for (name, _), head in found if isinstance(head, Header) and head.depth]
-    else:
-        names = tables.blob_names(images)
-    return measured((image_path(container, image_dir, name) for name in names), state.greys)
+    depths = {name: head.depth for (name, _), head in headers.items() if isinstance(head, Header)}
+    other = "" if "greys" in state.document else "not known yet"
+    names = tables.blob_names(images)
+    looked_at = images[[bool(depths.get(name, other)) for name in names]]
+    photos = Photos(container, image_dir)
+    wanted = {PurePosixPath(photo.name): photo for photo in listed_photos(looked_at)}
+    return measured(wanted, state.greys, lambda name: photos.opened(wanted[name]))
 
 
 def keep_greys(store: LabelStore, greys: Greys) -> State:
@@ -164,8 +167,9 @@ def _of_other_content(
     known = dict(zip(tables.blob_names(frame), frame["md5"], strict=True))
     wanted = [blob for blob in blobs if known.get(blob.name)]
     unread = [blob for blob in wanted if (blob.name, str(blob.changed)) not in cache]
+    photos = Photos(container, image_dir)
     with ThreadPoolExecutor(_READERS) as pool:
-        taken = in_order(pool, lambda blob: _md5(container, image_dir, blob), unread, ahead=_AHEAD)
+        taken = in_order(pool, lambda blob: _md5(container, photos, blob), unread, ahead=_AHEAD)
         cache |= {(blob.name, str(blob.changed)): digest for blob, digest in taken}
     found = {blob.name: cache[blob.name, str(blob.changed)] for blob in wanted}
     return {name for name, md5 in found.items() if md5 not in ("", known[name])}
@@ -197,8 +201,9 @@ def _with_digests(
     blobs = [blob for blob in listing.blobs if blob.name in lacking]
     if not blobs:
         return frame
+    photos = Photos(container, image_dir)
     with ThreadPoolExecutor(_READERS) as pool:
-        taken = in_order(pool, lambda blob: _md5(container, image_dir, blob), blobs, ahead=_AHEAD)
+        taken = in_order(pool, lambda blob: _md5(container, photos, blob), blobs, ahead=_AHEAD)
         found = {blob.name: digest for blob, digest in taken}
     digests = tables.blob_names(frame).map(found)
     return frame.assign(md5=frame["md5"].where(digests.isna(), digests).astype(frame["md5"].dtype))
@@ -217,12 +222,13 @@ def digest_of(container: Container, blob: Blob) -> str:
         return ""
 
 
-def _md5(container: Container, image_dir: Path, blob: Blob) -> str:
+def _md5(container: Container, photos: Photos, blob: Blob) -> str:
     """Likewise, also of the image that was fetched."""
     if found := digest_of(container, blob):
         return found
+    file = photos.file(blob)
     try:
-        return md5_of(image_path(container, image_dir, blob.name))
+        return md5_of(file) if file else ""
     except OSError:
         return ""
 
@@ -245,16 +251,17 @@ def _written_anew(images: pd.DataFrame, blobs: list[Blob], digests: list[str]) -
 def read_headers(
     container: Container, image_dir: Path, blobs: list[Blob], whole: Set[str], quiet: bool = False
 ) -> Iterator[tuple[Blob, Header | str | Unreadable]]:
-    """Each image with its header, or the reason why it has none. `whole`: names of those whose
-    pixels are looked at too. `quiet`: no progress is shown.
+    """Each image with its header, or the reason why it has none; of those that are not on this
+    disk, the first bytes are fetched. `whole`: names of those whose pixels are looked at too.
+    `quiet`: no progress is shown.
     """
+    photos = Photos(container, image_dir)
 
     def read(blob: Blob) -> Header | str | Unreadable:
-        file = image_path(container, image_dir, blob.name)
         try:
             if blob.name in whole:
-                decode(read_file(file))
-            return replace(read_header(file), md5=_md5(container, image_dir, blob))
+                decode(read_file(photos.source(blob)))
+            return replace(read_header(photos.opened(blob)), md5=_md5(container, photos, blob))
         except BadImage as error:
             return str(error)
         except Unreadable as error:
@@ -262,7 +269,7 @@ def read_headers(
 
     with (
         progress_bar(None, "sizes", len(blobs), quiet=quiet or not blobs, unit=" images") as bar,
-        ThreadPoolExecutor(_READERS) as pool,
+        ThreadPoolExecutor(_READERS if is_on_disk(container) else REQUESTS) as pool,
     ):
         for found in in_order(pool, read, blobs, ahead=_AHEAD):
             yield found

@@ -17,7 +17,7 @@ def orientations_of(container: Container, blobs: list[str]) -> dict[str, int]:
     def orientation(blob: str) -> int:
         try:
             try:
-                return read_header(container.read_head(blob, _HEAD)).orientation
+                return read_header(container.read_part(blob, 0, _HEAD)).orientation
             except BadImage:  # its pixels begin later
                 return read_header(container.read(blob)[0]).orientation
         except (BadImage, Missing, Unreadable):

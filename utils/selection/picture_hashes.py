@@ -5,6 +5,7 @@ there is no model, whose embeddings are better.
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from utils.images.decoding import BadImage, decode, read_file
 from utils.images.greys import Greys
 from utils.images.perceptual_hash import perceptual_hash
 from utils.labels import tables
+from utils.labels.listed import listed_photos
 from utils.labels.store import Change, LabelStore, State
 from utils.parallel import in_order
 from utils.progress import progress_bar
@@ -28,8 +30,8 @@ from utils.selection.embeddings import (
     to_parquet,
     version_of,
 )
-from utils.storage.container import Container
-from utils.storage.sync import image_path
+from utils.storage.container import Container, Listed
+from utils.storage.photos import Photos, Source, arriving
 
 HASHES = "pictures"  # instead of a model's digest
 LOCK = ".describe.lock"  # in data_dir: of the one program that describes images there
@@ -65,8 +67,9 @@ def publish_hashes(
 
     present: the hashes that are published already. Images that cannot be decoded are left out.
     """
-    etags = etags_of(store.table(state, "images"))
-    missing = sorted(set(etags) - (present.current(etags) if present else set()))
+    images = store.table(state, "images")
+    etags = etags_of(images)
+    missing = tables.without(images, present.current(etags)) if present else images
     found: dict[str, np.ndarray] = {}
     count = published = 0
     for blob, vector in _hashes(container, image_dir, state.greys, missing, workers, quiet):
@@ -123,22 +126,25 @@ def _hashes(
     container: Container,
     image_dir: Path,
     greys: Greys,
-    blobs: list[str],
+    images: pd.DataFrame,
     workers: int | None,
     quiet: bool,
 ) -> Iterator[tuple[str, np.ndarray | None]]:
     """Each image with its hash, None where it cannot be decoded."""
 
-    def read(blob: str) -> np.ndarray | None:
+    def read(coming: tuple[Listed, Source]) -> np.ndarray | None:
         try:
-            return hash_of(read_file(image_path(container, image_dir, blob)), greys)
+            return hash_of(read_file(coming[1]), greys)
         except (BadImage, Unreadable):
             return None
 
+    photos = sorted(listed_photos(images), key=lambda photo: photo.name)
+    workers = workers or max(2, os.cpu_count() or 2)
     with (
-        ThreadPoolExecutor(workers or max(2, os.cpu_count() or 2)) as pool,
-        progress_bar(None, "compare", len(blobs), quiet=quiet, unit=" images") as progress,
+        closing(arriving(Photos(container, image_dir), photos)) as coming,
+        ThreadPoolExecutor(workers) as pool,
+        progress_bar(None, "compare", len(photos), quiet=quiet, unit=" images") as progress,
     ):
-        for found in in_order(pool, read, blobs, ahead=_AT_ONCE):
+        for (photo, _), vector in in_order(pool, read, coming, ahead=_AT_ONCE):
             progress.update()
-            yield found
+            yield photo.name, vector

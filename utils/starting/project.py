@@ -34,6 +34,7 @@ max_per_burst=2
 prelabel_confidence=auto
 
 # Training
+keep_images=labelled
 train_iterations=5000
 min_confidence=.05
 """

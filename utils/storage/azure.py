@@ -39,7 +39,8 @@ from utils.destination import (
 )
 from utils.errors import InputError, OutsideError, Unreadable
 from utils.files import write_beside
-from utils.storage.container import Blob, Conflict, Damaged, Missing
+from utils.storage.bulk import Bulk
+from utils.storage.container import Blob, Conflict, Damaged, Listed, Missing
 
 _CONNECTIONS = 64  # kept open; more concurrent requests than this would each make their own
 # bytes; Azure's default of 4096 costs more processor than the rest of a request
@@ -101,7 +102,8 @@ def open_azure(config) -> tuple["AzureContainer", "AzureContainer"]:
                 initial_backoff=1, increment_base=2, retry_total=3, random_jitter_range=1
             ),
         )
-        container = AzureContainer(client, f"{url}/{client.container_name}", clock)
+        bulk = Bulk(url, client.container_name, account, credential) if not opened else None
+        container = AzureContainer(client, f"{url}/{client.container_name}", clock, bulk)
         container.check(f"{config.path}: {key}={client.container_name}")
         if credential == sas and is_azure(url):
             known_accounts.note(account, sas)
@@ -112,11 +114,14 @@ def open_azure(config) -> tuple["AzureContainer", "AzureContainer"]:
 class AzureContainer:
     """A container in Azure Blob Storage or in Azurite. Threads may share it."""
 
-    def __init__(self, client: ContainerClient, address: str, clock: "_Clock"):
+    def __init__(
+        self, client: ContainerClient, address: str, clock: "_Clock", bulk: Bulk | None = None
+    ):
         self.name = client.container_name
         self.address = address
         self._client = client
         self._clock = clock
+        self._bulk = bulk
 
     def check(self, setting: str) -> None:
         """Raise InputError, beginning with `setting`, when there is no such container."""
@@ -142,8 +147,16 @@ class AzureContainer:
         with self._errors(name):
             return _blob(self._client.get_blob_client(name).get_blob_properties())
 
+    def read(self, name: str, listed: Listed | Blob | None = None) -> tuple[bytes, Listed | Blob]:
+        data = self._in_bulk(listed)
+        if data is not None:
+            return data, listed
+        data, blob = self._read(name)
+        self._compare_bulk(listed, blob)
+        return data, blob
+
     @_again
-    def read(self, name: str) -> tuple[bytes, Blob]:
+    def _read(self, name: str) -> tuple[bytes, Blob]:
         with self._errors(name):
             download = self._client.download_blob(name, max_concurrency=_PIECES_AT_ONCE)
             data = download.readall()
@@ -153,17 +166,50 @@ class AzureContainer:
         )
         return data, blob
 
-    def read_head(self, name: str, length: int) -> bytes:
-        with self._errors(name):
-            try:
-                return self._client.download_blob(name, offset=0, length=length).readall()
-            except HttpResponseError as error:
-                if error.status_code == 416:  # no first byte in an empty blob
-                    return b""
-                raise
+    def read_part(
+        self, name: str, start: int, length: int, listed: Listed | Blob | None = None
+    ) -> bytes:
+        if listed and self._bulk and start < listed.size:
+            end = min(start + length, listed.size)
+            data = self._bulk.read_part(name, listed.etag, start, end)
+            if data is not None:
+                return data
+        return self._read_part(name, start, length, listed.etag if listed else None)
 
     @_again
-    def fetch(self, name: str, target: Path, durable: bool = True) -> Blob:
+    def _read_part(self, name: str, start: int, length: int, etag: str | None) -> bytes:
+        with self._errors(name):
+            try:
+                download = self._client.download_blob(
+                    name, offset=start, length=length, **_only(etag)
+                )
+                data = download.readall()
+            except HttpResponseError as error:
+                if error.status_code == 416:  # the blob ends before
+                    return b""
+                raise
+        if len(data) != download.size:
+            raise Damaged(f"{self.address}: a part of {name} arrived with another length")
+        return data
+
+    def fetch(
+        self,
+        name: str,
+        target: Path,
+        durable: bool = True,
+        listed: Listed | Blob | None = None,
+    ) -> Listed | Blob:
+        data = self._in_bulk(listed)
+        if data is None:
+            blob = self._fetch(name, target, durable)
+            self._compare_bulk(listed, blob)
+            return blob
+        with write_beside(target, durable=durable) as piece:
+            piece.write_bytes(data)
+        return listed
+
+    @_again
+    def _fetch(self, name: str, target: Path, durable: bool) -> Blob:
         with write_beside(target, durable=durable) as piece:
             with self._errors(name), piece.open("w+b") as file:
                 download = self._client.download_blob(name, max_concurrency=_PIECES_AT_ONCE)
@@ -182,11 +228,7 @@ class AzureContainer:
         new: bool = False,
         metadata: dict[str, str] | None = None,
     ) -> str:
-        condition = (
-            {}
-            if if_etag is None
-            else {"etag": f'"{if_etag}"', "match_condition": MatchConditions.IfNotModified}
-        )
+        condition = _only(if_etag)
         if isinstance(data, Path):
             with data.open("rb") as file:
                 return self._upload(
@@ -217,6 +259,15 @@ class AzureContainer:
 
     def path_of(self, name: str) -> Path | None:
         return None
+
+    def _in_bulk(self, listed: Listed | Blob | None) -> bytes | None:
+        """The whole blob that was listed, where it can be read in bulk, and is still that one."""
+        return self._bulk.read(listed) if listed and self._bulk else None
+
+    def _compare_bulk(self, listed: Listed | Blob | None, came: Blob) -> None:
+        """Let bulk reading know of what it could not read, and should have."""
+        if listed and self._bulk and came.etag == listed.etag:
+            self._bulk.failed(listed)
 
     def _upload(
         self, name: str, data: bytes | IO[bytes], length: int, md5: bytes, **options
@@ -337,6 +388,13 @@ def _blob(properties: BlobProperties) -> Blob:
         dict(properties.metadata or {}),
         _REHYDRATE if properties.blob_tier == "Archive" else "",
     )
+
+
+def _only(etag: str | None) -> dict:
+    """The options of a request that is about the blob with this ETag only, if one is given."""
+    if not etag:
+        return {}
+    return {"etag": f'"{etag}"', "match_condition": MatchConditions.IfNotModified}
 
 
 def _is_folder(properties: BlobProperties) -> bool:

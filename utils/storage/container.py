@@ -14,6 +14,16 @@ from utils.errors import OutsideError
 
 
 @dataclass(frozen=True)
+class Listed:
+    """What a list said of a blob: enough to read just that one, also in another process."""
+
+    name: str
+    size: int
+    etag: str
+    md5: bytes | None = None
+
+
+@dataclass(frozen=True)
 class Blob:
     """What a container knows about one blob. Time is UTC. `metadata` may be absent in listings,
     `md5` where the service has none. `withheld`: why it cannot be read now, "" when it can.
@@ -59,17 +69,30 @@ class Container(Protocol):
     def info(self, name: str) -> Blob:
         """One blob's description, with metadata. Raises Missing."""
 
-    def read(self, name: str) -> tuple[bytes, Blob]:
-        """A whole blob with the description that belongs to exactly these bytes. Raises Missing,
-        Damaged.
+    def read(
+        self, name: str, listed: "Listed | Blob | None" = None
+    ) -> tuple[bytes, "Listed | Blob"]:
+        """A whole blob with the description that belongs to exactly these bytes. `listed`: what a
+        list says of it, by which it may come faster; it may have been replaced since. Raises
+        Missing, Damaged.
         """
 
-    def read_head(self, name: str, length: int) -> bytes:
-        """The first `length` bytes, or fewer if the blob is shorter. Raises Missing."""
+    def read_part(
+        self, name: str, start: int, length: int, listed: "Listed | Blob | None" = None
+    ) -> bytes:
+        """`length` bytes from the place `start`, or fewer if the blob ends there. Raises Missing,
+        and Damaged when the blob is not the one that was `listed` any more.
+        """
 
-    def fetch(self, name: str, target: Path, durable: bool = True) -> Blob:
+    def fetch(
+        self,
+        name: str,
+        target: Path,
+        durable: bool = True,
+        listed: "Listed | Blob | None" = None,
+    ) -> "Listed | Blob":
         """Write the blob to the file `target`, which is whole or as before; not `durable`: a power
-        cut soon after may leave it shorter.
+        cut soon after may leave it shorter. `listed` as in `read`.
 
         Raises Missing, Damaged.
         """

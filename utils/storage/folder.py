@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from utils.disk import room
 from utils.errors import OutsideError, Unreadable
 from utils.files import is_link, local_path, refused, write_beside, write_text
-from utils.storage.container import Blob, Conflict, Damaged, Missing
+from utils.storage.container import Blob, Conflict, Damaged, Listed, Missing
 from utils.storage.shared import file_mode, share
 from utils.terminal import say
 
@@ -76,7 +76,7 @@ class FolderContainer:
         path = self._existing(name)
         return replace(self._describe(name, path), metadata=self._metadata(name))
 
-    def read(self, name: str) -> tuple[bytes, Blob]:
+    def read(self, name: str, listed: Listed | Blob | None = None) -> tuple[bytes, Blob]:
         path = self._existing(name)
         try:
             # a rename beside us leaves this file as it is: bytes and status belong together
@@ -88,14 +88,27 @@ class FolderContainer:
             raise self._unreadable(name, error) from None
         return data, replace(_blob(name, status, data), metadata=self._metadata(name))
 
-    def read_head(self, name: str, length: int) -> bytes:
+    def read_part(
+        self, name: str, start: int, length: int, listed: Listed | Blob | None = None
+    ) -> bytes:
+        path = self._existing(name)
         try:
-            with self._existing(name).open("rb") as file:
+            with path.open("rb") as file:
+                now = _blob(name, os.fstat(file.fileno()), b"")
+                if listed and now.etag != listed.etag:
+                    raise Damaged(f"{self.address}: {name} was replaced while it was read")
+                file.seek(start)
                 return file.read(length)
         except OSError as error:
             raise self._unreadable(name, error) from None
 
-    def fetch(self, name: str, target: Path, durable: bool = True) -> Blob:
+    def fetch(
+        self,
+        name: str,
+        target: Path,
+        durable: bool = True,
+        listed: Listed | Blob | None = None,
+    ) -> Blob:
         path = self._existing(name)
         with write_beside(target, durable=durable) as piece:
             blob = self.info(name)

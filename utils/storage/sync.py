@@ -3,7 +3,7 @@
 import errno
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fnmatch import translate
@@ -137,7 +137,7 @@ def sync_images(
     result; a full disk or a network that is down raises OutsideError, and the next run goes on from
     there.
     """
-    if blobs and container.path_of(blobs[0].name) is not None:
+    if not blobs or is_on_disk(container):
         return SyncResult(0, len(blobs), [])
     image_dir.mkdir(parents=True, exist_ok=True)
     journal = image_dir / JOURNAL
@@ -162,7 +162,7 @@ def sync_images(
                 pool,
                 lambda blob: bring(
                     container,
-                    blob.name,
+                    blob,
                     local_path(image_dir, blob.name),
                     known.get(blob.name, UNKNOWN),
                 ),
@@ -195,16 +195,25 @@ def sync_images(
 
 
 def bring_images(
-    container: Container, config, pred_dir: str | None = None, listing: Listing | None = None
+    container: Container,
+    config,
+    pred_dir: str | None = None,
+    listing: Listing | None = None,
+    labelled: Set[str] = frozenset(),
 ) -> tuple[Listing, SyncResult]:
     """List and sync the images that the configuration means, only those below `pred_dir` if it is
-    given, or those of a `listing` that was made; the one returned holds those that are here now.
+    given, or those of a `listing` that was made; the one returned holds those that can be had now.
+    With keep_images=labelled only the `labelled` ones are fetched, the others when they are looked
+    at (`utils.storage.photos`).
 
     What is left out is said on stderr and listed in data_dir/left_out.csv. Raises InputError or
     OutsideError when nothing is left.
     """
     listing = listing or list_images(container, config.filetype, config.user_folders, pred_dir)
-    result = sync_images(container, listing.blobs, config.image_dir)
+    wanted = listing.blobs
+    if config.keep_images == "labelled" and not is_on_disk(container):
+        wanted = [blob for blob in listing.blobs if blob.name in labelled]
+    result = sync_images(container, wanted, config.image_dir)
     if listing.in_folders:
         say(
             f"warning: {listing.in_folders} images in folders are left out; user_folders=True takes"
@@ -237,6 +246,11 @@ def bring_images(
             f"{container.address}: none of {len(gone)} images could be fetched; see {listed_in}"
         )
     return replace(listing, blobs=here), result
+
+
+def is_on_disk(container: Container) -> bool:
+    """Whether its blobs are files of this machine."""
+    return container.path_of("any") is not None
 
 
 def image_path(container: Container, image_dir: Path, blob: str) -> Path:

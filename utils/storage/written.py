@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.files import replace_file, sha256_of
-from utils.storage.container import Blob, Container
+from utils.storage.container import Blob, Container, Listed
 
 # in image_dir: one line [name, etag, SHA-256] for each image that was fetched; earlier versions
 # wrote no SHA-256
@@ -28,14 +28,16 @@ class NotOurs(Exception):
     """A file of that name lies there which this program has not written."""
 
 
-def bring(container: Container, name: str, target: Path, written: Written) -> tuple[Blob, str]:
+def bring(
+    container: Container, listed: Blob, target: Path, written: Written
+) -> tuple[Listed | Blob, str]:
     """Fetch one image, and give its description and its SHA-256. Raises NotOurs when another file
     lies there.
     """
     if target.is_file() and not _as_written(target, written):
         beside = target.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            blob = container.fetch(name, beside, durable=False)
+            blob = container.fetch(listed.name, beside, durable=False, listed=listed)
             digest = sha256_of(beside)
             if sha256_of(target) != digest:
                 if not _begins_with(beside, target):
@@ -44,7 +46,8 @@ def bring(container: Container, name: str, target: Path, written: Written) -> tu
         finally:
             beside.unlink(missing_ok=True)
         return blob, digest
-    return container.fetch(name, target, durable=False), sha256_of(target)
+    blob = container.fetch(listed.name, target, durable=False, listed=listed)
+    return blob, sha256_of(target)
 
 
 def _as_written(file: Path, written: Written) -> bool:
