@@ -92,7 +92,7 @@ def predict_images(
         for blob, etag in zip(blobs, images["etag"], strict=True)
     }
     run = Run(journal, versions)
-    missing = images[[journal.done.get(blob) != versions[blob] for blob in blobs]]
+    missing = tables.only(images, [b for b in blobs if journal.done.get(b) != versions[b]])
     if len(missing):
         # loads TensorFlow, which takes seconds
         from train.prediction.frozen_detector import (

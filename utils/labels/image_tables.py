@@ -123,10 +123,11 @@ def project_greys(
     """
     depths = {name: head.depth for (name, _), head in headers.items() if isinstance(head, Header)}
     other = "" if "greys" in state.document else "not known yet"
-    names = tables.blob_names(images)
-    looked_at = images[[bool(depths.get(name, other)) for name in names]]
+    wide = {name for name in tables.blob_names(images) if depths.get(name, other)}
     photos = Photos(container, image_dir)
-    wanted = {PurePosixPath(photo.name): photo for photo in listed_photos(looked_at)}
+    wanted = {
+        PurePosixPath(photo.name): photo for photo in listed_photos(tables.only(images, wide))
+    }
     return measured(wanted, state.greys, lambda name: photos.opened(wanted[name]))
 
 

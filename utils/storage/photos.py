@@ -6,9 +6,9 @@ import io
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from threading import Condition
+from threading import Condition, Lock
 from typing import BinaryIO
 
 from utils.errors import Unreadable
@@ -33,16 +33,20 @@ class Photos:
     def __init__(self, container: Container, image_dir: Path):
         self._container = container
         self._image_dir = image_dir
+        self._lock = Lock()  # many threads ask at once
+        self._known: dict[str, Written] | None = None
 
-    @cached_property
-    def _written(self) -> dict[str, Written]:
-        return read_journal(self._image_dir / JOURNAL)
+    def _written(self, name: str) -> Written:
+        with self._lock:
+            if self._known is None:
+                self._known = read_journal(self._image_dir / JOURNAL)
+        return self._known.get(name, UNKNOWN)
 
     def file(self, photo: Listed | Blob) -> Path | None:
         """The file on this machine that is this photo, None where there is none."""
         if path := self._container.path_of(photo.name):
             return path
-        if self._written.get(photo.name, UNKNOWN).etag != photo.etag:
+        if self._written(photo.name).etag != photo.etag:
             return None
         path = local_path(self._image_dir, photo.name)
         try:
