@@ -47,9 +47,9 @@ def test_each_kind_of_planted_mistake_comes_first(kind):
     "kind, sides, score, expected",
     [
         (OVERLOOKED, "", 0.9, 0.9),
-        (OVERLOOKED, "bird 0.1 0.5 0.2 0.32", 0.9, 0.9 * min(1, 0.8 / 0.5)),  # shares 0.2: off
+        (OVERLOOKED, "bird 0.1 0.5 0.2 0.32", 0.9, 0.9 * 0.8 / 0.9),  # shares 0.2: off
         (SWAPPED, "seal 0.1 0.5 0.2 0.8", 0.7, 0.7),
-        (OFF, "bird 0.1 0.5 0.2 0.56", 0.9, 0.9 * 0.4 / 0.5),  # shares 0.6
+        (OFF, "bird 0.1 0.5 0.2 0.56", 0.9, 0.9 * 0.4 / 0.9),  # shares 0.6
         (UNSUPPORTED, "seal 0.6 0.9 0.1 0.4", 0.0, 1.0),
     ],
 )
@@ -67,10 +67,10 @@ def test_what_a_model_does_often_says_less():
     missed = [f"m{number}.jpg {GOOD}" for number in range(3)]
     blind = [f"m{number}.jpg NULL 0 0 0 0 0 0" for number in range(3)]
     ranked = judge("\n".join([*drawn, *missed]), "\n".join([*seen, *blind]))
-    # each of the 12 birds: 2 others are contradicted in the same way as strongly
-    assert [described(row) for row in ranked[:3]] == [
-        (f"m{number}.jpg", UNSUPPORTED, round(1 / (1 + 2 / 12 / 0.05), 3)) for number in range(3)
-    ]
+    # 2 others, of 12 birds and of 21 images, are contradicted in the same way as strongly
+    expected = round(1 / (1 + 2 / 12 / 0.05) / (1 + 2 / 21 / 0.05), 3)
+    found = {described(row) for row in ranked if row.image[0] == "m"}
+    assert found == {(f"m{number}.jpg", UNSUPPORTED, expected) for number in range(3)}
 
 
 def test_what_agrees_is_as_suspicious_as_the_model_is_unsure():
@@ -91,7 +91,7 @@ def test_an_unsure_detection_and_a_class_that_is_never_found_weigh_little():
         ("x.jpg", OVERLOOKED),
         ("y.jpg", OVERLOOKED),
     ]
-    owl = 1 / (1 + 8 / 9 / 0.05)
+    owl = 1 / (1 + 8 / 9 / 0.05) / (1 + 8 / 29 / 0.05)
     assert [row.suspicion for row in ranked if row.image[0] == "o"] == pytest.approx([owl] * 9)
 
 
@@ -100,8 +100,41 @@ def test_a_class_that_the_model_invents_is_not_trusted():
     empty = "\n".join(f"e{number}.jpg NULL" for number in range(4))
     invented = "\n".join(f"e{number}.jpg owl 0.1 0.3 0.1 0.3 0.9 0.9" for number in range(4))
     ranked = judge("\n".join([*drawn, empty]), "\n".join([*seen, invented]))
-    owl = 0.9 / (1 + 3 / 4 / 0.05)
+    owl = 0.9 / (1 + 3 / 4 / 0.05) / (1 + 3 / 22 / 0.05)
     assert [row.suspicion for row in ranked if row.image[0] == "e"] == pytest.approx([owl] * 4)
+
+
+def test_even_a_weak_detection_supports_a_label():
+    drawn, seen = good()
+    rows = judge(
+        "\n".join([*drawn, f"weak.jpg {GOOD}", f"none.jpg {GOOD}"]),
+        "\n".join([*seen, f"weak.jpg {GOOD} 0.02 0.02", "none.jpg NULL 0 0 0 0 0 0"]),
+    )
+    found = {row.image: row for row in rows if row.image in ("weak.jpg", "none.jpg")}
+    assert found["none.jpg"].suspicion == 1 and found["weak.jpg"].kind == UNSUPPORTED
+    # one of 11 birds, and of 20 images, is contradicted more strongly
+    expected = 0.98 / (1 + 1 / 11 / 0.05) / (1 + 1 / 20 / 0.05)
+    assert found["weak.jpg"].suspicion == pytest.approx(expected)
+
+
+def test_what_is_contradicted_in_most_images_says_little_however_many_labels_agree():
+    crowd = [f"bird {left / 10:g} {left / 10 + 0.08:g} 0.2 0.8" for left in range(10)]
+    drawn, seen = [], []
+    for number in range(10):  # in each image the model finds nine of ten
+        drawn += [f"{number}.jpg {row}" for row in crowd]
+        seen += [f"{number}.jpg {row} 1 1" for row in crowd[1:]]
+    rows = judge("\n".join(drawn), "\n".join(seen))
+    expected = 1 / (1 + 9 / 10 / 0.05) ** 2  # of 10 images, not of 100 labels
+    assert [row.suspicion for row in rows] == pytest.approx([expected] * 10)
+
+
+def test_no_kind_takes_all_first_places():
+    drawn, seen = good(number=20)
+    drawn += [*(f"over{number}.jpg NULL" for number in range(10)), "off.jpg bird 0.3 0.7 0.2 0.8"]
+    # ten of one kind, each of another class, are all stronger than the only one of another kind
+    seen += [f"over{number}.jpg owl{number} 0.1 0.5 0.2 0.8 0.99 0.99" for number in range(10)]
+    rows = judge("\n".join(drawn), "\n".join([*seen, f"off.jpg {GOOD} 0.9 0.9"]))
+    assert rows[0].image == "off.jpg"
 
 
 def test_neighbours_in_a_crowd_and_doubled_detections_are_told_apart():

@@ -9,18 +9,22 @@ together, one to one, largest score x overlap (IoU) first. How strong a contradi
   the nearest label);
 - SWAPPED, a detection of another class that shares at least half with a label: (score - that of the
   label's own detection, where it shares half);
-- OFF, a label and its detection: score x (1 - overlap) / 0.5, at most the score;
+- OFF, a label and its detection: score x (1 - overlap) / 0.9;
 - UNSUPPORTED, a label: 1 - the best score at its place (in proportion to the overlap where that is
   less than half).
 
 What a model does often says little about one label: it misses many, or draws loosely. So each
-counts as strength / (1 + r / 0.05), where r is the share of the labels of its class (with SWAPPED
-and OVERLOOKED: of the class that is seen, and of these contradictions) that are contradicted in the
-same way at least as strongly, itself not counted. 0.05: mistakes that people are thought to make.
+counts as strength / (1 + r / 0.05), where r is the share of the images with a label of its class
+(with SWAPPED and OVERLOOKED: of the class that is seen, or with such a contradiction) that are
+contradicted in the same way more strongly, or as strongly; of an image its strongest counts. Images
+and not labels, as these are what people look at: in a crowd a model contradicts few labels, and yet
+most images. Then once more with r among all images and contradictions of the kind, whatever their
+class: so the four kinds, whose strengths are no common measure, all come early. 0.05: mistakes that
+people are thought to make.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -35,7 +39,7 @@ KINDS = (OVERLOOKED, SWAPPED, OFF, UNSUPPORTED)
 _SAME = 0.5  # overlap from which two boxes are about the same object
 _LEAST = 0.1  # overlap from which a label and a detection may belong together
 _MISTAKES = 0.05  # share of labels that people are thought to get wrong, per kind
-_NOISE = 0.05  # detections below this score say nothing
+_NOISE = 0.01  # detections below this score say nothing; above, even a weak one supports a label
 _CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
 
@@ -67,6 +71,9 @@ class Suspect:
                 f" model's (score {self.score:.2f})"
             )
         return f"the model sees nothing where {self.labelled} is labelled"
+
+
+_NONE = Suspect("", "", 0.0)
 
 
 @dataclass
@@ -108,28 +115,38 @@ def suspects(labelled: pd.DataFrame, predicted: pd.DataFrame) -> list[Suspect]:
     totag), the strongest image first; equal ones by name. Images without any are left out.
     """
     images = _images(labelled, predicted)
-    labels = Counter(name for image in images for name in image.classes)
-    groups: dict[tuple[str, str], list[Suspect]] = defaultdict(list)
+    showing: dict[str, set[str]] = defaultdict(set)  # images by the classes that are labelled
+    groups: dict[tuple[str, str], dict[str, Suspect]] = defaultdict(dict)
     for image in images:
+        for name in image.classes:
+            showing[name].add(image.name)
         for suspect in _contradictions(image):
             name = suspect.labelled if suspect.kind in (OFF, UNSUPPORTED) else suspect.seen
-            groups[suspect.kind, name].append(suspect)
+            group = groups[suspect.kind, name]
+            if suspect.suspicion > group.get(image.name, _NONE).suspicion:
+                group[image.name] = suspect
+
+    kinds: dict[str, dict[str, Suspect]] = defaultdict(dict)
+    for (kind, name), group in groups.items():
+        for suspect in _weighted(group.values(), len(showing[name] | group.keys())):
+            if suspect.suspicion > kinds[kind].get(suspect.image, _NONE).suspicion:
+                kinds[kind][suspect.image] = suspect
 
     strongest: dict[str, Suspect] = {}
-    for (kind, name), group in groups.items():
-        those = labels[name] + (0 if kind in (OFF, UNSUPPORTED) else len(group))
-        for suspect in _weighted(group, those):
+    for of_kind in kinds.values():
+        for suspect in _weighted(of_kind.values(), len(images)):
             known = strongest.get(suspect.image)
-            if suspect.suspicion > 0 and (known is None or _rank(suspect) > _rank(known)):
+            if known is None or _rank(suspect) > _rank(known):
                 strongest[suspect.image] = suspect
     return sorted(strongest.values(), key=lambda suspect: (-suspect.suspicion, suspect.image))
 
 
-def _weighted(group: list[Suspect], those: int) -> list[Suspect]:
-    """Contradictions of one kind and class among `those` boxes, the frequent ones as less."""
+def _weighted(found: Iterable[Suspect], images: int) -> list[Suspect]:
+    """Contradictions of one sort, one an image, among so many images, the frequent ones as less."""
+    group = list(found)
     strengths = np.array([suspect.suspicion for suspect in group])
     stronger = len(group) - np.searchsorted(np.sort(strengths), strengths, side="left") - 1
-    suspicions = strengths / (1 + stronger / those / _MISTAKES)
+    suspicions = strengths / (1 + stronger / images / _MISTAKES)
     return [
         replace(suspect, suspicion=suspicion)
         for suspect, suspicion in zip(group, suspicions.tolist(), strict=True)
@@ -178,7 +195,7 @@ def _contradictions(image: _Image) -> Iterator[Suspect]:
         if place >= 0:
             overlap, score = float(image.overlaps[label, place]), float(image.scores[place])
             own = score if overlap >= _SAME else 0.0
-            strength = score * min(1, (1 - overlap) / _SAME)
+            strength = score * (1 - overlap) / (1 - _LEAST)
             yield Suspect(image.name, OFF, strength, name, name, score, overlap)
         best = float(support[label])
         others = image.free & (image.overlaps[label] >= _SAME) & (image.seen != name)
