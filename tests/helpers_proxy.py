@@ -46,7 +46,8 @@ class Fault:
 
 class Proxy(ThreadingHTTPServer):
     """`url`: the account as seen through the proxy. `faults` are tried in order for each request;
-    `seen` holds (method, path) of all.
+    `seen` holds (method, path) of all, `moved` the bytes of headers and bodies {container: [sent to
+    it, received from it]}.
     """
 
     daemon_threads = True
@@ -58,6 +59,7 @@ class Proxy(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}{parts.path}"
         self.faults: list[Fault] = []
         self.seen: list[tuple[str, str]] = []
+        self.moved: dict[str, list[int]] = {}
         self._lock = threading.Lock()
 
     def fault(self, method: str, path: str) -> Fault | None:
@@ -69,6 +71,13 @@ class Proxy(ThreadingHTTPServer):
                     if fault.skip < fault.met <= fault.skip + fault.times:
                         return fault
         return None
+
+    def count(self, path: str, sent: int, received: int) -> None:
+        container = urlsplit(path).path.split("/")[2:3]
+        with self._lock:
+            both = self.moved.setdefault(container[0] if container else "", [0, 0])
+            both[0] += sent
+            both[1] += received
 
     def handle_error(self, request, client_address):
         """A client that went away is no fault of the proxy."""
@@ -103,6 +112,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(fault.status)
         else:
             status, headers, answer = self._ask(body)
+            self.server.count(
+                self.path,
+                len(self.path) + _length(self.headers.items()) + len(body),
+                _length(headers) + len(answer),
+            )
             if kind == "lost answer":
                 self._end()
             else:
@@ -157,3 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+def _length(headers) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in headers)

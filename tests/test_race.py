@@ -28,10 +28,10 @@ def every_table_is_large(monkeypatch):
 
 
 def test_annotators_at_one_moment_lose_nothing_in_a_project_of_large_tables(every_table_is_large):
-    (played,) = annotators_race.race("azurite", 1)
+    (played,) = annotators_race.race("folder", 1)
     assert played.wrong == [] and played.published > 0
 
 
 def test_a_killed_program_leaves_a_clean_state_in_a_project_of_large_tables(every_table_is_large):
-    hunted = killer.hunt("folder", 6, seed=2)
-    assert hunted.wrong == [] and hunted.kills.total() == 6
+    hunted = killer.hunt("folder", 4, seed=2)
+    assert hunted.wrong == [] and hunted.kills.total() == 4

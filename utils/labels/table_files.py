@@ -152,26 +152,27 @@ def _arrow(name: str, frame: pd.DataFrame, user_folders: bool) -> pa.Table:
     return pa.table(columns)
 
 
-def _written(rows: pa.Table, base: str | None = None) -> bytes:
-    encodings = {}
-    for column in rows.schema:
-        if column.name in _REPEATED:
-            continue
+def encodings(schema: pa.Schema) -> tuple[list[str], dict[str, str]]:
+    """How the columns of a table are written: those with a dictionary, and the others' encoding."""
+    repeated = [name for name in schema.names if name in _REPEATED]
+    others = {}
+    for column in schema:
         if column.type == pa.float32():
-            encodings[column.name] = "BYTE_STREAM_SPLIT"
+            others[column.name] = "BYTE_STREAM_SPLIT"
         elif column.type == pa.int64():
-            encodings[column.name] = "DELTA_BINARY_PACKED"
+            others[column.name] = "DELTA_BINARY_PACKED"
         else:
-            encodings[column.name] = "DELTA_BYTE_ARRAY" if column.name in _SORTED else "PLAIN"
+            others[column.name] = "DELTA_BYTE_ARRAY" if column.name in _SORTED else "PLAIN"
+    return repeated, {name: way for name, way in others.items() if name not in _REPEATED}
+
+
+def _written(rows: pa.Table, base: str | None = None) -> bytes:
+    repeated, others = encodings(rows.schema)
     if base:
         rows = rows.replace_schema_metadata({BASE: base})
     buffer = io.BytesIO()
     pyarrow.parquet.write_table(
-        rows,
-        buffer,
-        compression="zstd",
-        use_dictionary=[name for name in rows.column_names if name in _REPEATED],
-        column_encoding=encodings,
+        rows, buffer, compression="zstd", use_dictionary=repeated, column_encoding=others
     )
     return buffer.getvalue()
 

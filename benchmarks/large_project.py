@@ -1,0 +1,350 @@
+"""What an annotator's machine reads and needs in a large project on Azurite: bytes through a
+counting proxy, peak memory and time of a hand-out of 40, an upload and a status, each on a machine
+that has nothing in its cache; and what initialize writes for 1000 new images.
+
+    python benchmarks/large_project.py --images 100000
+    python benchmarks/large_project.py --images 1000000 --earlier WORKTREE     # paired times
+
+1000 images are labelled, whatever the number of all: labels are read as a whole, as before. Each
+image has three boxes and an embedding of 128 bytes. WORKTREE holds an earlier version of the
+repository, which gets the same tables as CSV. Bytes are those of the label container, headers and
+bodies, both ways; memory is the largest resident size of the process. Wanted: a hand-out of 40 at
+most 8 MB and 300 MB, an upload 1 MB and 200 MB, a status 1 MB, 0.3 of the earlier time, initialize
+writes at most 100 MB. Ends with 1 where something is missed.
+"""
+
+import argparse
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+for folder in (ROOT, ROOT / "tests"):
+    sys.path.insert(0, str(folder))
+
+import azurite
+from helpers_proxy import through
+
+from train.cycle.shortlisting import publish_shortlist
+from utils.config import load_config
+from utils.labels import table_files, tables
+from utils.labels.store import Change, PublishedFile, open_labels
+from utils.labels.tables import blob_names, image_set, split_name
+from utils.labels.taking_in import take_in
+from utils.selection.embeddings import MODEL, Basis, Embeddings, to_parquet
+from utils.storage.container import Blob
+from utils.storage.folder import FolderContainer
+from utils.storage.sync import Listing
+
+BOXES, LABELLED, NEW, COUNT = 3, 1000, 1000, 40
+HAND_OUT, UPLOAD, STATUS = (
+    ("tag/download_vott_json.py", str(COUNT)),
+    ("tag/upload_vott_json.py", "--all"),
+    ("tag/status.py",),
+)
+_MOST = {"hand-out": (8e6, 300e6), "upload": (1e6, 200e6), "status": (1e6, 300e6)}
+_WRITTEN = 100e6
+
+
+@dataclass
+class Pool:
+    """The tables of a project (by name) and the embeddings file."""
+
+    frames: dict
+    embeddings: bytes
+
+
+def picture(number: int, jpeg: bytes) -> bytes:
+    """The JPEG with a number in a comment: another content for each image."""
+    return jpeg[:2] + b"\xff\xfe\x00\x0a" + b"%08d" % number + jpeg[2:]
+
+
+def small_jpeg() -> bytes:
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def make_pool(count: int, jpeg: bytes) -> Pool:
+    """Tables of `count` images in 50 folders, in bursts of ten."""
+    draw = np.random.default_rng(0)
+    numbers = np.arange(count)
+    folders = np.array([f"2026/station_{number % 50:02}" for number in numbers], object)
+    filenames = np.array([f"IMG_{number:08}.JPG" for number in numbers], object)
+    begin = np.datetime64("2026-01-01T00:00:00")
+    seconds = (numbers // 500) * 3600 + (numbers // 50) % 10
+    times = np.datetime_as_string(begin + seconds.astype("timedelta64[s]"))
+    contents = [picture(number, jpeg) for number in numbers]
+    md5 = [hashlib.md5(data, usedforsecurity=False).hexdigest() for data in contents]
+    size = len(contents[0])
+    del contents
+    images = tables.make(
+        "images",
+        filename=filenames,
+        folder=folders,
+        height=np.full(count, 60),
+        width=np.full(count, 80),
+        bytes=np.full(count, size),
+        etag=[f"0x8DE{number:012X}" for number in draw.integers(0, 2**48, count)],
+        taken_at=np.char.add(times, "Z"),
+        md5=md5,
+    )
+    rows = count * BOXES
+    low, side = draw.random((2, rows)) * 0.5, draw.random((2, rows)) * 0.5
+    score = draw.random(rows).round(6)
+    totag = tables.make(
+        "totag",
+        filename=np.repeat(filenames, BOXES),
+        folder=np.repeat(folders, BOXES),
+        class_=np.array(["animal", "bird", "rare"], object)[
+            np.searchsorted([0.7, 0.99], draw.random(rows))
+        ],
+        xmin=low[0].round(6),
+        xmax=(low[0] + side[0]).round(6),
+        ymin=low[1].round(6),
+        ymax=(low[1] + side[1]).round(6),
+        height=np.full(rows, 60),
+        width=np.full(rows, 80),
+        box_confidence=score,
+        image_confidence=np.repeat(score.reshape(-1, BOXES).min(axis=1), BOXES),
+    )
+    labelled = blob_names(images.iloc[:: max(1, count // LABELLED)][:LABELLED])
+    tagged = tables.only(totag, labelled)[tables.COLUMNS["tagged"]]
+    predicted = tables.make(
+        "predicted", filename=filenames, folder=folders, etag=images["etag"], model="key"
+    )
+    names = pa.array(blob_names(images), pa.large_string())
+    vectors = draw.normal(size=(count, 64)).astype(np.float16)
+    basis = Basis(MODEL, np.zeros(64, np.float32), np.eye(64, dtype=np.float32))
+    made = Embeddings(
+        names.combine_chunks() if isinstance(names, pa.ChunkedArray) else names,
+        vectors,
+        np.full(count, np.nan, np.float32),
+        "model",
+        basis,
+    )
+    frames = {
+        "images": images,
+        "totag": tables.without(totag, image_set(tagged)),
+        "tagged": tagged,
+        "predicted": tables.without(predicted, image_set(tagged)),
+    }
+    return Pool(frames, to_parquet(made))
+
+
+class Project:
+    """A label container with the tables of a pool, and configs of its machines."""
+
+    def __init__(self, folder: Path, url: str, labels: str):
+        self.folder, self.labels = folder, labels
+        folder.mkdir(parents=True)
+        self.config = load_config(self.machine("trainer", url))
+        self.images, self.store = open_labels(self.config)
+
+    def machine(self, tagger: str, url: str) -> Path:
+        """The config of somebody who sees the account at `url`."""
+        place = self.folder / tagger
+        place.mkdir(exist_ok=True)
+        text = (
+            f"storage_url={url}\nAZURE_STORAGE_ACCOUNT={azurite.ACCOUNT}\n"
+            f"AZURE_STORAGE_KEY={azurite.KEY}\nimage_container_name=images\n"
+            f"label_container_name={self.labels}\nuser_folders=True\nfiletype=*.jpg\n"
+            "classes=animal,bird,rare\nselection_strategy=hybrid\nrandom_share=0.1\n"
+            f"max_per_burst=2\ntagger_name={tagger}\ntagging_location=tag\ndata_dir=data\n"
+        )
+        (place / "config.ini").write_text(text, encoding="utf-8")
+        return place / "config.ini"
+
+    def fill(self, pool: Pool) -> None:
+        file = PublishedFile("embeddings", ".parquet", pool.embeddings)
+        model = self.store.publish_file("model", ".pb", b"none", "bench")
+        self.store.commit(
+            lambda state: Change(
+                pool.frames,
+                lambda made: {
+                    "live": {"embeddings": made["embeddings"], "model": model},
+                    "predicted_by": {"key": model},
+                },
+                files={"embeddings": file},
+            ),
+            what="making the container",
+        )
+
+
+def run(root: Path, config: Path, program: tuple[str, ...]) -> tuple[float, int]:
+    """Run a program of a repository on a machine with an empty cache of its own, kept beside its
+    config: seconds, and bytes of memory at most.
+    """
+    command = [sys.executable, str(root / program[0]), *program[1:], str(config)]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(config.parent / "cache")}
+    start = time.perf_counter()
+    log = config.parent / "said.txt"
+    with log.open("wb") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=environment)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, _peak(process.pid))
+        time.sleep(0.01)
+    seconds = time.perf_counter() - start
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{log.read_text()}")
+    return seconds, peak
+
+
+def _peak(pid: int) -> int:
+    """The largest resident size of a process so far, as Linux says it; 0 when it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+
+
+def counted(project: Project, url: str, missed: list[str]) -> None:
+    """What each program reads and writes, and its memory."""
+    with through(url) as proxy:
+        config = project.machine("counted", proxy.url)
+        for name, program in (("status", STATUS), ("hand-out", HAND_OUT), ("upload", UPLOAD)):
+            machine = config
+            if name == "status":
+                machine = project.machine("looker", proxy.url)
+            proxy.moved.clear()
+            _, memory = run(ROOT, machine, program)
+            moved = sum(proxy.moved.get(project.labels, [0]))
+            print(f"{name}: {moved / 1e6:.2f} MB, memory {memory / 1e6:.0f} MB", flush=True)
+            if moved > _MOST[name][0] or memory > _MOST[name][1]:
+                missed.append(name)
+
+
+def new_images(project: Project, url: str, jpeg: bytes, missed: list[str]) -> None:
+    """Take 1000 new images in, through the proxy."""
+    names = [f"2026/new/IMG_{number:04}.JPG" for number in range(NEW)]
+    there = project.folder / "new"
+    for number, name in enumerate(names):
+        (there / name).parent.mkdir(parents=True, exist_ok=True)
+        (there / name).write_bytes(picture(number, jpeg))
+    container = FolderContainer(there)
+    container.name = "images"
+    with through(url) as proxy:
+        config = load_config(project.machine("taker", proxy.url))
+        _, store = open_labels(config)
+        store.cache = project.store.cache
+        store._snapshots.cache = project.store.cache
+        images = project.store.table(store.read(), "images")
+        known = [
+            Blob(name, int(size), etag, datetime.now(UTC))
+            for name, size, etag in zip(
+                blob_names(images), images["bytes"], images["etag"], strict=True
+            )
+        ]
+        proxy.moved.clear()
+        listing = Listing([*known, *container.list()])
+        present = {blob.name for blob in listing.blobs}
+        start = time.perf_counter()
+        take_in(config, container, store, listing, {}, present=present)
+        seconds = time.perf_counter() - start
+        first = proxy.moved[project.labels][0]
+        said = publish_shortlist(config, store)
+        written = proxy.moved[project.labels][0]
+    print(
+        f"initialize with {NEW} new images writes {written / 1e6:.1f} MB ({first / 1e6:.1f} MB of"
+        f" tables in {seconds:.0f} s, the rest is the shortlist: {said})",
+        flush=True,
+    )
+    if written > _WRITTEN:
+        missed.append("initialize")
+
+
+def paired(
+    now: Project, before: Project, earlier: Path, url: str, pairs: int, missed: list[str]
+) -> None:
+    """Times of hand-outs by both versions, in turns, each by somebody new."""
+    ratios = []
+    for number in range(pairs):
+        new, _ = run(ROOT, now.machine(f"new{number}", url), HAND_OUT)
+        old, memory = run(earlier, before.machine(f"old{number}", url), HAND_OUT)
+        ratios.append(new / old)
+        print(
+            f"hand-out: {new:.1f} s, earlier {old:.1f} s and {memory / 1e6:.0f} MB of memory",
+            flush=True,
+        )
+    print(f"{np.median(ratios):.2f} of the earlier time", flush=True)
+    if np.median(ratios) > 0.3:
+        missed.append("time")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=int, default=100_000)
+    parser.add_argument("--earlier", type=Path, help="a worktree of the version to compare with")
+    parser.add_argument("--pairs", type=int, default=3)
+    options = parser.parse_args()
+    missed: list[str] = []
+    jpeg = small_jpeg()
+    with tempfile.TemporaryDirectory() as name, azurite.running() as url:
+        from azure.storage.blob import BlobServiceClient
+
+        with BlobServiceClient(url, credential=azurite.KEY) as service:
+            for container in ("images", "labels", "earlier"):
+                service.create_container(container)
+        pool = make_pool(options.images, jpeg)
+        project = Project(Path(name) / "now", url, "labels")
+        project.fill(pool)
+        start = time.perf_counter()
+        said = publish_shortlist(project.config, project.store)
+        print(f"{said}, made in {time.perf_counter() - start:.0f} s", flush=True)
+        wanted = wanted_images(project)
+        with ThreadPoolExecutor(8) as threads:
+            list(
+                threads.map(
+                    lambda blob: project.images.write(
+                        blob, picture(int(split_name(blob)[1][4:12]), jpeg)
+                    ),
+                    wanted,
+                )
+            )
+        state = project.store.read()
+        sizes = {
+            table: project.store.container.info(blob).size / 1e6
+            for table, blob in state.document["tables"].items()
+        }
+        print(", ".join(f"{table} {size:.1f} MB" for table, size in sizes.items()), flush=True)
+        if options.earlier:
+            table_files.SMALL, small = 10**12, table_files.SMALL
+            before = Project(Path(name) / "before", url, "earlier")
+            before.fill(pool)
+            table_files.SMALL = small
+            paired(project, before, options.earlier, url, options.pairs, missed)
+        del pool
+        counted(project, url, missed)
+        new_images(project, url, jpeg, missed)
+    print("missed: " + (", ".join(missed) or "nothing"))
+    return bool(missed)
+
+
+def wanted_images(project: Project) -> list[str]:
+    """The images that may be handed out next: those on the shortlist."""
+    from utils.selection.shortlist import read_shortlist
+
+    path = project.store.checked_file(project.store.read().live["shortlist"])
+    made = read_shortlist(path)
+    return sorted(image_set(made.images[made.listed]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
