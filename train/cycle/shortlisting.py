@@ -68,7 +68,9 @@ def make_shortlist(config: Config, store: LabelStore, state: State) -> Shortlist
         return None
 
     images = store.table(state, "images")
-    embeddings = published_embeddings(store, state) if rule.reads_embeddings else None
+    # what tells images apart is looked at by hand-outs, except where it is all that counts
+    needed = rule.reads_embeddings and not rule.weighted
+    embeddings = published_embeddings(store, state) if needed else None
     burst_of = bursts(images, "burst", config.burst_seconds)
     classes, balance = current_classes(config.classes, state.classes, config.ideal_class_balance)
     context = context_of_state(
@@ -126,6 +128,8 @@ def make_shortlist(config: Config, store: LabelStore, state: State) -> Shortlist
         "unseen": bool(context.pool.unseen.any()),
         **_beyond(context, on_list, drawn, value),
     }
+    if rule.reads_embeddings and not needed:
+        embeddings = published_embeddings(store, state, set(known_names))
     return Shortlist(about, frame, tables.only(rows, listed), embeddings)
 
 
@@ -169,7 +173,7 @@ def _listed(
 def _beyond(context: Context, listed: np.ndarray, drawn: np.ndarray, value: np.ndarray) -> dict:
     """What is known of the images to tag that are not listed (places), as facts of a shortlist."""
     pool = context.pool
-    hashes = keyed_hashes(pool.names.to_numpy(zero_copy_only=False).astype(object), context.seed)
+    hashes = keyed_hashes(pool.names, context.seed)
     others = np.ones(len(pool.names), bool)
     others[listed] = False
     sizes = {name: int(others[places].sum()) for name, places in pool.classes.items()}

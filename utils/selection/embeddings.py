@@ -11,7 +11,7 @@ near-duplicates only.
 import io
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from utils.terminal import say
 
 DIMENSIONS = 64  # of 2 bytes each
 MODEL, HASH = "model", "perceptual hash"
+_ROWS_AT_ONCE = 100_000
 _ENOUGH = 1000  # images from which a basis is good for any number
 
 
@@ -170,14 +171,13 @@ def to_parquet(embeddings: Embeddings) -> bytes:
     return written.getvalue()
 
 
-def read_parquet(source: Path | bytes) -> Embeddings:
-    """The embeddings in a file that `to_parquet` wrote. Raises InputError when it is something
-    else.
+def read_parquet(source: Path | bytes, images: Set[str] | None = None) -> Embeddings:
+    """The embeddings in a file that `to_parquet` wrote; images: only those of these (blob names),
+    without having all of them in memory at once. Raises InputError when it is something else.
     """
     try:
-        table = pyarrow.parquet.read_table(
-            source if isinstance(source, Path) else io.BytesIO(source)
-        )
+        file = source if isinstance(source, Path) else io.BytesIO(source)
+        table = pyarrow.parquet.read_table(file) if images is None else _only(file, images)
         metadata = table.schema.metadata
         about = json.loads(metadata[b"about"])
         size, raw = about["dimensions"], about["raw_dimensions"]
@@ -217,14 +217,26 @@ def read_parquet(source: Path | bytes) -> Embeddings:
         ) from None
 
 
-def published_embeddings(store, state) -> Embeddings | None:
-    """Those that a state (store.State, in a LabelStore) names. None when there are none, or
-    they are gone or damaged, which a line on stderr says: they are no more than a help, and made
-    anew.
+def _only(file: Path | io.BytesIO, images: Set[str]) -> pa.Table:
+    wanted = pa.array(list(images), pa.large_string())
+    with pyarrow.parquet.ParquetFile(file) as parquet:
+        parts = [pa.Table.from_batches([], parquet.schema_arrow)]
+        for batch in parquet.iter_batches(_ROWS_AT_ONCE):
+            rows = pa.Table.from_batches([batch])
+            names = tables.blob_names(rows.select(["filename", "folder"]).to_pandas())
+            keep = pc.is_in(pa.array(names, pa.large_string()), value_set=wanted)
+            parts.append(rows.filter(keep))
+        return pa.concat_tables(parts)
+
+
+def published_embeddings(store, state, images: Set[str] | None = None) -> Embeddings | None:
+    """Those that a state (store.State, in a LabelStore) names; images: as in `read_parquet`. None
+    when there are none, or they are gone or damaged, which a line on stderr says: they are no more
+    than a help, and made anew.
     """
     blob = state.live.get("embeddings")
     try:
-        return read_parquet(store.cached_file(blob)) if blob else None
+        return read_parquet(store.cached_file(blob), images) if blob else None
     except (InputError, Missing, Damaged):
         say(
             f"{blob}: gone or damaged; until it is made anew images that look alike are not told"

@@ -12,7 +12,7 @@ import numpy as np
 
 from utils.reserved import NULL
 from utils.selection.diversity import k_center
-from utils.selection.quotas import Pool, ranks, repeats
+from utils.selection.quotas import ranks, repeats
 from utils.selection.strategies import CANDIDATES, MOST_COMPARED, keyed_hashes, tie_hashes
 from utils.selection.worth import LEAST_SCORE, WORTH, Context, spread_out
 from utils.strategies import STRATEGIES
@@ -35,7 +35,7 @@ def by_strategy(strategy: str, context: Context) -> np.ndarray:
     if rule.differs and not cold and context.vectors is not None and not worth.value.any():
         return _far_apart(context, most)
 
-    tie = tie_hashes(_names(pool), context.seed) if cold or rule.differs else None
+    tie = tie_hashes(pool.names, context.seed) if cold or rule.differs else None
     found = _ranked(context, worth.value, tie, most)
     for labelled in () if cold else _labels_to_come(context, worth.value, most):
         later = WORTH[strategy](replace(context, labelled=labelled)).value
@@ -49,7 +49,7 @@ def by_chance(context: Context, share: float) -> np.ndarray:
     hand-outs as the rest of the list serves, with `share` of each drawn.
     """
     wanted = 2 * MOST if share >= 1 else math.ceil(MOST * share / (1 - share)) + BATCH
-    hashes = keyed_hashes(_names(context.pool), context.seed)
+    hashes = keyed_hashes(context.pool.names, context.seed)
     return np.sort(np.argsort(hashes, kind="stable")[: wanted if share > 0 else 0])
 
 
@@ -57,7 +57,7 @@ def last_tie(context: Context) -> int | None:
     """Up to which hash images of equal worth are compared with one another; None: all are."""
     if len(context.pool.names) <= MOST_COMPARED:
         return None
-    tie = tie_hashes(_names(context.pool), context.seed)
+    tie = tie_hashes(context.pool.names, context.seed)
     return int(np.partition(tie, MOST_COMPARED - 1)[MOST_COMPARED - 1])
 
 
@@ -89,10 +89,6 @@ def _labels_to_come(context: Context, value: np.ndarray, most: int) -> Iterator[
             for name, count in context.labelled.items()
             if name not in context.pool.classes
         }
-
-
-def _names(pool: Pool) -> np.ndarray:
-    return pool.names.to_numpy(zero_copy_only=False).astype(object)
 
 
 def _groups(context: Context) -> list[tuple[np.ndarray, float]]:
@@ -141,7 +137,7 @@ def _far_apart(context: Context, most: int) -> np.ndarray:
     """Where all are worth the same, the images that hand-outs of the usual size would pick one
     after the other, each as far as can be from all before it.
     """
-    tie = tie_hashes(_names(context.pool), context.seed)
+    tie = tie_hashes(context.pool.names, context.seed)
     compared = np.sort(np.argsort(tie, kind="stable")[:MOST_COMPARED])
     folder = context.pool.folder[compared]
     fair = max(1, math.ceil(2 * BATCH / max(1, len(np.unique(folder)))))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from utils.labels import tables
 from utils.selection.diversity import k_center
@@ -18,6 +19,7 @@ from utils.selection.worth import WORTH, Context, spread_out
 from utils.strategies import STRATEGIES, Strategy
 
 CANDIDATES = 4  # times the images that are wanted, from which those that differ are picked
+_AT_ONCE = 100_000  # names that are hashed together
 MOST_COMPARED = 50_000  # images that coreset compares with one another; of more, as many are drawn
 
 
@@ -119,21 +121,32 @@ def drawn_first(pool: Pool, seed: int, expected: float, beyond: int = 0) -> np.n
     """
     if not len(pool.names):
         return np.arange(0)
-    hashes = keyed_hashes(pool.names.to_numpy(zero_copy_only=False), seed)
+    hashes = keyed_hashes(pool.names, seed)
     chance = ((int(np.bitwise_xor.reduce(hashes)) ^ beyond) >> 32) / 2**32
     return np.argsort(hashes, kind="stable")[: math.floor(expected + chance)]
 
 
-def keyed_hashes(names: np.ndarray, seed: int) -> np.ndarray:
+def keyed_hashes(names: np.ndarray | pa.Array, seed: int) -> np.ndarray:
     """(n,) uint64 for the names of images, in whose order they are drawn at random."""
-    return pd.util.hash_array(names, hash_key=f"{seed:016d}", categorize=False)
+    return _hashes(names, f"{seed:016d}")
 
 
-def tie_hashes(names: np.ndarray, seed: int) -> np.ndarray:
+def tie_hashes(names: np.ndarray | pa.Array, seed: int) -> np.ndarray:
     """(n,) uint64 for the names of images, in whose order those of equal worth are compared. It is
     another one than that of the random draw, which would else not be uniform the next time.
     """
-    return pd.util.hash_array(names, hash_key=f"tie{seed % 10**13:013d}", categorize=False)
+    return _hashes(names, f"tie{seed % 10**13:013d}")
+
+
+def _hashes(names: np.ndarray | pa.Array, key: str) -> np.ndarray:
+    """Piece by piece: as Python's texts, names need three times the memory."""
+    found = np.empty(len(names), np.uint64)
+    for start in range(0, len(names), _AT_ONCE):
+        piece = names[start : start + _AT_ONCE]
+        if isinstance(piece, pa.Array):
+            piece = piece.to_numpy(zero_copy_only=False).astype(object)
+        found[start : start + _AT_ONCE] = pd.util.hash_array(piece, hash_key=key, categorize=False)
+    return found
 
 
 def _notes(rule: Strategy, context: Context, cold: bool) -> Iterator[str]:
@@ -169,9 +182,7 @@ class _Differing:
     def __init__(self, context: Context, value: np.ndarray, weighted: bool, taken: np.ndarray):
         self._context, self._value, self._weighted = context, value, weighted
         self._centres = context.centres
-        self._tie = tie_hashes(
-            context.pool.names.to_numpy(zero_copy_only=False).astype(object), context.seed
-        )
+        self._tie = tie_hashes(context.pool.names, context.seed)
         self._differ_from(taken)
 
     def __call__(self, images: np.ndarray, count: int) -> np.ndarray:
