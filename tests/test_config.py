@@ -232,8 +232,8 @@ def test_a_windows_path_is_refused_only_by_what_would_use_it(tmp_path):
         (
             "train_iterations=2.5",
             (
-                "config.ini: train_iterations=2.5 is not allowed; expected a whole number of"
-                " training steps"
+                "config.ini: train_iterations=2.5 is not allowed; expected auto, or a whole"
+                " number of training steps"
             ),
         ),
         (

@@ -503,6 +503,7 @@ def test_what_is_wrong_with_the_options_is_said_before_anything_is_trained(photo
     for options, said in (
         (["--strategies", "random,luck"], "luck is no strategy"),
         (["--fast", "--train-backbone"], "leave one of them out"),
+        (["--frozen-backbone", "--train-backbone"], "not allowed with argument"),
         (["--checkpoint", tmp_path / "nowhere"], "no TensorFlow checkpoint"),
     ):
         done = simulate(

@@ -22,19 +22,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 import tf_keras
+from helpers_records import picture, record
 
 from train.cycle import training_run
 from train.network import pretrained_weights, training
+from train.network.augmentation import Augmentation
 from train.network.detector import Settings, build_model, fit_into_canvas, make_task, model_config
 from train.network.head_weights import classes_of
-from train.network.input import (
-    Augmentation,
-    repeat_factors,
-    target_parser,
-    training_dataset,
-)
+from train.network.input import repeat_factors, target_parser, training_dataset
 from train.network.pretrained_weights import SCRATCH, Start, choose_start, is_folded
 from train.network.records import read_records
+from train.network.schedule import Rate, default_learning_rate, make_optimizer
 from train.network.validation import Validation
 from utils.config import load_config
 from utils.errors import InputError, OutsideError
@@ -130,10 +128,10 @@ def test_images_of_rare_classes_are_shown_more_often():
 
 
 def test_rare_classes_are_balanced_while_reading(tmp_path):
-    shard = _record(
+    shard = record(
         tmp_path / "a.record",
-        [("1", _picture(), [[0, 0, 0.5, 0.5]], [1])] * 9
-        + [("2", _picture(), [[0, 0, 0.5, 0.5]], [2])],
+        [("1", picture(), [[0, 0, 0.5, 0.5]], [1])] * 9
+        + [("2", picture(), [[0, 0, 0.5, 0.5]], [2])],
     )
     batches = training_dataset(
         [shard], 10, SMALL, Augmentation(False), 10, 0, {1: 1.0, 2: 3.0}
@@ -143,7 +141,7 @@ def test_rare_classes_are_balanced_while_reading(tmp_path):
 
 
 def test_images_without_boxes_are_trained_on(tmp_path):
-    shard = _record(tmp_path / "a.record", [("1", _picture(), [], [])])
+    shard = record(tmp_path / "a.record", [("1", picture(), [], [])])
     images, labels = next(iter(training_dataset([shard], 1, SMALL, Augmentation(), 2, 0)))
     assert images.shape == (2, 64, 64, 3)
     assert (labels["gt_classes"].numpy() == -1).all()
@@ -162,7 +160,7 @@ def test_images_without_boxes_are_trained_on(tmp_path):
     ],
 )
 def test_flips_turn_image_and_boxes_together(tmp_path, augmentation, expected):
-    shard = _record(tmp_path / "a.record", [("1", _picture(), [[0, 0, 0.5, 0.25]], [1])])
+    shard = record(tmp_path / "a.record", [("1", picture(), [[0, 0, 0.5, 0.25]], [1])])
     images, labels = next(iter(training_dataset([shard], 1, SMALL, augmentation, 40, 0)))
     boxes = [tuple(box) for box in labels["gt_boxes"].numpy()[:, 0].round().astype(int)]
     assert set(boxes) == expected
@@ -172,7 +170,7 @@ def test_flips_turn_image_and_boxes_together(tmp_path, augmentation, expected):
 
 
 def test_crop_and_pad_changes_the_size_of_boxes(tmp_path):
-    shard = _record(tmp_path / "a.record", [("1", _picture(), [[0, 0, 0.5, 0.25]], [1])])
+    shard = record(tmp_path / "a.record", [("1", picture(), [[0, 0, 0.5, 0.25]], [1])])
     images, labels = next(
         iter(training_dataset([shard], 1, SMALL, Augmentation(False, crop_pad=True), 400, 0))
     )
@@ -189,7 +187,7 @@ def test_crop_and_pad_changes_the_size_of_boxes(tmp_path):
 
 
 def test_noise_changes_pixels_a_little_and_each_time_anew(tmp_path):
-    shard = _record(tmp_path / "a.record", [("1", _picture(), [], [])])
+    shard = record(tmp_path / "a.record", [("1", picture(), [], [])])
     clean = next(iter(training_dataset([shard], 1, SMALL, Augmentation(False), 2, 0)))[0].numpy()
     noisy = next(iter(training_dataset([shard], 1, SMALL, Augmentation(False, noise=True), 2, 0)))[
         0
@@ -426,15 +424,15 @@ def test_a_folded_backbone_is_frozen_by_itself_and_a_line_says_so(
 
 
 def test_the_learning_rate_is_in_proportion_to_the_batch_warms_up_and_falls_along_half_a_cosine():
-    assert [training.default_learning_rate(size) for size in (1, 4, 16)] == pytest.approx(
+    assert [default_learning_rate(size) for size in (1, 4, 16)] == pytest.approx(
         [0.005, 0.02, 0.08]
     )
-    rate = training._Rate(0.02, 1000)
+    rate = Rate(0.02, 1000)
     assert [float(rate(step)) for step in (0, 99, 250, 500, 750, 1000)] == pytest.approx(
         [0.02 / 200, 0.02 / 2, 0.02 * 0.8535534, 0.02 / 2, 0.02 * 0.1464466, 0], abs=1e-8
     )
     assert [
-        float(training._Rate(0.02, steps)(step)) for steps, step in ((100_000, 99), (50, 4), (3, 0))
+        float(Rate(0.02, steps)(step)) for steps, step in ((100_000, 99), (50, 4), (3, 0))
     ] == pytest.approx(
         [0.02 / 2, 0.02 / 2, 0.02], rel=1e-4
     )  # a warm-up of 200 steps, but at most a fifth of a short run
@@ -442,7 +440,7 @@ def test_the_learning_rate_is_in_proportion_to_the_batch_warms_up_and_falls_alon
 
 def test_the_optimizer_clips_all_gradients_together_decays_only_weights_and_has_momentum():
     weights, bias = tf.Variable([2.0, 2.0], name="kernel"), tf.Variable(2.0, name="bias")
-    optimizer = training.make_optimizer(10.0, 5, "float32")
+    optimizer = make_optimizer(10.0, 5, "float32")
     # 50 long: all are divided by 5
     optimizer.apply_gradients([(tf.constant([24.0, 32.0]), weights), (tf.constant(30.0), bias)])
     assert [*weights.numpy(), bias.numpy()] == pytest.approx(
@@ -466,7 +464,7 @@ def test_gpus_train_in_16_bits_with_a_scaled_loss_and_the_cpu_in_32():
     )
     scaled = [
         isinstance(
-            training.make_optimizer(0.02, 5, device.policy),
+            make_optimizer(0.02, 5, device.policy),
             tf_keras.mixed_precision.LossScaleOptimizer,
         )
         for device in (cpu, gpu)
@@ -480,9 +478,9 @@ def test_gpus_train_in_16_bits_with_a_scaled_loss_and_the_cpu_in_32():
 def test_validation_measures_what_the_network_finds_in_fractions_of_the_canvas(
     tmp_path, found, ap50
 ):
-    shard = _record(
+    shard = record(
         tmp_path / "a.record",
-        [("1", _picture(), [[0, 0, 0.5, 0.25]], [1]), ("2", _picture(), [], [])],
+        [("1", picture(), [[0, 0, 0.5, 0.25]], [1]), ("2", picture(), [], [])],
     )
 
     def network(images, image_shape, training):
@@ -659,49 +657,6 @@ def test_an_interrupted_or_killed_run_goes_on_where_it_was_and_starts_afresh_wit
 def _saved(run: Path) -> int:
     """The step of the newest checkpoint to go on from."""
     return max(int(file.stem.removeprefix("ckpt-")) for file in run.glob("ckpt-*.index"))
-
-
-def _picture() -> np.ndarray:
-    """64 x 64, dark, bright in the left of the upper half."""
-    picture = np.full((64, 64, 3), 60, np.uint8)
-    picture[:32, :16] = 220
-    return picture
-
-
-def _record(file: Path, images: list[tuple]) -> str:
-    """A record file of (source id, picture, boxes ymin, xmin, ymax, xmax, class ids)."""
-
-    def feature(values):
-        if values and isinstance(values[0], bytes):
-            return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-        if values and isinstance(values[0], int):
-            return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
-
-    with tf.io.TFRecordWriter(str(file)) as writer:
-        for source, picture, boxes, classes in images:
-            corners = {
-                name: feature([float(box[place]) for box in boxes])
-                for place, name in enumerate(("ymin", "xmin", "ymax", "xmax"))
-            }
-            writer.write(
-                tf.train.Example(
-                    features=tf.train.Features(
-                        feature={
-                            "image/encoded": feature([tf.io.encode_png(picture).numpy()]),
-                            "image/source_id": feature([source.encode()]),
-                            "image/height": feature([picture.shape[0]]),
-                            "image/width": feature([picture.shape[1]]),
-                            **{
-                                f"image/object/bbox/{name}": value
-                                for name, value in corners.items()
-                            },
-                            **({"image/object/class/label": feature(classes)} if classes else {}),
-                        }
-                    )
-                ).SerializeToString()
-            )
-    return str(file)
 
 
 def test_a_checkpoint_that_was_copied_in_part_is_one_line(tmp_path, network):

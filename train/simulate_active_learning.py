@@ -127,8 +127,16 @@ def _parser() -> Parser:
         default="",
         help="as fine_tune_checkpoint in config.ini (default: the published weights)",
     )
-    parser.add_argument(
-        "--train-backbone", action="store_true", help="train the backbone too (default: frozen)"
+    backbone = parser.add_mutually_exclusive_group()
+    backbone.add_argument(
+        "--train-backbone",
+        action="store_true",
+        help="train the whole backbone, and mirror images only (default: as a new config.ini does)",
+    )
+    backbone.add_argument(
+        "--frozen-backbone",
+        action="store_true",
+        help="keep the backbone as it is, and mirror images only",
     )
     parser.add_argument(
         "--side",

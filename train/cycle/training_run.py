@@ -2,20 +2,33 @@
 and which earlier runs are kept. Loads TensorFlow.
 """
 
+import dataclasses
 from pathlib import Path
 
 from train.network import training
+from train.network.augmentation import Augmentation
 from train.network.detector import Settings
-from train.network.input import Augmentation, repeat_factors
+from train.network.ending import MOST_STEPS, TO_TELL_BY, Limits, auto_steps, patience_for
+from train.network.input import repeat_factors
 from train.network.pretrained_weights import Start, is_folded
+from train.network.records import Records
+from train.network.schedule import default_learning_rate
 from train.network.training import remove
+from train.network.tuning import Tuning, tuning_of
 from utils.config import Config
+from utils.config.keys import AUTO
 from utils.errors import InputError
 from utils.labels.store import open_labels
 from utils.terminal import say
 
 
-def make_run(config: Config, records, device, start: Start, iterations: int):
+def make_run(
+    config: Config,
+    records: Records,
+    device: training.Device,
+    start: Start,
+    iterations: int | str,
+) -> training.Run:
     """The training run that config.ini and the records mean. A backbone whose normalisation is
     folded is frozen, and a line says so.
     """
@@ -33,6 +46,7 @@ def make_run(config: Config, records, device, start: Start, iterations: int):
             f"{config.path}: batch_size={batch_size} cannot be shared out to {replicas} GPUs; "
             f"expected a multiple of {replicas}"
         )
+    steps, limits = _steps(config, records, iterations, batch_size)
     settings = Settings(
         config.model_name,
         tuple(records.canvas),
@@ -47,24 +61,62 @@ def make_run(config: Config, records, device, start: Start, iterations: int):
         config.add_vertical_flip,
         config.add_crop_pad_image,
         config.add_noise,
+        config.add_zoom,
+        quarter_turns=config.add_quarter_turns,
     )
+    part, tuning = records.train, _tuning(config, start, settings.freeze_backbone)
     return training.Run(
         settings=settings,
         augmentation=augmentation,
         digest=records.digest,
-        shards=[str(shard) for shard in records.train.shards],
-        images=records.train.images,
-        repeats=repeat_factors(records.train.images_of_class),
+        shards=[str(shard) for shard in part.shards],
+        images=part.images,
+        repeats=repeat_factors(part.images_of_class, part.empty if tuning.balance_empty else 0),
         validation_shards=(
             [str(shard) for shard in records.validation.shards] if records.validation_usable else []
         ),
         validation_batches=config.eval_iterations,
-        iterations=iterations,
+        iterations=steps,
         batch_size=batch_size,
-        learning_rate=config.learning_rate or training.default_learning_rate(batch_size),
+        learning_rate=config.learning_rate or default_learning_rate(batch_size),
         seed=config.seed,
         start=start.said,
+        tuning=tuning,
+        limits=limits,
     )
+
+
+def _tuning(config: Config, start: Start, frozen: bool) -> Tuning:
+    """What of the backbone moves. What starts from nothing must learn everything."""
+    wanted = "all" if frozen else config.fine_tuning
+    if wanted != "all" and start.prefix is None:
+        say("fine_tuning: the backbone starts from nothing; all of it is trained at the full rate")
+    return tuning_of(wanted, start.prefix is not None, config.balance_empty)
+
+
+def _steps(
+    config: Config, records: Records, iterations: int | str, batch_size: int
+) -> tuple[int, Limits]:
+    """How many steps are trained, and what may end them sooner. What cannot be done is said."""
+    limits = Limits(minutes=config.train_minutes)
+    if iterations != AUTO:
+        if iterations > MOST_STEPS:
+            say(f"train_iterations={iterations} is more than can be trained; {MOST_STEPS} are")
+        return min(iterations, MOST_STEPS), limits
+
+    steps = auto_steps(records.train.images, batch_size)
+    boxes = records.validation.boxes if records.validation_usable else 0
+    patience = patience_for(boxes)
+    say(
+        f"train_iterations=auto: {steps} steps for {records.train.images} images, "
+        + (
+            "fewer if nothing more is learned"
+            if patience
+            else f"all of them: the validation part has {boxes} boxes to tell by,"
+            f" {TO_TELL_BY} are needed"
+        )
+    )
+    return steps, dataclasses.replace(limits, patience=patience)
 
 
 def warm_start(config: Config, runs: list[dict]) -> Start | None:

@@ -5,12 +5,11 @@ Records are TF-Examples with the keys of tf-models-official. Everything streams:
 are a shuffle buffer of encoded images and, for sets that are small, a cache of fitted ones.
 """
 
-import dataclasses
-
 import numpy as np
 import tensorflow as tf
 from official.vision.dataloaders import maskrcnn_input, tf_example_decoder
 
+from train.network.augmentation import Augmentation, augmented
 from train.network.detector import (
     Settings,
     fit_into_canvas,
@@ -22,19 +21,7 @@ from train.network.detector import (
 _SHUFFLE_IMAGES = 1000
 _CACHE_BYTES = 256 * 2**20
 _MAX_REPEATS = 5.0
-_CROP_PAD_SCALES = (0.7, 1.4)
-_SEEN = 0.25
-_NOISE = 0.1
-
-
-@dataclasses.dataclass(frozen=True)
-class Augmentation:
-    """The four augmentations of config.ini; each is a chance taken anew for every image."""
-
-    horizontal_flip: bool = True
-    vertical_flip: bool = False
-    crop_pad: bool = False
-    noise: bool = False
+_MAX_AMONG_EMPTY = 10.0
 
 
 @without_conversion
@@ -71,7 +58,7 @@ def training_dataset(
     )
     parse = target_parser(settings).parse_fn(is_training=True)
     batches = examples.map(
-        lambda example: parse(_augmented(example, augmentation)), tf.data.AUTOTUNE
+        lambda example: parse(augmented(example, augmentation)), tf.data.AUTOTUNE
     )
     return batches.batch(batch_size, drop_remainder=True).prefetch(4)
 
@@ -135,16 +122,18 @@ def first_images(shards: list[str], count: int) -> list[np.ndarray]:
     ]
 
 
-def repeat_factors(images_of_class: dict[int, int]) -> dict[int, float]:
+def repeat_factors(images_of_class: dict[int, int], empty: int = 0) -> dict[int, float]:
     """How often an image with a class is shown, from the number of training images of each class
     (by id): sqrt(most / this), 1 to 5.
 
     The repeat factor of Gupta, Dollár, Girshick, "LVIS" (2019), with the commonest class as the
-    threshold.
+    threshold. Where more images are `empty` than have this class, all are shown more often, up to
+    10 times: there is little to learn in another empty one.
     """
     most = max(images_of_class.values(), default=0)
+    among_empty = min(_MAX_AMONG_EMPTY, max(1.0, empty / most)) if most else 1.0
     return {
-        number: min(_MAX_REPEATS, (most / count) ** 0.5)
+        number: among_empty * min(_MAX_REPEATS, (most / count) ** 0.5)
         for number, count in images_of_class.items()
         if count
     }
@@ -162,83 +151,6 @@ def _fitted(record: tf.Tensor, canvas: tuple[int, int]) -> dict:
     example["image"] = tf.saturate_cast(tf.round(image), tf.uint8)
     example["groundtruth_boxes"] = example["groundtruth_boxes"] * tf.tile(share, [2])
     return example
-
-
-def _augmented(example: dict, augmentation: Augmentation) -> dict:
-    """The example with its image as float32 0-1, augmented.
-
-    Not by the parser of tf-models-official: all its random numbers have one seed, so that vertical
-    flips are horizontal ones too.
-    """
-    image, boxes, classes = (
-        tf.cast(example["image"], tf.float32) / 255.0,
-        example["groundtruth_boxes"],
-        example["groundtruth_classes"],
-    )
-    if augmentation.horizontal_flip:
-        image, boxes = tf.cond(
-            _chance(), lambda: _flipped(image, boxes, axis=1), lambda: (image, boxes)
-        )
-    if augmentation.vertical_flip:
-        image, boxes = tf.cond(
-            _chance(), lambda: _flipped(image, boxes, axis=0), lambda: (image, boxes)
-        )
-    if augmentation.crop_pad:
-        image, boxes, classes = _cropped_or_padded(image, boxes, classes)
-    if augmentation.noise:
-        image = tf.clip_by_value(
-            image * tf.random.uniform(tf.shape(image), 1 - _NOISE, 1 + _NOISE), 0.0, 1.0
-        )
-    return {
-        **example,
-        "image": image,
-        "groundtruth_boxes": boxes,
-        "groundtruth_classes": classes,
-        "groundtruth_is_crowd": tf.zeros_like(classes, tf.bool),
-    }
-
-
-def _chance() -> tf.Tensor:
-    return tf.random.uniform([]) < 0.5
-
-
-def _flipped(image: tf.Tensor, boxes: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Turned over along y (axis 0) or x (axis 1); boxes (n, 4) ymin, xmin, ymax, xmax are
-    fractions.
-    """
-    ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=1)
-    turned = (1 - ymax, xmin, 1 - ymin, xmax) if axis == 0 else (ymin, 1 - xmax, ymax, 1 - xmin)
-    return tf.reverse(image, [axis]), tf.stack(turned, axis=1)
-
-
-def _cropped_or_padded(
-    image: tf.Tensor, boxes: tf.Tensor, classes: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """A random window of the image, 1/1.4 to 1/0.7 of its sides, at a random place; black outside
-    the image.
-
-    Boxes of which less than a quarter is still to be seen are left out.
-    """
-    share = 1.0 / tf.random.uniform([], *_CROP_PAD_SCALES)
-    # below zero when the window is larger than the image
-    corner = tf.random.uniform([2]) * (1.0 - share)
-    height, width, _ = image.shape
-    pixels = tf.constant([height, width], tf.float32)
-    # crop_and_resize samples from the first to the last of these points; they are the centres of
-    # the window's outer pixels.
-    first = (corner * pixels + 0.5 * share - 0.5) / (pixels - 1)
-    last = ((corner + share) * pixels - 0.5 * share - 0.5) / (pixels - 1)
-    window = tf.image.crop_and_resize(
-        image[tf.newaxis], tf.concat([first, last], 0)[tf.newaxis], [0], [height, width]
-    )[0]
-    moved = (boxes - tf.tile(corner, [2])) / share
-    seen = tf.clip_by_value(moved, 0.0, 1.0)
-    kept = _areas(seen) > _SEEN * _areas(moved)
-    return window, tf.boolean_mask(seen, kept), tf.boolean_mask(classes, kept)
-
-
-def _areas(boxes: tf.Tensor) -> tf.Tensor:
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
 def target_parser(settings: Settings) -> maskrcnn_input.Parser:

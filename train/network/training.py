@@ -23,8 +23,12 @@ from pathlib import Path
 import tensorflow as tf
 import tf_keras
 
+from train.network.augmentation import Augmentation
 from train.network.detector import Settings, build_model, make_task
-from train.network.input import Augmentation, training_dataset
+from train.network.ending import Ending, Limits
+from train.network.input import training_dataset
+from train.network.schedule import Rate, make_optimizer
+from train.network.tuning import Tuning
 from train.network.validation import Validation
 from utils.errors import InputError
 from utils.files import write_text
@@ -57,11 +61,8 @@ _FINISHED = members(
     {"best": _BEST, "digest": TEXT, "started_from": TEXT, "steps": COUNT, "batch_size": COUNT}
     | dict.fromkeys(("learning_rate", "seed", "seconds"), NUMBER)
 )
-_WARM_UP_STEPS = 200
-_WEIGHT_DECAY = 4e-5
 _SAVE_SECONDS = 120.0
 _LINE_SECONDS = 20.0
-_RATE_OF_IMAGE = 0.005  # learning rate for each image of a batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,13 +97,15 @@ class Run:
     learning_rate: float
     seed: int
     start: str
+    tuning: Tuning = Tuning()
+    limits: Limits = Limits()
 
     @property
     def fingerprint(self) -> str:
         parts = [
             self.digest,
             self.settings.as_json(),
-            dataclasses.asdict(self.augmentation),
+            self.augmentation.as_parts(),
             self.iterations,
             self.batch_size,
             self.learning_rate,
@@ -110,6 +113,8 @@ class Run:
             self.start,
             self.validation_batches,
         ]
+        if later := self.tuning.as_parts() | self.limits.as_parts():
+            parts.append(later)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def folder(self, train_dir: Path) -> Path:
@@ -160,11 +165,6 @@ def device_text(gpus: list[str]) -> str:
     )
 
 
-def default_learning_rate(batch_size: int) -> float:
-    """In proportion to the batch: 0.02 for a batch of 4."""
-    return _RATE_OF_IMAGE * batch_size
-
-
 def train(
     run: Run,
     device: Device,
@@ -186,7 +186,7 @@ def train(
         "best": None,
     }
     if record["finished"]:
-        say(f"trained already with these labels and settings ({run.iterations} steps): {folder}")
+        say(f"trained already with these labels and settings ({record['steps']} steps): {folder}")
         return record
     folder.mkdir(parents=True, exist_ok=True)
     tf_keras.mixed_precision.set_global_policy(device.policy)
@@ -195,15 +195,25 @@ def train(
     with device.strategy.scope():
         task = make_task(run.settings)
         model = build_model(task)
-        optimizer = make_optimizer(run.learning_rate, run.iterations, device.policy)
+        run.tuning.freeze(model)
+        ending = Ending(run.iterations, run.limits)
+        optimizer = make_optimizer(
+            run.learning_rate,
+            ending.steps,
+            device.policy,
+            run.tuning.slower(model),
+            run.tuning.backbone_rate,
+        )
         optimizer.build(model.trainable_variables)  # else the first step is traced twice
         checkpoint = tf.train.Checkpoint(
             model=model, optimizer=optimizer, step=step, **model.checkpoint_items
         )
+        if run.limits != Limits():
+            checkpoint.ending = ending
         manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
         if manager.latest_checkpoint:
             checkpoint.restore(manager.latest_checkpoint)
-            say(f"going on with the interrupted run at step {int(step)} of {run.iterations}")
+            say(f"going on with the interrupted run at step {int(step)} of {ending.last}")
         else:
             record["started_from"] = load(model)
             say(record["started_from"])
@@ -232,30 +242,36 @@ def train(
         )
         return device.strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
-    every, rate = _validation_interval(run.iterations), _Rate(run.learning_rate, run.iterations)
+    every, rate = _validation_interval(run.iterations), Rate(run.learning_rate, ending.steps)
     seconds = record.get("seconds", 0.0)
     saved = began = time.monotonic()
     writer = tf.summary.create_file_writer(str(folder))
     with (
         writer.as_default(),
         _until_told() as told,
-        Progress(int(step), run.iterations, say) as progress,
+        Progress(int(step), ending.last, say) as progress,
     ):
-        while int(step) < run.iterations:
+        while int(step) < ending.last:
             loss = train_step(next(batches))
             number = int(step.assign_add(1))
-            last = number == run.iterations
+            last = number == ending.last
             if progress.due(number) or last or told():
                 _check_loss(float(loss), number)
                 tf.summary.scalar("loss", loss, number)
                 tf.summary.scalar("learning_rate", rate(number), number)
             progress.at(number, loss)
+            if not last and progress.due(number):
+                spent = seconds + time.monotonic() - began
+                if nearer := ending.timed(number, spent, *progress.speed()):
+                    progress.ends(ending.last, nearer)
             if validation and (number % every == 0 or last):
                 ap50 = validation.ap50()
                 tf.summary.scalar("validation_ap50", ap50, number)
                 progress.note(f"step {number}: AP50 {ap50:.3f} on the validation part")
                 if record["best"] is None or ap50 >= record["best"]["ap50"]:
                     _keep_best(folder, record, model, number, ap50)
+                if not last and (nearer := ending.measured(number, ap50)):
+                    progress.ends(ending.last, nearer)
             if last and not validation:
                 _keep_best(folder, record, model, number, None)
             if not last and (time.monotonic() - saved > _SAVE_SECONDS or told()):
@@ -267,7 +283,7 @@ def train(
                     raise KeyboardInterrupt
     record |= {
         "finished": True,
-        "steps": run.iterations,
+        "steps": ending.last,
         "batch_size": run.batch_size,
         "learning_rate": run.learning_rate,
         "seed": run.seed,
@@ -329,6 +345,7 @@ class Progress:
         self._first, self._total, self._say = first, total, say
         self._bar = progress_bar(what="training", total=total, initial=first, unit="step")
         self._began = self._line = None
+        self._done = first
 
     def __enter__(self):
         return self
@@ -341,7 +358,7 @@ class Progress:
         return number - self._first < 3 or number % 10 == 0
 
     def at(self, number: int, loss: tf.Tensor) -> None:
-        now = time.monotonic()
+        now, self._done = time.monotonic(), number
         if self._began is None:  # the first step builds the graph: it says nothing about the rate
             self._began, self._line, self._first = now, now + 2 - _LINE_SECONDS, number
             return self._bar.unpause()
@@ -357,6 +374,15 @@ class Progress:
                 f"step {number} of {self._total}, loss {float(loss):.3f}, {rate:.2f} steps/s,"
                 f" {_minutes(left)} left"
             )
+
+    def speed(self) -> tuple[int, float]:
+        """(steps after the first one, seconds that they took)."""
+        return self._done - self._first, time.monotonic() - self._began
+
+    def ends(self, total: int, why: str) -> None:
+        """The last step is another one now."""
+        self._total = self._bar.total = total
+        self.note(why)
 
     def note(self, text: str) -> None:
         """A line between the others."""
@@ -384,39 +410,6 @@ def _until_told() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def make_optimizer(
-    learning_rate: float, iterations: int, policy: str
-) -> tf_keras.optimizers.Optimizer:
-    """Gradient descent with momentum for a run of that many steps."""
-    optimizer = tf_keras.optimizers.SGD(
-        _Rate(learning_rate, iterations),
-        momentum=0.9,
-        global_clipnorm=10.0,
-        weight_decay=_WEIGHT_DECAY,
-        jit_compile=False,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return (
-        tf_keras.mixed_precision.LossScaleOptimizer(optimizer)
-        if policy == "mixed_float16"
-        else optimizer
-    )
-
-
-class _Rate(tf_keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up, then half a cosine down to zero."""
-
-    def __init__(self, peak: float, iterations: int):
-        self._peak, self._steps = peak, iterations
-        self._warm_up = max(1, min(_WARM_UP_STEPS, iterations // 5))
-
-    def __call__(self, step):
-        done = tf.cast(step, tf.float32)
-        return self._peak * tf.minimum(
-            (done + 1) / self._warm_up, 0.5 * (1 + tf.cos(math.pi * done / self._steps))
-        )
 
 
 def _validation_interval(iterations: int) -> int:

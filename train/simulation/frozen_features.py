@@ -30,7 +30,7 @@ from train.network.detector import (
 )
 from train.network.input import repeat_factors, target_parser, with_repeats
 from train.network.labelled_images import count
-from train.network.training import default_learning_rate, make_optimizer
+from train.network.schedule import default_learning_rate, make_optimizer
 from train.prediction.pipeline import compared, predict
 from train.simulation.outcomes import DataSet, Recipe
 from utils.boxes.detections import EMBEDDING, Detections, from_tensorflow_batch

@@ -42,6 +42,7 @@ class Recipe:
     checkpoint: as fine_tune_checkpoint in config.ini, "" = the published weights; weights: its
     content (weights_digest). canvas: (height, width) in pixels. on_features: the frozen backbone's
     features are calculated once, and only what follows it is trained (frozen_features.py).
+    few_labels: the rest as a new config.ini has it.
     """
 
     model_name: str
@@ -52,13 +53,16 @@ class Recipe:
     steps: int
     batch_size: int
     on_features: bool
+    few_labels: bool = False
 
     @property
     def key(self) -> dict:
-        """All that decides what is learned, wherever the checkpoint lies."""
-        return {
-            name: value for name, value in dataclasses.asdict(self).items() if name != "checkpoint"
-        }
+        """All that decides what is learned, wherever the checkpoint lies. What came later is there
+        only where it is on, so that what was trained before counts.
+        """
+        given = dataclasses.asdict(self)
+        left_out = {"checkpoint", "" if self.few_labels else "few_labels"}
+        return {name: value for name, value in given.items() if name not in left_out}
 
 
 @dataclasses.dataclass(frozen=True)

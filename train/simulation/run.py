@@ -138,11 +138,12 @@ def _recipe(arguments: argparse.Namespace, data: DataSet) -> Recipe:
         model_name=arguments.model_name,
         checkpoint=arguments.checkpoint,
         weights=weights_digest(arguments.checkpoint),
-        freeze_backbone=not arguments.train_backbone,
+        freeze_backbone=arguments.fast or arguments.frozen_backbone,
         canvas=canvas_for(sizes, round(arguments.side * 3 / 4), arguments.side),
         steps=arguments.steps or (300 if arguments.fast else 600),
         batch_size=arguments.batch_size,
         on_features=arguments.fast,
+        few_labels=not (arguments.fast or arguments.frozen_backbone or arguments.train_backbone),
     )
 
 

@@ -116,9 +116,12 @@ def _train_and_predict(
     silence()
 
     from train.network import pretrained_weights, training
+    from train.network.augmentation import Augmentation
     from train.network.detector import Settings
-    from train.network.input import Augmentation, repeat_factors
+    from train.network.input import repeat_factors
     from train.network.records import read_records, write_records
+    from train.network.schedule import default_learning_rate
+    from train.network.tuning import Tuning, for_few_labels
     from train.prediction.pipeline import predict
 
     use_threads(threads)
@@ -146,20 +149,27 @@ def _train_and_predict(
         recipe.model_name, recipe.checkpoint or None, None, weights
     )
     device = training.choose_device()
+    part = records.train
+    tuning, augmentation = (
+        for_few_labels(start.prefix is not None)
+        if recipe.few_labels
+        else (Tuning(), Augmentation())
+    )
     run = training.Run(
         settings=settings,
-        augmentation=Augmentation(),
+        augmentation=augmentation,
         digest=records.digest,
-        shards=[str(shard) for shard in records.train.shards],
-        images=records.train.images,
-        repeats=repeat_factors(records.train.images_of_class),
+        shards=[str(shard) for shard in part.shards],
+        images=part.images,
+        repeats=repeat_factors(part.images_of_class, part.empty if tuning.balance_empty else 0),
         validation_shards=[],
         validation_batches=0,
         iterations=recipe.steps,
         batch_size=recipe.batch_size,
-        learning_rate=training.default_learning_rate(recipe.batch_size),
+        learning_rate=default_learning_rate(recipe.batch_size),
         seed=seed,
         start=start.said,
+        tuning=tuning,
     )
     record = training.train(run, device, work, lambda model: pretrained_weights.load(model, start))
     detector = _Network(settings, record["checkpoint"])

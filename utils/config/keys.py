@@ -104,9 +104,9 @@ def number(low: float, high: float = math.inf, *, whole: bool = False) -> Reader
 AUTO = "auto"
 
 
-def number_or_auto(low: float, high: float) -> Reader:
+def number_or_auto(low: float, high: float = math.inf, *, whole: bool = False) -> Reader:
     """Reads a number from `low` to `high`, or the word auto."""
-    plain = number(low, high)
+    plain = number(low, high, whole=whole)
 
     def read(text: str, config: Path) -> float | str:
         return AUTO if text.lower() == AUTO else plain(text, config)

@@ -152,8 +152,13 @@ class Config:
     model_name: str = key(
         legacy.model_name, f"allowed are {', '.join(MODEL_NAMES)}", MODEL_NAMES[0]
     )
-    train_iterations: int = key(
-        number(1, whole=True), "expected a whole number of training steps", 10000
+    train_iterations: int | str = key(
+        number_or_auto(1, whole=True),
+        "expected auto, or a whole number of training steps",
+        10000,
+    )
+    train_minutes: float | None = key(
+        above_zero, "expected minutes, more than 0, or nothing for no limit"
     )
     eval_iterations: int = key(
         number(0, whole=True), "expected a whole number of batches; 0 or nothing = all", 0
@@ -180,6 +185,8 @@ class Config:
     )
     warm_start: bool = key(true_or_false, _TRUE_FALSE, False)
     freeze_backbone: bool = key(true_or_false, _TRUE_FALSE, False)
+    fine_tuning: str = key(one_of("all", "gentle"), "allowed are all and gentle", "all")
+    balance_empty: bool = key(true_or_false, _TRUE_FALSE, False)
     detection_head: str = key(one_of("light", "stock"), "allowed are light and stock", "light")
     max_detections: int = key(
         number(1, 10000, whole=True), "expected a whole number from 1 to 10000", 100
@@ -194,6 +201,8 @@ class Config:
     add_horizontal_flip: bool = key(true_or_false, _TRUE_FALSE, True)
     add_crop_pad_image: bool = key(true_or_false, _TRUE_FALSE, False)
     add_noise: bool = key(true_or_false, _TRUE_FALSE, False)
+    add_zoom: bool = key(true_or_false, _TRUE_FALSE, False)
+    add_quarter_turns: bool = key(true_or_false, _TRUE_FALSE, False)
 
     # Training machine: prediction.
     pred_model_name: str | None = key(

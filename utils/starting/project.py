@@ -35,7 +35,10 @@ prelabel_confidence=auto
 
 # Training
 keep_images=labelled
-train_iterations=5000
+train_iterations=auto
+fine_tuning=gentle
+balance_empty=True
+add_zoom=True
 min_confidence=.05
 """
 _LITTER = {".ds_store", "thumbs.db", "desktop.ini"}  # of file managers
