@@ -2,6 +2,7 @@
 and where it does not serve the whole tables are read.
 """
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -344,3 +345,33 @@ def test_what_is_on_no_list_comes_back_into_totag(project):
     state, _ = project.labels.commit(lambda state: mode.give_back(state, images), what="test")
     assert images <= set(project.names("totag"))
     assert images <= image_set(pool_of(project.labels, state))
+
+
+def test_annotators_at_one_moment_get_other_images_from_the_same_list(tmp_path):
+    anna = Annotator(tmp_path)
+    listed = image_set(anna.list.rows)
+    got: dict[str, set[str]] = {}
+
+    def take(tagger: str) -> None:
+        store = store_in(tmp_path / "labels", by=tagger)
+        mode = ToTag(anna.config, store, anna.now, Wishes())
+
+        def hand_out(state) -> Change:
+            batch = Batch(tmp_path / tagger, tagger, utc_text(anna.now), 5)
+            reservation = mode.reserve(state, batch, ())
+            return replace(reservation.change, note=image_set(reservation.rows))
+
+        _, got[tagger] = store.commit(hand_out, what="test")
+
+    people = [threading.Thread(target=take, args=(f"person{number}",)) for number in range(6)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    everything = [image for images in got.values() for image in images]
+    assert len(everything) == len(set(everything)) == 30 and set(everything) <= listed
+    state = anna.store.read()
+    tagging = anna.store.table(state, "tagging")
+    assert {tagger: image_set(rows) for tagger, rows in tagging.groupby("tagger")} == got
+    names = ("images", "totag", "tagging", "tagged")
+    assert not check_tables({name: anna.store.table(state, name) for name in names})
