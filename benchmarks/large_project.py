@@ -27,6 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
@@ -102,25 +103,7 @@ def make_pool(count: int, jpeg: bytes) -> Pool:
         taken_at=np.char.add(times, "Z"),
         md5=md5,
     )
-    rows = count * BOXES
-    low, side = draw.random((2, rows)) * 0.5, draw.random((2, rows)) * 0.5
-    score = draw.random(rows).round(6)
-    totag = tables.make(
-        "totag",
-        filename=np.repeat(filenames, BOXES),
-        folder=np.repeat(folders, BOXES),
-        class_=np.array(["animal", "bird", "rare"], object)[
-            np.searchsorted([0.7, 0.99], draw.random(rows))
-        ],
-        xmin=low[0].round(6),
-        xmax=(low[0] + side[0]).round(6),
-        ymin=low[1].round(6),
-        ymax=(low[1] + side[1]).round(6),
-        height=np.full(rows, 60),
-        width=np.full(rows, 80),
-        box_confidence=score,
-        image_confidence=np.repeat(score.reshape(-1, BOXES).min(axis=1), BOXES),
-    )
+    totag = predicted_rows(folders, filenames, draw, (60, 80))
     labelled = blob_names(images.iloc[:: max(1, count // LABELLED)][:LABELLED])
     tagged = tables.only(totag, labelled)[tables.COLUMNS["tagged"]]
     predicted = tables.make(
@@ -143,6 +126,30 @@ def make_pool(count: int, jpeg: bytes) -> Pool:
         "predicted": tables.without(predicted, image_set(tagged)),
     }
     return Pool(frames, to_parquet(made))
+
+
+def predicted_rows(
+    folders: np.ndarray, filenames: np.ndarray, draw: np.random.Generator, size: tuple[int, int]
+) -> pd.DataFrame:
+    """Rows of totag: some boxes in each of these images of `size` (height, width) pixels."""
+    rows = len(filenames) * BOXES
+    low, side = draw.random((2, rows)) * 0.5, draw.random((2, rows)) * 0.5
+    score = draw.random(rows).round(6)
+    classes = np.searchsorted([0.7, 0.99], draw.random(rows))
+    return tables.make(
+        "totag",
+        filename=np.repeat(filenames, BOXES),
+        folder=np.repeat(folders, BOXES),
+        class_=np.array(["animal", "bird", "rare"], object)[classes],
+        xmin=low[0].round(6),
+        xmax=(low[0] + side[0]).round(6),
+        ymin=low[1].round(6),
+        ymax=(low[1] + side[1]).round(6),
+        height=np.full(rows, size[0]),
+        width=np.full(rows, size[1]),
+        box_confidence=score,
+        image_confidence=np.repeat(score.reshape(-1, BOXES).min(axis=1), BOXES),
+    )
 
 
 class Project:

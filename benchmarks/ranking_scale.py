@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 for folder in (ROOT, ROOT / "tests"):
     sys.path.insert(0, str(folder))
 
-from large_project import run
+from large_project import BOXES, predicted_rows, run
 
 from train.cycle.shortlisting import publish_shortlist
 from utils.config import load_config
@@ -32,7 +32,7 @@ from utils.labels import table_files, tables
 from utils.labels.store import Change, open_labels
 from utils.selection.embeddings import DIMENSIONS, MODEL
 
-BOXES, LABELLED, PIECE = 3, 1000, 100_000
+LABELLED, PIECE = 1000, 100_000
 _BYTES, _FAR = 6e9, 10_000_000
 
 
@@ -130,25 +130,7 @@ def _piece(start: int, count: int) -> dict:
             for one, other in zip(*draw.integers(0, 2**63, (2, count)), strict=True)
         ],
     )
-    rows = count * BOXES
-    low, side = draw.random((2, rows)) * 0.5, draw.random((2, rows)) * 0.5
-    score = draw.random(rows).round(6)
-    totag = tables.make(
-        "totag",
-        filename=np.repeat(filenames, BOXES),
-        folder=np.repeat(folders, BOXES),
-        class_=np.array(["animal", "bird", "rare"], object)[
-            np.searchsorted([0.7, 0.99], draw.random(rows))
-        ],
-        xmin=low[0].round(6),
-        xmax=(low[0] + side[0]).round(6),
-        ymin=low[1].round(6),
-        ymax=(low[1] + side[1]).round(6),
-        height=np.full(rows, 1500),
-        width=np.full(rows, 2000),
-        box_confidence=score,
-        image_confidence=np.repeat(score.reshape(-1, BOXES).min(axis=1), BOXES),
-    )
+    totag = predicted_rows(folders, filenames, draw, (1500, 2000))
     predicted = tables.make(
         "predicted", filename=filenames, folder=folders, etag=images["etag"], model="key"
     )

@@ -1,14 +1,31 @@
 """A pool of images with all that strategies look at: folders, bursts, classes, embeddings."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from helpers_state import store_in
 
+from train.cycle.shortlisting import publish_shortlist
+from utils.batch.batch import Batch
+from utils.batch.choosing import Wishes
+from utils.batch.modes import ToTag
+from utils.config import load_config
 from utils.labels import tables
 from utils.labels.store import Change, LabelStore, PublishedFile
-from utils.selection.embeddings import MODEL, Basis, Embeddings, to_parquet
+from utils.selection.diversity import nearest
+from utils.selection.embeddings import (
+    MODEL,
+    Basis,
+    Embeddings,
+    published_embeddings,
+    to_parquet,
+)
+from utils.selection.shortlist import read_shortlist
+from utils.times import utc_text
 
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
 CLASSES = ("animal", "bird", "rare")
 SIZE = 16  # of an embedding
 
@@ -111,3 +128,60 @@ def made_pool(
         what="making the pool",
     )
     return state
+
+
+class Annotator:
+    """Somebody who takes batches of `batch` images of a new pool (of `count` images; the rest as in
+    made_pool).
+    """
+
+    def __init__(
+        self, folder: Path, strategy="hybrid", seed=0, balance="", count=2500, batch=15, **pool
+    ):
+        self.batch = batch
+        self.store = store_in(folder / "labels", by="anna")
+        made_pool(self.store, count, seed=seed, **pool)
+        text = (
+            f"storage_url={folder}\nimage_container_name=i\nlabel_container_name=labels\n"
+            f"user_folders=True\nclasses={','.join(CLASSES)}\nselection_strategy={strategy}\n"
+            f"seed={seed}\nrandom_share=0.1\nmax_per_burst=2\ntagger_name=anna\n"
+            f"tagging_location={folder}/tag\n"
+        )
+        if balance:
+            text += f"ideal_class_balance={balance}\n"
+        (folder / "config.ini").write_text(text, encoding="utf-8")
+        self.config, self.now, self.place = load_config(folder / "config.ini"), NOW, folder / "tag"
+        self.said = publish_shortlist(self.config, self.store)
+
+    def reserve(self, whole: bool):
+        """The reservation that a hand-out would make now."""
+        batch = Batch(self.place, "anna", utc_text(self.now), self.batch)
+        mode = ToTag(self.config, self.store, self.now, Wishes(whole=whole))
+        return mode.reserve(self.store.read(), batch, ())
+
+    def take(self, reservation, label: bool) -> None:
+        self.store.commit(lambda state: reservation.change, what="test")
+        if label:
+            state = self.store.read()
+            tagging, tagged = (self.store.table(state, name) for name in ("tagging", "tagged"))
+            rows = tables.concat("tagged", tagged, tagging[tables.COLUMNS["tagged"]])
+            self.store.commit(
+                lambda state: Change({"tagged": rows, "tagging": tagging[:0]}), what="test"
+            )
+
+    @property
+    def list(self):
+        return read_shortlist(self.store.checked_file(self.store.read().live["shortlist"]))
+
+
+def spread_of(anna: Annotator, whole: bool, batches: int = 4) -> float:
+    """How far images of the pool are from the nearest that was handed out, on average, after some
+    hand-outs from the whole tables or not.
+    """
+    for _ in range(batches):
+        anna.take(anna.reserve(whole), label=False)
+    state = anna.store.read()
+    known = published_embeddings(anna.store, state)
+    out = sorted(tables.image_set(anna.store.table(state, "tagging")))
+    handed_out = known.of(pa.array(out, pa.large_string())).astype(np.float32)
+    return float(nearest(known.vectors.astype(np.float32), handed_out).mean())

@@ -4,13 +4,12 @@ and where it does not serve the whole tables are read.
 
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from helpers_batch import BatchProject
-from helpers_pool import CLASSES, made_pool
+from helpers_pool import Annotator, spread_of
 from helpers_state import store_in
 from helpers_tables import labels
 
@@ -22,7 +21,6 @@ from utils.batch.downloading import download
 from utils.batch.modes import ToTag
 from utils.batch.request import Request
 from utils.batch.shortlisted import usable
-from utils.config import load_config
 from utils.labels import table_files, tables
 from utils.labels.check import check_tables
 from utils.labels.pool import pool_of
@@ -31,7 +29,6 @@ from utils.labels.tables import image_set
 from utils.selection.shortlist import read_shortlist, to_parquet
 from utils.times import utc_text
 
-NOW = datetime(2026, 11, 1, tzinfo=UTC)
 BATCH = 15
 
 
@@ -41,45 +38,6 @@ def a_short_list_of_a_large_project(monkeypatch):
     monkeypatch.setenv("ALD_SMALL_TABLE", "0")
     monkeypatch.setattr("utils.selection.shortlisting.MOST", 150)
     monkeypatch.setattr("utils.selection.shortlisting.BATCH", BATCH)
-
-
-class Annotator:
-    """Takes batches of a pool, and labels each second one."""
-
-    def __init__(self, folder: Path, strategy="hybrid", seed=0, balance="", count=2500, **pool):
-        self.store = store_in(folder / "labels", by="anna")
-        made_pool(self.store, count, seed=seed, **pool)
-        text = (
-            f"storage_url={folder}\nimage_container_name=i\nlabel_container_name=labels\n"
-            f"user_folders=True\nclasses={','.join(CLASSES)}\nselection_strategy={strategy}\n"
-            f"seed={seed}\nrandom_share=0.1\nmax_per_burst=2\ntagger_name=anna\n"
-            f"tagging_location={folder}/tag\n"
-        )
-        if balance:
-            text += f"ideal_class_balance={balance}\n"
-        (folder / "config.ini").write_text(text, encoding="utf-8")
-        self.config, self.now, self.place = load_config(folder / "config.ini"), NOW, folder / "tag"
-        self.said = publish_shortlist(self.config, self.store)
-
-    def reserve(self, whole: bool):
-        """The reservation that a hand-out would make now."""
-        batch = Batch(self.place, "anna", utc_text(self.now), BATCH)
-        mode = ToTag(self.config, self.store, self.now, Wishes(whole=whole))
-        return mode.reserve(self.store.read(), batch, ())
-
-    def take(self, reservation, label: bool) -> None:
-        self.store.commit(lambda state: reservation.change, what="test")
-        if label:
-            state = self.store.read()
-            tagging, tagged = (self.store.table(state, name) for name in ("tagging", "tagged"))
-            rows = tables.concat("tagged", tagged, tagging[tables.COLUMNS["tagged"]])
-            self.store.commit(
-                lambda state: Change({"tagged": rows, "tagging": tagging[:0]}), what="test"
-            )
-
-    @property
-    def list(self):
-        return read_shortlist(self.store.checked_file(self.store.read().live["shortlist"]))
 
 
 def chosen(reservation) -> list:
@@ -124,25 +82,12 @@ def test_images_that_no_model_has_seen_count_as_the_average_of_all_not_of_the_li
         anna.take(short, label=step % 2 == 1)
 
 
-def spread(anna, whole: bool) -> float:
-    """How far images of the pool are from the nearest that was handed out, on average."""
-    for _ in range(4):
-        anna.take(anna.reserve(whole), label=False)
-    state = anna.store.read()
-    from utils.selection.diversity import nearest
-    from utils.selection.embeddings import published_embeddings
-
-    known = published_embeddings(anna.store, state)
-    out = known.of(tables.pa.array(sorted(image_set(anna.store.table(state, "tagging")))))
-    return float(nearest(known.vectors.astype(np.float32), out.astype(np.float32)).mean())
-
-
 @pytest.mark.parametrize("pool", [{}, {"unseen": 1.0, "empty": 0.0, "labelled": 0}])
 def test_coreset_and_first_batches_are_as_spread_out_as_from_the_whole_tables(tmp_path, pool):
     found = {}
     for whole in (False, True):
         (tmp_path / str(whole)).mkdir()
-        found[whole] = spread(Annotator(tmp_path / str(whole), "coreset", **pool), whole)
+        found[whole] = spread_of(Annotator(tmp_path / str(whole), "coreset", **pool), whole)
     assert found[False] == pytest.approx(found[True], rel=0.05)
 
 
