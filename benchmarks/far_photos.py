@@ -91,7 +91,7 @@ def heads(folder: Path, url: str, options) -> int:
 def disk(folder: Path, url: str, options) -> int:
     """Disk that a cycle takes, at its most."""
     config = project(folder, url, "0", "labelled")
-    upload(url, "images", options.photos or 2000, (1600, 1200), 1_000_000)
+    upload(url, "images", options.photos or 2000, (800, 600), 1_000_000)
     data = load_config(config).data_dir
     with most_disk(data) as most:
         step("initialize", config)
@@ -132,7 +132,7 @@ def speed(folder: Path, url: str, options) -> int:
     step("initialize", path)
     config = load_config(path)
     container, store = open_labels(config)
-    photos = listed_photos(store.table(store.read(), "images"))
+    photos = list(listed_photos(store.table(store.read(), "images")))
     sync_images(container, list(container.list()), folder / "here")
     far, near = Photos(container, folder / "nowhere"), Photos(container, folder / "here")
     model = options.model or folder / "untrained.pb"

@@ -10,6 +10,8 @@ import pytest
 from helpers_store import Far
 
 from utils.errors import OutsideError, Unreadable
+from utils.labels import tables
+from utils.labels.listed import listed_photos
 from utils.storage.container import Listed
 from utils.storage.photos import Photos, arriving
 from utils.storage.sync import sync_images
@@ -116,3 +118,20 @@ def test_the_copy_on_this_disk_is_read_while_it_is_the_photo_that_was_listed(far
 def test_what_another_process_needs_can_be_sent_to_it(far):
     wanted = written(far, 2)
     assert pickle.loads(pickle.dumps(wanted)) == wanted
+
+
+def test_the_rows_of_images_are_listed_as_the_container_has_them_now():
+    rows = tables.make(
+        "images",
+        filename=["1.jpg", "2.jpg", "3.jpg"],
+        folder=["a/b", "", ""],
+        bytes=[5, 6, 7],
+        etag=["first", "first", "first"],
+        listed=["", "now", ""],
+        md5=["00ff", "", "no digest"],
+    )
+    assert list(listed_photos(rows)) == [
+        Listed("a/b/1.jpg", 5, "first", b"\x00\xff"),
+        Listed("2.jpg", 6, "now"),
+        Listed("3.jpg", 7, "first"),
+    ]

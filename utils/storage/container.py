@@ -13,7 +13,7 @@ from typing import Protocol
 from utils.errors import OutsideError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Listed:
     """What a list said of a blob: enough to read just that one, also in another process."""
 
