@@ -14,9 +14,7 @@ and there is no training: its checkpoints are the same for any number of photos.
 """
 
 import argparse
-import asyncio
 import io
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -27,7 +25,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 for folder in (ROOT, ROOT / "train", ROOT / "benchmarks", ROOT / "tests"):
@@ -36,6 +33,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import azurite
 from azure.storage.blob import BlobServiceClient
+from line import line_to
 from PIL import Image
 from prediction_memory import colour_graph
 from prediction_speed import drawn_photo
@@ -65,7 +63,7 @@ def main(argv: list[str]) -> int:
 
 def heads(folder: Path, url: str, options) -> int:
     """Bytes that initialize reads."""
-    with counted_line(url) as (near, counted):
+    with line_to(url) as (near, counted):
         read, found = {}, {}
         for number, keep in enumerate(("labelled", "all")):
             config = project(folder / keep, near, f"{number}", keep)
@@ -268,41 +266,6 @@ def used(folder: Path) -> int:
         except OSError:  # gone meanwhile
             continue
     return total
-
-
-@contextmanager
-def counted_line(url: str) -> Iterator[tuple[str, multiprocessing.Value]]:
-    """A line to the account: its address there, and how many bytes have come along it."""
-    counted, port = multiprocessing.Value("q", 0), multiprocessing.Queue()
-    line = multiprocessing.Process(
-        target=_pass_on, args=(urlsplit(url).port, port, counted), daemon=True
-    )
-    line.start()
-    yield url.replace(str(urlsplit(url).port), str(port.get())), counted
-    line.terminate()
-
-
-def _pass_on(target: int, port: multiprocessing.Queue, counted) -> None:
-    async def pipe(reader, writer, counts: bool) -> None:
-        while data := await reader.read(1 << 18):
-            if counts:
-                counted.value += len(data)
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-    async def connect(reader, writer) -> None:
-        behind = await asyncio.open_connection("127.0.0.1", target)
-        await asyncio.gather(
-            pipe(reader, behind[1], False), pipe(behind[0], writer, True), return_exceptions=True
-        )
-
-    async def serve() -> None:
-        server = await asyncio.start_server(connect, "127.0.0.1", 0)
-        port.put(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(serve())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ proxy on loopback in a process of its own.
 """
 
 import asyncio
-import multiprocessing
 import os
 import shutil
 import sys
@@ -20,7 +19,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 for folder in (ROOT, ROOT / "tests"):
@@ -29,6 +27,7 @@ for folder in (ROOT, ROOT / "tests"):
 import aiohttp
 import azurite
 from azure.storage.blob import BlobServiceClient, generate_container_sas
+from line import line_to
 
 from utils.config import load_config
 from utils.storage.container import Blob
@@ -90,38 +89,34 @@ def with_latency(folder: Path, url: str) -> None:
     images = opened(folder, url)
     write(images, BLOBS, SIZE)
     blobs = list_images(images, "*.jpg", True).blobs
-    port = multiprocessing.Queue()
-    proxy = multiprocessing.Process(target=run_proxy, args=(urlsplit(url).port, port), daemon=True)
-    proxy.start()
-    far = opened(folder, url.replace(str(urlsplit(url).port), str(port.get())))
-
-    start = time.perf_counter()
-    for blob in blobs:
-        far.fetch(blob.name, folder / "one by one" / blob.name)
-    alone = BLOBS / (time.perf_counter() - start)
-    print(f"one by one, {1000 * LATENCY:.0f} ms latency     {alone:7.1f} blobs/s", flush=True)
-
-    rates = []
-    for _ in range(ROUNDS):
-        shutil.rmtree(folder / "AllImages", ignore_errors=True)
+    with line_to(url, LATENCY) as (slow, _):
+        far = opened(folder, slow)
         start = time.perf_counter()
-        result = sync_images(far, blobs, folder / "AllImages")
-        rates.append(BLOBS / (time.perf_counter() - start))
-        print(f"  a sync: {rates[-1]:.1f} blobs/s", flush=True)
-        assert (result.downloaded, result.failed) == (BLOBS, [])
-    rate = sorted(rates)[1]
-    print(
-        f"sync, {1000 * LATENCY:.0f} ms latency           {rate:7.1f} blobs/s (median of"
-        f" {', '.join(f'{one:.0f}' for one in rates)})"
-    )
-    start = time.perf_counter()
-    again = sync_images(far, list_images(far, "*.jpg", True).blobs, folder / "AllImages")
-    print(
-        f"second sync                     fetched {again.downloaded} of {BLOBS}, in"
-        f" {time.perf_counter() - start:.2f} s"
-    )
-    print(f"{rate / alone:.1f} times the loop (to reach: 5)")
-    proxy.terminate()
+        for blob in blobs:
+            far.fetch(blob.name, folder / "one by one" / blob.name)
+        alone = BLOBS / (time.perf_counter() - start)
+        print(f"one by one, {1000 * LATENCY:.0f} ms latency     {alone:7.1f} blobs/s", flush=True)
+
+        rates = []
+        for _ in range(ROUNDS):
+            shutil.rmtree(folder / "AllImages", ignore_errors=True)
+            start = time.perf_counter()
+            result = sync_images(far, blobs, folder / "AllImages")
+            rates.append(BLOBS / (time.perf_counter() - start))
+            print(f"  a sync: {rates[-1]:.1f} blobs/s", flush=True)
+            assert (result.downloaded, result.failed) == (BLOBS, [])
+        rate = sorted(rates)[1]
+        print(
+            f"sync, {1000 * LATENCY:.0f} ms latency           {rate:7.1f} blobs/s (median of"
+            f" {', '.join(f'{one:.0f}' for one in rates)})"
+        )
+        start = time.perf_counter()
+        again = sync_images(far, list_images(far, "*.jpg", True).blobs, folder / "AllImages")
+        print(
+            f"second sync                     fetched {again.downloaded} of {BLOBS}, in"
+            f" {time.perf_counter() - start:.2f} s"
+        )
+        print(f"{rate / alone:.1f} times the loop (to reach: 5)")
 
 
 def write(images, count: int, size: int) -> None:
@@ -161,37 +156,6 @@ async def served(url: str, blobs: list[Blob], connections: int) -> float:
         start = time.perf_counter()
         await asyncio.gather(*(receive(session) for _ in range(connections)))
         return len(blobs) / (time.perf_counter() - start)
-
-
-def run_proxy(target: int, port: multiprocessing.Queue) -> None:
-    """Pass everything on to `target`, each request LATENCY seconds late; puts its own port into the
-    queue.
-    """
-
-    async def pipe(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float
-    ) -> None:
-        while data := await reader.read(1 << 18):
-            if delay:
-                await asyncio.sleep(delay)
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", target)
-        await asyncio.gather(
-            pipe(reader, behind_writer, LATENCY),
-            pipe(behind_reader, writer, 0),
-            return_exceptions=True,
-        )
-
-    async def serve() -> None:
-        server = await asyncio.start_server(connect, "127.0.0.1", 0)
-        port.put(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(serve())
 
 
 if __name__ == "__main__":

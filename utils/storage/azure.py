@@ -169,12 +169,13 @@ class AzureContainer:
     def read_part(
         self, name: str, start: int, length: int, listed: Listed | Blob | None = None
     ) -> bytes:
-        if listed and self._bulk and start < listed.size:
-            end = min(start + length, listed.size)
-            data = self._bulk.read_part(name, listed.etag, start, end)
-            if data is not None:
-                return data
-        return self._read_part(name, start, length, listed.etag if listed else None)
+        if not listed or not self._bulk or start >= listed.size:
+            return self._read_part(name, start, length, listed.etag if listed else None)
+        data = self._bulk.read_part(listed, start, min(start + length, listed.size))
+        if data is None:
+            data = self._read_part(name, start, length, listed.etag)
+            self._bulk.failed(listed)
+        return data
 
     @_again
     def _read_part(self, name: str, start: int, length: int, etag: str | None) -> bytes:

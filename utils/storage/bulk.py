@@ -62,14 +62,14 @@ class Bulk:
             return None
         return data
 
-    def read_part(self, name: str, etag: str, start: int, end: int) -> bytes | None:
-        """The bytes from `start` to `end` of a blob that is as long as that; None likewise."""
-        data = self._get(name, etag, range=(start, end))
+    def read_part(self, blob: Listed | Blob, start: int, end: int) -> bytes | None:
+        """The bytes from `start` to `end`, of a blob that is as long as that; None likewise."""
+        data = self._get(blob.name, blob.etag, range=(start, end))
         return data if data is not None and len(data) == end - start else None
 
     def failed(self, blob: Listed | Blob) -> None:
-        """Azure's package has read this blob, and `read` had not. If that goes on, nothing more is
-        tried.
+        """Azure's package has read this blob, or the part of it, that could not be read here. If
+        that goes on, nothing more is tried.
         """
         with self._lock:
             if self._store is None or blob.size > _LARGEST:
