@@ -19,6 +19,7 @@ from utils.labels.table_files import is_parquet
 from utils.reserved import NULL
 from utils.selection.context import Known, context_of_state
 from utils.selection.embeddings import published_embeddings
+from utils.selection.quotas import names_of
 from utils.selection.shortlist import Shortlist, read_shortlist, to_parquet
 from utils.selection.shortlisting import by_chance, by_strategy, last_tie
 from utils.selection.strategies import keyed_hashes
@@ -87,37 +88,18 @@ def make_shortlist(config: Config, store: LabelStore, state: State) -> Shortlist
     chosen, drawn = _listed(
         store, state, context, strategy, 1.0 if rule.draws else config.random_share
     )
-    names = context.pool.names.to_numpy(zero_copy_only=False).astype(object)
     on_list = np.unique(np.concatenate([chosen, drawn]))
-    listed = set(names[on_list])
-    value = WORTH[strategy](context).value
+    listed = set(names_of(context.pool, on_list))
     held = tables.image_set(store.table(state, "tagged"))
     held |= tables.image_set(store.table(state, "tagging"))
-
-    frame = tables.only(images, listed | (held - listed))
-    known_names = tables.blob_names(frame)
-    missing = listed - set(known_names)
-    if missing:  # of an old container: not listed anywhere, so nobody can say what they are
+    frame = tables.only(images, listed | held)
+    if listed - tables.image_set(frame):  # of an old container, that lists them nowhere
         return None
-    place = pd.Series(np.arange(len(names)), index=names).reindex(known_names).to_numpy()
-    predicted = tables.only(store.table(state, "predicted"), listed)
-    by_name = pd.DataFrame(
-        {"model": predicted["model"].to_numpy(), "of_etag": predicted["etag"].to_numpy()},
-        index=tables.blob_names(predicted).to_numpy(),
-    ).reindex(known_names)
-    drawn_names, chosen_names = set(names[drawn]), set(names[chosen])
-    frame = frame.assign(
-        burst=burst_of.reindex(known_names).to_numpy(),
-        model=by_name["model"].fillna("").to_numpy(),
-        of_etag=by_name["of_etag"].fillna("").to_numpy(),
-        chosen=known_names.isin(chosen_names).to_numpy(),
-        drawn=known_names.isin(drawn_names).to_numpy(),
-        usual=np.where(
-            known_names.isin(drawn_names).to_numpy(),
-            value[np.nan_to_num(place, nan=0).astype(int)],
-            np.nan,
-        ),
-    )
+
+    value = WORTH[strategy](context).value
+    frame = frame.assign(burst=burst_of.reindex(tables.blob_names(frame)).to_numpy())
+    frame = _with_predictions(frame, tables.only(store.table(state, "predicted"), listed))
+    frame = _with_reasons(frame, context, chosen, drawn, value)
     about = {
         "strategy": strategy,
         "made_for": made_for(config, strategy, classes, balance),
@@ -129,8 +111,34 @@ def make_shortlist(config: Config, store: LabelStore, state: State) -> Shortlist
         **_beyond(context, on_list, drawn, value),
     }
     if rule.reads_embeddings and not needed:
-        embeddings = published_embeddings(store, state, set(known_names))
+        embeddings = published_embeddings(store, state, listed | held)
     return Shortlist(about, frame, tables.only(rows, listed), embeddings)
+
+
+def _with_predictions(frame: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
+    """The images with the columns model and of_etag, from the table `predicted`."""
+    columns = predicted[["model", "etag"]].set_axis(tables.blob_names(predicted).to_numpy())
+    found = columns.reindex(tables.blob_names(frame)).fillna("")
+    return frame.assign(model=found["model"].to_numpy(), of_etag=found["etag"].to_numpy())
+
+
+def _with_reasons(
+    frame: pd.DataFrame,
+    context: Context,
+    chosen: np.ndarray,
+    drawn: np.ndarray,
+    value: np.ndarray,
+) -> pd.DataFrame:
+    """The images with the columns chosen, drawn and usual; `chosen` and `drawn` are places of the
+    pool, where `value` is what images are worth.
+    """
+    names = tables.blob_names(frame)
+    usual = pd.Series(value[drawn], index=names_of(context.pool, drawn))
+    return frame.assign(
+        chosen=names.isin(names_of(context.pool, chosen)).to_numpy(),
+        drawn=names.isin(usual.index).to_numpy(),
+        usual=usual.reindex(names).to_numpy(),
+    )
 
 
 def _nothing() -> pd.DataFrame:
@@ -164,9 +172,10 @@ def _listed(
     if late:
         late -= tables.image_set(store.table(state, "totag"))
     if late:
-        names = context.pool.names.to_numpy(zero_copy_only=False).astype(object)
-        chosen = chosen[~np.isin(names[chosen], list(late))]
-        drawn = drawn[~np.isin(names[drawn], list(late))]
+        chosen, drawn = (
+            places[[name not in late for name in names_of(context.pool, places)]]
+            for places in (chosen, drawn)
+        )
     return chosen, drawn
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from utils.errors import InputError
 from utils.files import local_path, sha256_of, write_bytes, write_text
+from utils.labels.document import is_blob_of
+from utils.labels.table_files import BASE, MOST_PARTS, base_of, is_parquet
 from utils.storage.container import Conflict, Container, Missing
 
 
@@ -91,6 +93,27 @@ class Snapshots:
             )
         self._whole[blob] = _mark(path)
         return path
+
+    def parts(self, blob: str) -> list[Path]:
+        """The files of which the snapshot of a table consists, checked: its bases first. Raises
+        InputError as `whole`, and when a base is no snapshot of that table.
+        """
+        files, present, kind = [], blob, blob.rpartition("_")[0]
+        while present:
+            path = self.whole(present)
+            files.insert(0, path)
+            present = base_of(path, present) if is_parquet(present) else None
+            if present and not (is_blob_of(kind, present) and len(files) < MOST_PARTS):
+                raise InputError(f"{blob} in {self.container.address} is damaged: its base is none")
+        return files
+
+    def names_of_parts(self, blob: str | None) -> list[str]:
+        """The names of the snapshots that `parts` reads, without reading them; itself first."""
+        names: list[str] = []
+        while blob and len(names) < MOST_PARTS:
+            names.append(blob)
+            blob = self.container.info(blob).metadata.get(BASE) if is_parquet(blob) else None
+        return names
 
     def same(self, blob: str | None, data: bytes) -> bool:
         """Whether the snapshot holds just that."""

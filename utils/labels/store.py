@@ -30,11 +30,11 @@ from tenacity import (
 from utils.errors import InputError, OutsideError
 from utils.images.greys import Greys
 from utils.labels import table_files, tables
-from utils.labels.document import STATE, WITH_PARQUET, is_blob_of, read_document
+from utils.labels.document import STATE, WITH_PARQUET, read_document
 from utils.labels.figures import figures_after
 from utils.labels.lineage import HISTORY, with_made
 from utils.labels.snapshots import Snapshots
-from utils.labels.table_files import BASE, CSV, MOST_PARTS, base_of, is_parquet, parse, table_file
+from utils.labels.table_files import CSV, is_parquet, parse, table_file
 from utils.labels.takeover import (
     FOUNDING,
     foreign_blobs,
@@ -266,7 +266,7 @@ class LabelStore:
         """The snapshot `blob` of a table, as `table`, of whatever state; None: an empty one."""
         if not blob:
             return tables.empty(name)
-        frame = parse(name, self._parts(blob), blob)
+        frame = parse(name, self._snapshots.parts(blob), blob)
         if not self.user_folders:
             refuse_folders(frame, f"{blob} in {self.container.address}")
         return frame
@@ -341,11 +341,7 @@ class LabelStore:
 
     def parts_of(self, blob: str | None) -> list[str]:
         """The snapshots of which that of a table consists: itself first, its first base last."""
-        names: list[str] = []
-        while blob and len(names) < MOST_PARTS:
-            names.append(blob)
-            blob = self.container.info(blob).metadata.get(BASE) if is_parquet(blob) else None
-        return names
+        return self._snapshots.names_of_parts(blob)
 
     def cached_file(self, blob: str) -> Path:
         """An immutable published file, as a file on this machine, fetched if need be."""
@@ -460,23 +456,12 @@ class LabelStore:
     ) -> PublishedFile | None:
         """The file that makes a table what it is to be; None when its snapshot holds the same."""
         try:
-            file = table_file(name, frame, self.user_folders, present, self._parts)
+            file = table_file(name, frame, self.user_folders, present, self._snapshots.parts)
         except (InputError, Missing, Damaged):  # what was there is gone or damaged
             file = table_file(name, frame, self.user_folders)
         if file is None or (file.suffix == CSV and self._snapshots.same(present, file.data)):
             return None
         return PublishedFile(name, file.suffix, file.data, file.marks)
-
-    def _parts(self, blob: str) -> list[Path]:
-        """The files of which the snapshot of a table consists, checked: its bases first."""
-        parts, present, kind = [], blob, blob.rpartition("_")[0]
-        while present:
-            path = self._snapshots.whole(present)
-            parts.insert(0, path)
-            present = base_of(path, present) if is_parquet(present) else None
-            if present and not (is_blob_of(kind, present) and len(parts) < MOST_PARTS):
-                raise InputError(f"{blob} in {self.container.address} is damaged: its base is none")
-        return parts
 
     def _publish_once(
         self, file: PublishedFile, commit_id: str, written: dict, marks: dict[str, str]
