@@ -122,7 +122,8 @@ def required(file: str, included: bool = True) -> dict[str, str]:
     return pins
 
 
-HELPFUL = {"obstore"}  # used by both machines, and required on the training machine only
+# used by both machines, and required on the training machine only; by a cluster only
+HELPFUL = {"obstore", "ray"}
 
 
 @pytest.mark.parametrize(

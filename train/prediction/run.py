@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,20 +94,17 @@ def predict_images(
     run = Run(journal, versions)
     missing = tables.only(images, [b for b in blobs if journal.done.get(b) != versions[b]])
     if len(missing):
-        # loads TensorFlow, which takes seconds
-        from train.prediction.frozen_detector import (
-            FrozenDetector,
-        )
-
         bfloat16, said = use_bfloat16(config.bfloat16)
         say(said)
-        detector = FrozenDetector(model, bfloat16)
-        begun = time.monotonic()  # of predicting: TensorFlow and the model are loaded
-        photos = Photos(container, config.image_dir)
-        with closing(arriving(photos, listed_photos(missing))) as coming:
-            outcomes = predict_photos(
-                config, detector, coming, batch_size=batch_size, mirror=mirror, greys=greys
-            )
+        how = {"batch_size": batch_size, "bfloat16": bfloat16, "mirror": mirror, "greys": greys}
+        if config.prediction_engine == "ray":
+            from train.prediction.cluster import on_cluster
+
+            engine = on_cluster(config, model, listed_photos(missing), **how)
+        else:
+            engine = _here(config, container, model, listed_photos(missing), **how)
+        with engine as outcomes:
+            begun = time.monotonic()  # of predicting: TensorFlow and the model are loaded
             for blob, outcome in progress_bar(outcomes, "predict", len(missing), unit=" images"):
                 if isinstance(outcome, Unreadable):
                     run.gone.add(blob)
@@ -120,8 +117,31 @@ def predict_images(
                     if isinstance(outcome, Detections)
                     else outcome,
                 )
-        run.seconds = time.monotonic() - begun
+            run.seconds = time.monotonic() - begun
     return run
+
+
+@contextmanager
+def _here(
+    config: Config,
+    container: Container,
+    model: Path,
+    photos: list[Listed],
+    *,
+    batch_size: int,
+    bfloat16: bool,
+    mirror: bool,
+    greys: Greys,
+) -> Iterator[Iterator[tuple[str, "Outcome"]]]:
+    """What this machine finds in photos, in their order, while it lasts."""
+    # loads TensorFlow, which takes seconds
+    from train.prediction.frozen_detector import FrozenDetector
+
+    detector = FrozenDetector(model, bfloat16)
+    with closing(arriving(Photos(container, config.image_dir), photos)) as coming:
+        yield predict_photos(
+            config, detector, coming, batch_size=batch_size, mirror=mirror, greys=greys
+        )
 
 
 def predict_photos(

@@ -71,6 +71,20 @@ def credentials(
     }
 
 
+def environment_of(config) -> dict[str, str]:
+    """The variables by which a process of this machine that knows the file without its secrets has
+    the same ones.
+    """
+    known = {
+        "AZURE_STORAGE_ACCOUNT": config.azure_storage_account,
+        "AZURE_STORAGE_KEY": config.azure_storage_key,
+        CONNECTION: config.connection_string,
+        "AZURE_STORAGE_SAS_TOKEN_IMAGES": config.sas_token_images,
+        "AZURE_STORAGE_SAS_TOKEN_LABELS": config.sas_token_labels,
+    }
+    return {name: value for name, value in known.items() if value}
+
+
 def secrets_of(environ: Mapping[str, str]) -> list[str]:
     """Every secret of the environment."""
     return [environ[name] for name in ("AZURE_STORAGE_KEY", *ENVIRONMENT) if environ.get(name)]

@@ -127,6 +127,16 @@ def hours(text: str, config: Path) -> float:
     return above_zero(text, config, 1e6)
 
 
+def cluster_address(text: str, _: Path) -> str:
+    """The word auto, or host:port."""
+    if text.lower() == AUTO:
+        return AUTO
+    host, _, port = text.rpartition(":")
+    if not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError
+    return text
+
+
 def one_of(*allowed: str) -> Reader:
     """Reads one of these words, in upper or lower case."""
 

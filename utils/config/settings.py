@@ -18,6 +18,7 @@ from utils.config.keys import (
     blob_folder,
     checkpoint,
     class_names,
+    cluster_address,
     coco_or_path,
     hours,
     key,
@@ -211,6 +212,16 @@ class Config:
     min_confidence: float = key(number(0, 1), "expected a number from 0 to 1, such as 0.5", 0.5)
     tile: bool = key(true_or_false, _TRUE_FALSE, False)
     bfloat16: str = key(one_of("auto", "true", "false"), "allowed are auto, True and False", "auto")
+
+    prediction_engine: str = key(one_of("local", "ray"), "allowed are local and ray", "local")
+    ray_address: str = key(
+        cluster_address,
+        "expected auto or host:port of a Ray cluster, or nothing for one on this machine",
+        "",
+    )
+    ray_gpus_per_worker: float = key(
+        number(0, 64), "expected the GPUs of a worker, such as 1 or 0.5; 0 for none", 0.0
+    )
 
     # Training machine: a pretrained model for the first predictions.
     init_model_name: str | None = key(any_text, "expected the name of a pretrained model")
