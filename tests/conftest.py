@@ -105,5 +105,5 @@ def store(request) -> Store:
 def way_to_read(request, monkeypatch) -> str:
     """Each way in which photos are read from Azure in turn."""
     if request.param != "obstore":
-        monkeypatch.setattr("utils.storage.bulk._open", lambda *_: None)
+        monkeypatch.setattr("utils.storage.bulk._open", lambda *_: (None, ""))
     return request.param

@@ -57,6 +57,12 @@ def packaged(monkeypatch) -> list[str]:
     return asked
 
 
+def again(store, folder):
+    """The image container, opened once more."""
+    (folder / "again.ini").write_text(store.config_text())
+    return open_containers(load_config(folder / "again.ini"))[0]
+
+
 def listed(store) -> dict:
     return {blob.name: blob for blob in store.images.list()}
 
@@ -149,6 +155,24 @@ def test_a_login_gives_its_token(monkeypatch):
     assert "bearertoken" in "".join(seen)
 
 
+def test_nothing_is_taken_from_the_environment_but_by_the_config(monkeypatch):
+    with stranger("127.0.0.1", 403) as (here, seen):
+        for name, value in {
+            "AZURE_STORAGE_ACCOUNT_KEY": azurite.KEY,
+            "AZURE_SKIP_SIGNATURE": "true",
+            "AZURE_STORAGE_ENDPOINT": "http://127.0.0.1:9",
+        }.items():
+            monkeypatch.setenv(name, value)
+        before = dict(os.environ)
+        monkeypatch.setattr("utils.storage.bulk.is_azure", lambda url: True)
+        sas = "sv=2024-11-04&sp=rl&sig=b3Vycw%3D%3D"
+        bulk = Bulk(f"http://{here}/mine", "images", "mine", sas)
+        assert dict(os.environ) == before
+        assert bulk.read(Listed("a.jpg", 5, "e")) is None
+    assert len(seen) == 1
+    assert "sig=b3Vycw" in seen[0] and "sharedkey" not in seen[0].lower()
+
+
 @pytest.mark.parametrize("secret", ["key", "token"])
 def test_who_sends_elsewhere_sends_no_secret_there(secret):
     with (
@@ -176,9 +200,10 @@ def test_where_there_is_a_proxy_the_package_reads_and_it_is_said_once(
 ):
     for number in range(5):
         azurite_store.images.write(f"{number}.jpg", CONTENT)
-    blobs = list_images(azurite_store.images, "*.jpg", True).blobs
-    monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert sync_images(azurite_store.images, blobs, tmp_path / "here").downloaded == 5
+    monkeypatch.setenv(name, "http://192.0.2.1:9")  # what goes to this machine avoids it
+    images = again(azurite_store, tmp_path)
+    blobs = list_images(images, "*.jpg", True).blobs
+    assert sync_images(images, blobs, tmp_path / "here").downloaded == 5
     assert capsys.readouterr().err == (
         "photos are read from Azure the slower way: there is a proxy\n"
     )
@@ -201,10 +226,11 @@ def test_without_obstore_the_package_reads_and_nothing_is_said(
     azurite_store, tmp_path, monkeypatch, capsys
 ):
     azurite_store.images.write("a.jpg", CONTENT)
-    blobs = list_images(azurite_store.images, "*.jpg", True).blobs
     monkeypatch.setitem(sys.modules, "obstore", None)
     monkeypatch.setitem(sys.modules, "obstore.store", None)
-    assert sync_images(azurite_store.images, blobs, tmp_path / "here").downloaded == 1
+    images = again(azurite_store, tmp_path)
+    blobs = list_images(images, "*.jpg", True).blobs
+    assert sync_images(images, blobs, tmp_path / "here").downloaded == 1
     assert capsys.readouterr() == ("", "")
 
 

@@ -8,6 +8,8 @@ has the last word on what is wrong. So none of its error texts, which hold addre
 import hashlib
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from urllib.request import getproxies
@@ -42,11 +44,8 @@ class Bulk:
     """Reads blobs of one container, where it can. Threads may share it."""
 
     def __init__(self, url: str, container: str, account: str, credential: Credential):
-        self._where = (url, container, account)
-        self._credential = credential
+        self._store, self._why_not = _open(url, container, account, credential)
         self._lock = threading.Lock()
-        self._store: Any = None
-        self._asked = False
         self._failed = 0  # in a row
 
     def read(self, blob: Listed | Blob) -> bytes | None:
@@ -76,12 +75,12 @@ class Bulk:
                 return
             self._failed += 1
             if self._failed == _IN_A_ROW:
-                self._store = None
-                _say_slower("the faster one fails here")
+                self._store, self._why_not = None, "the faster one fails here"
 
     def _get(self, name: str, etag: str, **options) -> bytes | None:
-        store = self._opened()
+        store = self._store
         if store is None:
+            self._say_why_not()
             return None
         import obstore
 
@@ -96,34 +95,50 @@ class Bulk:
         self._failed = 0
         return data
 
-    def _opened(self) -> Any:
+    def _say_why_not(self) -> None:
         with self._lock:
-            if not self._asked:
-                self._asked = True
-                self._store = _open(*self._where, self._credential)
-            return self._store
+            why, self._why_not = self._why_not, ""
+        if why:
+            say(f"photos are read from Azure the slower way: {why}", error=True)
 
 
-def _open(url: str, container: str, account: str, credential: Credential) -> Any:
-    """obstore's client; None where Azure's package is to do it."""
+def _open(url: str, container: str, account: str, credential: Credential) -> tuple[Any, str]:
+    """obstore's client; or None where Azure's package is to do it, and why if a person may want to
+    know.
+    """
     try:
         from obstore.store import AzureStore
     except ImportError:  # an annotator's machine
-        return None
+        return None, ""
     if isinstance(credential, str) and not is_azure(url):
-        return None  # it follows redirections, and would tell the next host this address
+        return None, ""  # it follows redirections, and would tell the next host this address
     if any(scheme != "no" for scheme in getproxies()):
-        return _say_slower("there is a proxy")
+        return None, "there is a proxy"
     if url.startswith("https:") and any(os.environ.get(name) for name in _BUNDLES):
-        return _say_slower(f"{' or '.join(_BUNDLES)} is set")
-    return AzureStore(
-        container,
-        account_name=account,
-        endpoint=url,
-        client_options={**_CLIENT, "allow_http": url.startswith("http://")},
-        retry_config=_RETRIES,
-        **_as_options(credential),
-    )
+        return None, f"{' or '.join(_BUNDLES)} is set"
+    with _without_variables_of_azure():
+        store = AzureStore(
+            container,
+            account_name=account,
+            endpoint=url,
+            client_options={**_CLIENT, "allow_http": url.startswith("http://")},
+            retry_config=_RETRIES,
+            **_as_options(credential),
+        )
+    return store, ""
+
+
+@contextmanager
+def _without_variables_of_azure() -> Iterator[None]:
+    """obstore would take keys, and that certificates need not be valid, from the environment. So it
+    is made when a program opens its containers, before there are threads.
+    """
+    names = [name for name in os.environ if name.upper().startswith("AZURE_")]
+    kept = {name: os.environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def _as_options(credential: Credential) -> dict:
@@ -137,7 +152,3 @@ def _as_options(credential: Credential) -> dict:
         return {"token": given.token, "expires_at": datetime.fromtimestamp(given.expires_on, UTC)}
 
     return {"credential_provider": token}
-
-
-def _say_slower(why: str) -> None:
-    say(f"photos are read from Azure the slower way: {why}", error=True)
