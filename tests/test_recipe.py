@@ -330,6 +330,8 @@ def test_a_gentle_training_ends_in_time_and_its_first_layers_stay(tmp_path):
         limits=Limits(minutes=0.01),
     )
     weights, said = {}, []
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])  # as with several GPUs
+    several = dataclasses.replace(training.device_of({}), strategy=strategy)
 
     def sizes(backbone) -> list[float]:
         """Of each layer's variables, whatever their order."""
@@ -342,13 +344,13 @@ def test_a_gentle_training_ends_in_time_and_its_first_layers_stay(tmp_path):
         weights["before"] = sizes(model.backbone)
         return "random weights"
 
-    done = training.train(run, training.device_of({}), tmp_path, load, said.append)
+    done = training.train(run, several, tmp_path, load, said.append)
     assert 20 < done["steps"] < 1000 and done["best"]["step"] <= done["steps"]
     assert any("after train_minutes=0.01" in line for line in said)
     after = sizes(export.restore(SETTINGS, done["checkpoint"]).backbone)
     changed = [old != new for old, new in zip(weights["before"], after, strict=True)]
     assert not any(changed[:9]) and any(changed)
-    assert training.train(run, training.device_of({}), tmp_path, load, said.append) == done
+    assert training.train(run, several, tmp_path, load, said.append) == done
     assert f"({done['steps']} steps)" in said[-1]
 
 

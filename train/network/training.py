@@ -192,11 +192,11 @@ def train(
     tf_keras.mixed_precision.set_global_policy(device.policy)
     tf_keras.utils.set_random_seed(run.seed)
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
+    ending = Ending(run.iterations, run.limits)
     with device.strategy.scope():
         task = make_task(run.settings)
         model = build_model(task)
         run.tuning.freeze(model)
-        ending = Ending(run.iterations, run.limits)
         optimizer = make_optimizer(
             run.learning_rate,
             ending.steps,
