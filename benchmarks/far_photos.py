@@ -102,6 +102,8 @@ def disk(folder: Path, url: str, options) -> int:
         (graph.with_name("label_map.pbtxt")).write_text(
             'item {\n  id: 1\n  name: "a"\n}\nitem {\n  id: 2\n  name: "b"\n}\n'
         )
+        (data / "training").mkdir()
+        (data / "training" / "training.json").write_text('{"weights": "scratch", "steps": 7}')
         for name in ("create_predictions", "evaluate_model"):
             step(name, config)
         step("publish_cycle", "--anyway", config)

@@ -58,6 +58,50 @@ def test_photos_come_in_their_order_and_what_is_under_way_is_bounded(far, tmp_pa
     assert 1 < most <= 5
 
 
+def test_the_last_photos_come_although_nothing_is_listed_any_more(far, tmp_path):
+    wanted = written(far, 100)
+    whole = far.read
+
+    def slow(name, listed):
+        time.sleep(0.02)
+        return whole(name, listed)
+
+    far.read = slow
+    sources = [source for _, source in arriving(Photos(far, tmp_path), wanted)]
+    assert [len(source()) for source in sources] == [1000] * 100
+
+
+def test_closed_early_it_fetches_nothing_more(far, tmp_path):
+    wanted = written(far, 100)
+    whole = far.read
+
+    def slow(name, listed):
+        time.sleep(0.02)
+        return whole(name, listed)
+
+    far.read = slow
+    with closing(arriving(Photos(far, tmp_path), wanted)) as coming:
+        next(coming)
+    assert len(far.requests) <= 40
+
+
+def test_what_was_taken_is_kept_by_nobody(far, tmp_path):
+    forgotten = []
+
+    class Bytes(bytes):
+        def __del__(self):
+            forgotten.append(len(self))
+
+    wanted = written(far, 3)
+    whole = far.read
+    far.read = lambda name, listed: (Bytes(whole(name)[0]), listed)
+    sources = [source for _, source in arriving(Photos(far, tmp_path), wanted)]
+    assert [len(source()) for source in sources] == [1000] * 3
+    assert forgotten == [1000] * 3
+    with pytest.raises(ValueError, match="once"):
+        sources[0]()
+
+
 def test_a_photo_larger_than_the_bound_comes_alone(far, tmp_path):
     wanted = written(far, 3)
     for _, source in arriving(Photos(far, tmp_path), wanted, most_bytes=10):

@@ -126,7 +126,7 @@ def _here(
     config: Config,
     container: Container,
     model: Path,
-    photos: list[Listed],
+    photos: Iterable[Listed],
     *,
     batch_size: int,
     bfloat16: bool,

@@ -94,14 +94,11 @@ def arriving(
     def has_room(size: int) -> bool:
         return not under_way or under_way + size <= most_bytes
 
-    def take(photo: Listed, coming: Future) -> bytes:
+    def taken(size: int) -> None:
         nonlocal under_way
-        try:
-            return coming.result()
-        finally:
-            with changed:
-                under_way -= photo.size
-                changed.notify_all()
+        with changed:
+            under_way -= size
+            changed.notify_all()
 
     def begun(photo: Listed, must: bool) -> Source | None:
         """Its source; None when there is no room to fetch it, unless it `must` be: then wait."""
@@ -113,7 +110,8 @@ def arriving(
                 return None
             changed.wait_for(lambda: has_room(photo.size))
             under_way += photo.size
-        return partial(take, photo, pool.submit(photos.fetched, photo))
+        coming = pool.submit(photos.fetched, photo)
+        return _Coming(coming, partial(taken, photo.size))
 
     waiting: deque[tuple[Listed, Source]] = deque()
     rest = iter(wanted)
@@ -128,5 +126,23 @@ def arriving(
                     waiting.append((upcoming, source))
                     upcoming = next(rest, None)
                 yield waiting.popleft()
-        finally:
+        except BaseException:  # closed early; at its end all that was given out still comes
             pool.shutdown(cancel_futures=True)
+            raise
+
+
+class _Coming:
+    """A photo on its way. Called, it waits for the bytes, and keeps none of them."""
+
+    def __init__(self, coming: Future, taken: Callable[[], None]):
+        self._coming: Future | None = coming
+        self._taken = taken
+
+    def __call__(self) -> bytes:
+        coming, self._coming = self._coming, None
+        if coming is None:
+            raise ValueError("a photo is taken once")
+        try:
+            return coming.result()
+        finally:
+            self._taken()
