@@ -79,6 +79,20 @@ class Mortal(Worker):
         return super()._looked_at(photos)
 
 
+class Unready(Worker):
+    """Raises before it is there, as one whose machine lacks a package."""
+
+    def __init__(self, work):
+        raise ModuleNotFoundError("not on this machine")
+
+
+class Doomed(Worker):
+    """Dies over every photo."""
+
+    def _looked_at(self, photos):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Timed(Worker):
     """Writes into the folder TIMES, a file for each worker, how many photos a block had, when it
     was begun and when it ended (monotonic seconds of this machine).

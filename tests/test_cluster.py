@@ -79,7 +79,7 @@ def test_a_photo_that_kills_each_worker_is_said_by_name_and_no_other_is_missing(
     assert sorted(blob for blob, _ in found) == whole
     bad = {blob: str(outcome) for blob, outcome in found if isinstance(outcome, BadImage)}
     assert list(bad) == ["camera/08-kills.jpg"]
-    assert bad["camera/08-kills.jpg"].startswith("each worker that read it died")
+    assert bad["camera/08-kills.jpg"].startswith("each of three workers that read it alone died")
 
 
 def test_no_secret_is_handed_to_a_cluster(tmp_path):

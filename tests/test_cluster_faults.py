@@ -18,7 +18,7 @@ from helpers_colour_graph import write_frozen_graph
 from helpers_proxy import Fault, through
 from helpers_store import Store, folder_store_in
 
-from utils.errors import InputError
+from utils.errors import InputError, OutsideError
 
 pytest.importorskip("ray", reason="needs bash train/set_up.sh requirements-cluster.txt")
 pytestmark = pytest.mark.skipif(
@@ -134,3 +134,18 @@ def test_what_a_worker_finds_wrong_is_one_error_here(nodes, tmp_path):
     no_model.write_bytes(b"no graph")
     with pytest.raises(InputError, match="no TensorFlow graph"):
         predicted(store, tmp_path, no_model, "there", prediction_engine="ray")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("Unready", "Ray cluster failed: .*not on this machine"), ("Doomed", "every worker.*died")],
+)
+def test_where_no_worker_works_no_photo_is_called_bad(
+    nodes, tmp_path, model, monkeypatch, kind, said
+):
+    store = folder_store_in(tmp_path)
+    fill(store, tmp_path, PHOTOS[:4])
+    monkeypatch.setattr("train.prediction.cluster.Worker", getattr(helpers_cluster, kind))
+    with pytest.raises(OutsideError, match=said):
+        predicted(store, tmp_path, model, "there", **ON_CLUSTER)
+    assert (tmp_path / "there.journal").read_bytes().count(b"\n") == 1

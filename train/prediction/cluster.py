@@ -12,7 +12,7 @@ import os
 import pickle
 import tarfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -35,17 +35,15 @@ _REPOSITORY = Path(__file__).resolve().parent.parent.parent
 _MOST_BATCHES = 32  # of a block
 _BLOCKS_EACH = 4  # or more for every worker, so that all end at about the same time
 _LOCAL_STORE = 256 << 20  # bytes for what was found and is not written yet
-_KILLS_WORKERS = (
-    "each worker that read it died, also with this photo alone: out of memory, or the decoder"
-    " crashed"
-)
+_TRIES = 3
+_KILLS_WORKERS = "each of three workers that read it alone died: out of memory, or a crash"
 
 
 @contextmanager
 def on_cluster(
     config: Config,
     model: Path,
-    photos: Sequence[Listed],
+    photos: Iterable[Listed],
     *,
     batch_size: int,
     bfloat16: bool,
@@ -77,7 +75,7 @@ def on_cluster(
         )
         pool = {"num_cpus": each, "num_gpus": gpus or None}
         try:
-            yield _outcomes(ray, work, photos, workers, pool)
+            yield _outcomes(ray, work, list(photos), workers, pool)
         except ray.exceptions.RayError as error:
             text = str(error).strip().splitlines() or [type(error).__name__]
             raise OutsideError(f"the Ray cluster failed: {text[-1]}") from error
@@ -87,27 +85,54 @@ def _outcomes(
     ray: ModuleType, work: Work, photos: Sequence[Listed], workers: int, pool: dict
 ) -> Iterator[tuple[str, "Outcome"]]:
     """What was found in each photo. First in blocks of many batches; what is missing then, because
-    its worker died, by single batches, and at last each alone.
+    its worker died, by single batches, as long as that helps; at last each alone.
     """
     batches = len(photos) // (work.batch_size * workers * _BLOCKS_EACH)
-    largest = work.batch_size * min(max(batches, 1), _MOST_BATCHES)
-    rest, answered = photos, False
-    for size, retries, waiting in ((largest, 0, 2), (work.batch_size, 0, 1), (1, 1, 1)):
+    size, waiting = work.batch_size * min(max(batches, 1), _MOST_BATCHES), 2
+    rest, answered, helps = photos, False, True
+    while rest and helps:
         found = set()
-        how = {"max_task_retries": retries, **pool}
-        for blob, outcome in _found(ray, work, _blocks(rest, size), workers, waiting, how):
+        for blob, outcome in _found(ray, work, _blocks(rest, size), workers, waiting, pool):
             found.add(blob)
             yield blob, outcome
-        answered = answered or bool(found)
+        helps = size > work.batch_size or len(found) >= len(rest) / 2
         rest = [photo for photo in rest if photo.name not in found]
-        if not rest:
-            return
-    if not answered:
+        answered = answered or bool(found)
+        size, waiting = work.batch_size, 1
+    yield from _alone(ray, work, rest, answered, pool)
+
+
+def _alone(
+    ray: ModuleType, work: Work, photos: Sequence[Listed], answered: bool, pool: dict
+) -> Iterator[tuple[str, "Outcome"]]:
+    """What was found in each photo, looked at by a worker that has no other one: if three die over
+    it, it is bad. Raises OutsideError when no photo was `answered` and workers die all the same.
+    """
+    new_worker = ray.remote(**pool)(Worker)
+    worker, deadly = None, []
+    for photo in photos:
+        for _ in range(_TRIES):
+            worker = worker or new_worker.remote(work)
+            try:
+                found = _answered(ray.get(worker.answer.remote(pickle.dumps([photo]))))
+            except ray.exceptions.RayActorError as error:
+                if getattr(error, "actor_init_failed", False):
+                    raise
+                worker = None
+            else:
+                answered = True
+                yield from found
+                break
+        else:
+            deadly.append(photo)
+        if len(deadly) >= _TRIES and not answered:
+            break
+    if deadly and not answered:
         raise OutsideError(
             "every worker of the Ray cluster died before it had looked at one photo; its logs say"
             " why (session_latest/logs in Ray's folder)"
         )
-    for photo in rest:
+    for photo in deadly:
         yield photo.name, BadImage(_KILLS_WORKERS)
 
 
@@ -117,7 +142,7 @@ def _found(
     blocks: list[bytes],
     workers: int,
     waiting: int,
-    how: dict,
+    pool: dict,
 ) -> Iterator[tuple[str, "Outcome"]]:
     """What was found in the photos of the blocks, but of those whose worker died, and of those that
     waited for it: `waiting` blocks are with a worker at a time.
@@ -139,13 +164,19 @@ def _found(
             batch_size=1,
             compute=compute,
             max_restarts=-1,
-            **how,
+            max_task_retries=0,
+            **pool,
         )
     for row in outcomes.iter_rows():
-        found = pickle.loads(row["found"])
-        if isinstance(found, Exception):
-            raise found
-        yield from found
+        yield from _answered(row["found"])
+
+
+def _answered(answer: bytes) -> list[tuple[str, "Outcome"]]:
+    """What a worker has found. Raises what it says went wrong."""
+    found = pickle.loads(answer)
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def _blocks(photos: Sequence[Listed], size: int) -> list[bytes]:

@@ -61,8 +61,12 @@ class Worker:
             self._fault = _answer(error)
 
     def __call__(self, block: dict) -> dict:
-        found = self._fault or self._looked_at(pickle.loads(block["photos"][0]))
-        return {"found": [pickle.dumps(found)]}
+        """One row of a data set: {"photos": [pickled photos]} to {"found": [answer]}."""
+        return {"found": [self.answer(block["photos"][0])]}
+
+    def answer(self, photos: bytes) -> bytes:
+        """What was found in pickled photos, pickled: (blob name, outcome) of each."""
+        return pickle.dumps(self._fault or self._looked_at(pickle.loads(photos)))
 
     def _prepare(self) -> None:
         import ray
