@@ -2,11 +2,13 @@
 and where it does not serve the whole tables are read.
 """
 
+import json
 import threading
 from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from helpers_batch import BatchProject
 from helpers_pool import Annotator, spread_of
@@ -21,6 +23,7 @@ from utils.batch.downloading import download
 from utils.batch.modes import ToTag
 from utils.batch.request import Request
 from utils.batch.shortlisted import usable
+from utils.errors import InputError
 from utils.labels import table_files, tables
 from utils.labels.check import check_tables
 from utils.labels.pool import pool_of
@@ -106,6 +109,31 @@ def test_what_is_read_is_what_was_made(tmp_path):
     assert image_set(back.rows) == image_set(back.images[back.listed])
     names = back.embeddings.names
     assert np.array_equal(back.embeddings.vectors, made.embeddings.of(names))
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("made_for", "hybrid"),
+        ("totag", None),
+        ("images_beyond", "many"),
+        ("hashes_beyond", 2**64),
+        ("sizes_beyond", {"bird": None}),
+        ("vectors", {"kind": "model", "dimensions": 99, "model": "model"}),
+        ("format", 2),
+    ],
+)
+def test_a_list_that_somebody_else_wrote_is_refused_in_one_line(tmp_path, name, value):
+    anna = Annotator(tmp_path, count=300)
+    made = make_shortlist(anna.config, anna.store, anna.store.read())
+    path = tmp_path / "file"
+    path.write_bytes(to_parquet(made))
+    table = pyarrow.parquet.read_table(path)
+    about = {**json.loads(table.schema.metadata[b"about"]), name: value}
+    pyarrow.parquet.write_table(table.replace_schema_metadata({"about": json.dumps(about)}), path)
+    with pytest.raises(InputError, match="^file: no shortlist of this program") as error:
+        read_shortlist(path)
+    assert "\n" not in str(error.value)
 
 
 def test_an_image_whose_reservation_is_over_is_on_the_list_again(tmp_path):

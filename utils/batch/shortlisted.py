@@ -104,7 +104,9 @@ def _read_once(path: str, mtime: int, size: int) -> Shortlist:
     return read_shortlist(Path(path))
 
 
+@lru_cache
 def _say_slow(why: str) -> None:
+    """Once, however often the choice is made anew."""
     say(f"{why}; the whole tables are read, which takes longer", error=True)
 
 

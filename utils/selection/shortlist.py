@@ -18,6 +18,18 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from utils.errors import InputError
+from utils.json_shape import (
+    COUNT,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    TRUTH,
+    check_shape,
+    mapping,
+    maybe,
+    members,
+    of,
+)
 from utils.labels import tables
 from utils.labels.table_files import as_written
 from utils.selection.embeddings import Basis, Embeddings
@@ -27,6 +39,24 @@ _FORMAT = 1
 _BOX = ("class", "xmin", "xmax", "ymin", "ymax", "box_confidence")
 _OF_IMAGE = (*tables.COLUMNS["images"], "burst", "model", "of_etag")
 _NUMBERS = ("height", "width", "bytes")
+_HASH = of(int, least=0, most=2**64 - 1)
+_ABOUT = members(
+    {
+        "format": COUNT,
+        "made_for": OBJECT,
+        "totag": TEXT,
+        "images": maybe(TEXT),
+        "model": maybe(TEXT),
+        "unseen": TRUTH,
+        "images_beyond": COUNT,
+        "hashes_beyond": _HASH,
+        "sizes_beyond": mapping(lambda name: COUNT),
+        "usual": maybe(NUMBER),
+        "last_tie": maybe(_HASH),
+        "last_drawn": maybe(_HASH),
+    },
+    vectors=members({"kind": TEXT, "dimensions": COUNT, "model": TEXT}),
+)
 
 
 @dataclass(frozen=True)
@@ -117,11 +147,12 @@ def read_shortlist(path: Path) -> Shortlist:
     try:
         table = pyarrow.parquet.read_table(path)
         about = json.loads(table.schema.metadata[b"about"])
+        check_shape(about, _ABOUT)
         if about["format"] != _FORMAT:
             raise ValueError(f"format {about['format']}")
         images = _images_in(table)
         return Shortlist(about, images, _rows_in(table, images), _embeddings_in(table, about))
-    except (pa.ArrowException, KeyError, TypeError, ValueError, OSError) as error:
+    except (pa.ArrowException, InputError, KeyError, TypeError, ValueError, OSError) as error:
         raise InputError(
             f"{path.name}: no shortlist of this program ({' '.join(str(error).split())[:200]})"
         ) from None
