@@ -72,6 +72,14 @@ def why(project) -> dict[str, list]:
     }
 
 
+def test_hybrid_per_second_says_what_a_minute_brings(folder_store, tmp_path):
+    project = BatchProject(folder_store, tmp_path, SIX, selection_strategy="hybrid_per_second")
+    output = project.run("download", 2)
+    # one bit in 8 seconds, and 0.971 in 8.2
+    assert "2, worth 7.5 to 7.1 a minute (1 for bird, 1 for seal)" in output
+    assert why(project)["a/1.jpg"] == ["hybrid_per_second", "bird", "0"]
+
+
 def test_hybrid_hands_out_what_is_unsure_and_says_why(store, tmp_path):
     project = BatchProject(store, tmp_path, SIX, selection_strategy="hybrid")
     output = project.run("download", 2)

@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from helpers_state import ALL, StateProject
-from helpers_tables import images, labels
+from helpers_tables import effort_rows, images, labels
 
 from utils.config import load_config
+from utils.effort.seconds import Seconds
 from utils.labels.pool import pool_of
 from utils.labels.store import State
 from utils.selection.context import ap50_of, context_of_state, make_context
@@ -216,7 +217,8 @@ def test_embeddings_are_fetched_only_for_strategies_that_use_them(folder_store, 
     for strategy in STRATEGIES:
         assert of_state(project, strategy).vectors is None
         asked_for = "embeddings_1.parquet: gone or damaged" in capsys.readouterr().err
-        assert asked_for == (strategy in ("hybrid", "coreset", "disagreement"))
+        wanted = ("hybrid", "hybrid_per_second", "coreset", "disagreement")
+        assert asked_for == (strategy in wanted)
 
 
 def test_the_figures_of_the_last_cycle_reach_the_choice(folder_store, tmp_path):
@@ -230,3 +232,15 @@ def test_the_figures_of_the_last_cycle_reach_the_choice(folder_store, tmp_path):
         }
     )
     assert of_state(project).ap50 == {"bird": 0.9}
+
+
+def test_what_people_take_here_decides_what_an_image_costs(folder_store, tmp_path):
+    project = StateProject(folder_store, tmp_path, seconds_look=20)
+    assert of_state(project, "hybrid_per_second").seconds == Seconds(look=20)
+    assert of_state(project).seconds == Seconds()
+    rows = [f"{number}.jpg NULL" for number in range(60)]
+    project.commit(effort=effort_rows(*rows, seconds=3.0))
+    assert of_state(project, "hybrid_per_second").seconds.look == pytest.approx(3)
+    path = folder_store.labels.path_of(project.state().blob("effort"))
+    path.write_bytes(path.read_bytes()[:-3])
+    assert of_state(project, "hybrid_per_second").seconds == Seconds(look=20)

@@ -8,10 +8,11 @@ from helpers_tables import labels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from utils.effort.seconds import Seconds
 from utils.selection.diversity import k_center, nearest, spread
 from utils.selection.quotas import image_pool
 from utils.selection.strategies import drawn_first, select
-from utils.selection.worth import WORTH, Context, entropy
+from utils.selection.worth import WORTH, Context, entropy, hybrid, hybrid_per_second
 from utils.strategies import STRATEGIES
 
 CLASSES = ("bird", "seal")
@@ -110,6 +111,27 @@ def test_hybrid_is_not_won_by_crowds_of_weak_boxes():
     assert chosen(
         "hybrid", 1, ("a", "bird 0.05 " * 10), ("b", "bird 0.5"), labelled={"bird": 5, "seal": 5}
     ) == ["b"]
+
+
+def test_hybrid_per_second_goes_by_what_an_image_teaches_in_a_minute_of_a_person():
+    images = ("crowd", "bird 0.5 " * 10), ("one", "bird 0.5"), ("sure", "bird 0.5 bird 0.99")
+    # nothing is hidden: half of what is found is kept or changed (2 or 6 s), half deleted (2 s)
+    cost = np.array([5 + 10 * 3, 5 + 3, 5 + 3 + 0.99 * 4 + 0.01 * 2]) / 60
+    taught = hybrid(context(*images)).value
+    np.testing.assert_allclose(hybrid_per_second(context(*images)).value, taught / cost)
+    assert chosen("hybrid", 3, *images) == ["crowd", "sure", "one"]
+    assert chosen("hybrid_per_second", 3, *images) == ["one", "sure", "crowd"]
+    # for people who look for long a crowd is worth the look
+    for seconds in (Seconds(look=300), Seconds(0, 0, 0, 0, 0)):
+        found = chosen("hybrid_per_second", 3, *images, seconds=seconds)
+        assert found == ["crowd", "sure", "one"]
+
+
+def test_a_box_that_is_not_shown_costs_hybrid_per_second_the_drawing():
+    pool = image_pool(rows(("a", "bird 0.5"), ("b", "bird 0.4")), lambda name: 0.5)
+    seen = Context(pool, CLASSES, labelled={"bird": 5, "seal": 5})
+    cost = [5 + 0.5 * 4 + 0.5 * 2, 5 + 0.4 * 7]
+    np.testing.assert_allclose(hybrid_per_second(seen).value, 60 * hybrid(seen).value / cost)
 
 
 def test_hybrid_leaves_empty_images_and_labelled_bursts_for_later():

@@ -14,7 +14,8 @@ class Strategy:
     draws: it draws at random, from all images. needs_predictions: it looks at what a model found.
     needs_tables: it looks at bursts, labels and measures too. differs: a batch gets images that
     differ, by their embeddings; weighted: what an image is worth counts besides. needs_mirror:
-    images are predicted with their mirror images for it.
+    images are predicted with their mirror images for it. costs: it weighs what an image costs a
+    person.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Strategy:
     differs: bool = False
     weighted: bool = False
     needs_mirror: bool = False
+    costs: bool = False
 
     @property
     def reads_embeddings(self) -> bool:
@@ -33,6 +35,7 @@ class Strategy:
 
 _ALL = (
     Strategy("hybrid", differs=True, weighted=True),
+    Strategy("hybrid_per_second", differs=True, weighted=True, costs=True),
     Strategy("entropy"),
     Strategy("least_confidence"),
     Strategy("coreset", differs=True),

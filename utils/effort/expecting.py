@@ -1,4 +1,4 @@
-"""How long a photo will probably take, from the number of boxes that will be shown in it."""
+"""How long a photo will probably take, from the boxes that will be shown in it."""
 
 from dataclasses import dataclass
 
@@ -28,6 +28,21 @@ class Expected:
     def seconds(self, shown: np.ndarray) -> np.ndarray:
         """(n,) of photos in which so many boxes are shown."""
         return np.where(shown > 0, self.filled + self.box * shown, self.bare)
+
+
+def seconds_by_scores(
+    seconds: Seconds, image: np.ndarray, score: np.ndarray, shown: np.ndarray, total: int
+) -> np.ndarray:
+    """(total,) the seconds that images will probably take, from all boxes that a model found in
+    them: image (m,) the place of each box's image, score (m,) its score, taken for the chance that
+    something is there, shown (m,) bool, whether people get to see it.
+
+    A box that is shown and right is kept or changed, as likely, a wrong one deleted; one that is
+    not shown, and right, is drawn.
+    """
+    right = np.where(shown, (seconds.keep + seconds.change) / 2, seconds.draw)
+    wrong = np.where(shown, seconds.delete, 0.0)
+    return seconds.look + np.bincount(image, score * right + (1 - score) * wrong, total)
 
 
 def expected(

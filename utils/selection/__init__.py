@@ -1,5 +1,5 @@
 """Which images come next: what each is worth, and which of them make a batch.
 
-May import config, labels and what labels may import.
+May import effort, boxes, config, labels and what labels may import.
 Others take select, make_context and context_of_state, and the published embeddings.
 """

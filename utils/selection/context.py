@@ -12,6 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from utils.config import Config
+from utils.effort.fitting import fitted
+from utils.effort.ledger import photos
+from utils.effort.seconds import Seconds
+from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.assignments import expired, image_codes
 from utils.labels.label_map import current_name
@@ -24,6 +28,7 @@ from utils.selection.quotas import image_pool
 from utils.selection.reasons import FINDING
 from utils.selection.strategies import Selection
 from utils.selection.worth import Beyond, Context
+from utils.storage.container import Damaged, Missing
 from utils.strategies import STRATEGIES
 
 
@@ -65,6 +70,7 @@ def make_context(
     shown_from: Callable[[str], float] | None = None,
     burst_of: pd.Series | None = None,
     beyond: Beyond | None = None,
+    seconds: Seconds | None = None,
 ) -> Context:
     """The Context for choosing among the images of `rows` (columns of totag).
 
@@ -73,7 +79,8 @@ def make_context(
     `rows`. classes, balance: those of the config when not given. ap50: per class, of the last
     model. batch: images (blob names) that the batch has already. shown_from: the score from which
     people see boxes of a class, that of the config when not given. burst_of: of each image in
-    `images` (splits.bursts), where that table is not whole; beyond: as in Context.
+    `images` (splits.bursts), where that table is not whole; beyond: as in Context. seconds: what
+    each thing takes a person, the default ones when not given.
     """
     pool = image_pool(rows, shown_from or (lambda name: config.prelabel_confidence))
     classes = config.classes if classes is None else classes
@@ -119,6 +126,7 @@ def make_context(
         pick_max=config.pick_max,
         seed=config.seed,
         beyond=beyond or Beyond(),
+        seconds=seconds or Seconds(),
         **members,
     )
 
@@ -173,6 +181,7 @@ def context_of_state(
         shown_from=shown_from,
         burst_of=known.bursts and known.bursts(),
         beyond=known.beyond,
+        seconds=seconds_here(store, state, config) if looks.costs else None,
     )
 
 
@@ -229,11 +238,12 @@ def summary(why: pd.DataFrame, pool_size: int | None) -> list[str]:
             lines.append(_more_of_it(strategy, rows, pool_size))
             continue
         counts = Counter(name for name in rows["class"] if name)
+        a_minute = " a minute" if strategy in STRATEGIES and STRATEGIES[strategy].costs else ""
         because = ", ".join(f"{count} for {name}" for name, count in counts.most_common(5))
         lines.append(
             f"chosen by {strategy}{f' from {pool_size} images' if pool_size else ''}: {len(rows)}"
             + (
-                f", worth {rows['score'].max():.3g} to {rows['score'].min():.3g}"
+                f", worth {rows['score'].max():.3g} to {rows['score'].min():.3g}{a_minute}"
                 if rows["score"].max() > 0
                 else ""
             )
@@ -261,6 +271,17 @@ def _more_of_it(strategy: str, rows: pd.DataFrame, pool_size: int | None) -> str
         f"{f', from {pool_size} images with one' if pool_size else ''}: {len(rows)},"
         f" scores {best:.2f} to {last:.2f}"
     )
+
+
+def seconds_here(store: LabelStore, state: State, config: Config) -> Seconds:
+    """What each thing takes a person: the config's seconds, fitted to what was measured. Where the
+    table `effort` is damaged, those of the config.
+    """
+    model = Seconds.of_config(config)
+    try:
+        return fitted(photos(store.table(state, "effort")), model)
+    except (InputError, Missing, Damaged):
+        return model
 
 
 def ap50_of(state: State) -> dict[str, float]:

@@ -38,6 +38,7 @@ class Pool:
     box_class: np.ndarray  # (m,) its class, as a place in class_names
     box_score: np.ndarray  # (m,) its confidence; 1 where a table gives none
     class_names: list[str]
+    box_shown: np.ndarray  # (m,) bool, whether people get to see it
 
 
 def image_pool(totag: pd.DataFrame, shown_from: Callable[[str], float] = lambda name: 0.0) -> Pool:
@@ -77,6 +78,7 @@ def image_pool(totag: pd.DataFrame, shown_from: Callable[[str], float] = lambda 
         code[is_box],
         score[is_box],
         class_names,
+        shown[is_box],
     )
 
 

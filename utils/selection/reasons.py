@@ -27,6 +27,10 @@ def _hybrid(score: float, name: str) -> str:
     return f"to learn about {name} (worth {score:.2f})" if name else _SPREAD
 
 
+def _hybrid_per_second(score: float, name: str) -> str:
+    return f"to learn about {name} (worth {score:.1f} a minute)" if name else _SPREAD
+
+
 def _entropy(score: float, name: str) -> str:
     return f"the model is unsure{_about(name)} (by {score:.2f})" if name else _SPREAD
 
@@ -69,6 +73,7 @@ _SPREAD = "for variety"
 # one for each record of utils/strategies.py
 WORDS: dict[str, Callable[[float, str], str]] = {
     "hybrid": _hybrid,
+    "hybrid_per_second": _hybrid_per_second,
     "entropy": _entropy,
     "least_confidence": _least_confidence,
     "coreset": _coreset,

@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from utils.effort.expecting import seconds_by_scores
+from utils.effort.seconds import Seconds
 from utils.selection.diversity import spread
 from utils.selection.quotas import Pool, lowest_box, ranks, repeats
 
 LEAST_SCORE = 0.05  # boxes below it say nothing
+_MINUTE = 60
+_LEAST_SECONDS = 1.0  # of an image, where somebody's config says that nothing takes time
 _RARITY = (0.5, 4.0)  # bounds of a class weight that comes from rarity
 
 
@@ -42,7 +46,8 @@ class Context:
     it. ap50: per class, of the last model in validation or test. vectors (n, d): image embeddings
     or perceptual hashes, a row of NaN where there is none; centres (k', d): those of labelled
     images. hashes: the vectors are perceptual hashes. disagreement: how differently the model sees
-    the image and its mirror image, 0 to 1, NaN where not known.
+    the image and its mirror image, 0 to 1, NaN where not known. seconds: what each thing takes a
+    person.
     """
 
     pool: Pool
@@ -59,6 +64,7 @@ class Context:
     centres: np.ndarray | None = None
     hashes: bool = False
     disagreement: np.ndarray | None = None  # (n,)
+    seconds: Seconds = Seconds()
     max_per_burst: int | None = None
     random_share: float = 0.0
     pick_max: bool = False
@@ -105,15 +111,29 @@ def rarity(context: Context) -> np.ndarray:
 
 
 def hybrid(context: Context) -> Worth:
-    """The sum over an image's boxes of class weight x what the box teaches, the k-th best of its
-    boxes counting 1/k; an image of a burst of which j images are labelled counts 1/(1 + j). Images
-    that the model has not seen are worth the average.
+    """What an image teaches: the sum over its boxes of class weight x what the box teaches, the
+    k-th best of its boxes counting 1/k; an image of a burst of which j images are labelled counts
+    1/(1 + j). Images that the model has not seen are worth the average.
 
     A class weighs 1 - AP50 of the last model (at least 0.1) times the root of its rarity. A box
     teaches its entropy; for a class with fewer labels than the average it is partly (all, when
     there are none) its score: there, that the class is found at all is worth more than being unsure
     of it. 1/k keeps crowds from winning by their number.
     """
+    worth = _taught(context)
+    return Worth(_unseen_average(context, worth.value), worth.from_class)
+
+
+def hybrid_per_second(context: Context) -> Worth:
+    """As hybrid, per minute that the image will probably take a person
+    (expecting.seconds_by_scores).
+    """
+    worth = _taught(context)
+    return Worth(_unseen_average(context, worth.value / _minutes(context)), worth.from_class)
+
+
+def _taught(context: Context) -> Worth:
+    """What `hybrid` says of images that the model has seen."""
     pool, rare = context.pool, rarity(context)
     measured = [context.ap50[name] for name in context.classes if name in context.ap50]
     average = sum(measured) / len(measured) if measured else 0.0
@@ -123,12 +143,9 @@ def hybrid(context: Context) -> Worth:
     image, code, score = _boxes(context)
     teaches = (1 - lacking[code]) * entropy(score) + lacking[code] * score
     worth = _summed(context, image, code, weight[code] * teaches, discount=True)
-    value = (
-        worth.value
-        if context.labelled_in_burst is None
-        else worth.value / (1 + context.labelled_in_burst)
-    )
-    return Worth(_unseen_average(context, value), worth.from_class)
+    if context.labelled_in_burst is None:
+        return worth
+    return Worth(worth.value / (1 + context.labelled_in_burst), worth.from_class)
 
 
 def sum_of_entropies(context: Context) -> Worth:
@@ -193,6 +210,20 @@ def _boxes(context: Context) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return pool.box_image[strong], pool.box_class[strong], pool.box_score[strong]
 
 
+def _minutes(context: Context) -> np.ndarray:
+    """(n,) what each image will probably take a person."""
+    pool = context.pool
+    strong = pool.box_score >= LEAST_SCORE
+    seconds = seconds_by_scores(
+        context.seconds,
+        pool.box_image[strong],
+        pool.box_score[strong],
+        pool.box_shown[strong],
+        len(pool.names),
+    )
+    return np.maximum(seconds, _LEAST_SECONDS) / _MINUTE
+
+
 def _summed(
     context: Context, image: np.ndarray, code: np.ndarray, value: np.ndarray, discount: bool = False
 ) -> Worth:
@@ -246,6 +277,7 @@ def least_sure_box(context: Context) -> Worth:
 # one for each record of utils/strategies.py
 WORTH: dict[str, Callable[[Context], Worth]] = {
     "hybrid": hybrid,
+    "hybrid_per_second": hybrid_per_second,
     "entropy": sum_of_entropies,
     "least_confidence": least_confidence,
     "coreset": coreset,
