@@ -103,10 +103,13 @@ def test_each_image_is_judged_by_a_model_that_was_trained_on_the_others(store, t
     assert len(models.judged) == 4
 
 
+@pytest.mark.parametrize("iterations", ["auto", "200"])
 def test_an_interrupted_one_goes_on_with_the_labels_that_it_began_with(
-    folder_store, tmp_path, models
+    folder_store, tmp_path, models, iterations
 ):
     project = started(folder_store, tmp_path)
+    with project.config.open("a", encoding="utf-8") as lines:
+        lines.write(f"train_iterations={iterations}\n")
     models.told = 2
     cross_check(project, code=130)
     assert project.state().blob("crosscheck") is None

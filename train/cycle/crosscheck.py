@@ -32,6 +32,7 @@ from utils.json_shape import (
     maybe,
     members,
     read_regular,
+    that,
 )
 from utils.labels import tables
 from utils.labels.document import blob_of
@@ -51,7 +52,7 @@ _BEGUN = members(
     {
         "at": TEXT,
         "wanted": COUNT,
-        "iterations": COUNT,
+        "iterations": that(lambda value: type(value) in (int, str)),
         "tables": mapping(lambda name: maybe(blob_of(name))),
         "folds": each(TEXTS),
     }
@@ -61,12 +62,13 @@ _BEGUN = members(
 @dataclass(frozen=True)
 class CrossCheck:
     """One that has begun. folds: the images (blob names) of each; wanted: how many folds were asked
-    for; tables: {table: snapshot that it goes by}; frames: what these hold.
+    for; iterations: as train_iterations in config.ini; tables: {table: snapshot that it goes by};
+    frames: what these hold.
     """
 
     at: str
     wanted: int
-    iterations: int
+    iterations: int | str
     tables: dict[str, str | None]
     folds: list[list[str]]
     frames: dict[str, pd.DataFrame] = field(repr=False, compare=False)
@@ -114,7 +116,7 @@ def begin(
     store: LabelStore,
     state: State,
     wanted: int,
-    iterations: int,
+    iterations: int | str,
 ) -> CrossCheck | None:
     """Begin one, in the place of any other; None when there is nothing to judge.
 

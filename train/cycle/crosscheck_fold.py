@@ -30,7 +30,7 @@ def judge(
     folder: Path,
     found: Path,
     *,
-    iterations: int,
+    iterations: int | str,
     path_of: Callable[[str], Path],
 ) -> None:
     """Train a model on the plan, with its files in `folder`, let it look at `images` (rows of that
@@ -57,7 +57,7 @@ def judge(
     tf_keras.backend.clear_session()  # the next model begins with the memory of none
 
 
-def _trained(config: Config, plan: Plan, folder: Path, iterations: int, path_of):
+def _trained(config: Config, plan: Plan, folder: Path, iterations: int | str, path_of):
     """The finished training run: its record, and its settings."""
     start = _start(config)
     place = folder / "records" / "images.record"

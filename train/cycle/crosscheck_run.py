@@ -14,7 +14,7 @@ from utils.storage.sync import image_path
 from utils.terminal import say
 
 
-def cross_check(config: Config, folds: int, iterations: int) -> str:
+def cross_check(config: Config, folds: int, iterations: int | str) -> str:
     """Judge the labelled images that were never judged, by models trained without them, and publish
     what they find; goes on where it was. A line for people on what was done.
 
@@ -36,8 +36,8 @@ def cross_check(config: Config, folds: int, iterations: int) -> str:
     labelled, total = image_set(begun.labelled), len(begun.folds)
     say(
         f"{len(begun.images)} of {len(labelled)} labelled images were never judged by a model that"
-        f" was not trained on them: {total} models of {iterations} steps, each trained without a"
-        " part of these"
+        f" was not trained on them: {total} models, each trained without a part of these"
+        f" (iterations: {iterations})"
     )
     here = crosscheck.fetched(config, container, begun.frames["images"], labelled)
     for number in range(total):
