@@ -60,8 +60,9 @@ def test_a_cluster_finds_what_this_machine_finds_byte_for_byte(cluster, filled, 
     assert len(found) == len(PHOTOS) - 1  # one is cut short
     there, _ = predicted(store, folder, model, "there", prediction_engine="ray")
     assert there == here
-    begun_here, _ = predicted(store, folder, model, "begun", only=10)
-    assert begun_here == here, "what one engine began the other ends"
+    if store.kind == "folder":
+        begun_here, _ = predicted(store, folder, model, "begun", only=10)
+        assert begun_here == here, "what one engine began the other ends"
     session = Path(ray._private.worker._global_node.get_session_dir_path())
     written = [file for file in session.rglob("*") if file.is_file()]
     assert written and not [file for file in written if azurite.KEY.encode() in file.read_bytes()]
