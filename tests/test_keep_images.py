@@ -18,7 +18,11 @@ from helpers_project import Project
 from PIL import Image
 
 from train.prediction.first_embeddings import describe_images
+from train.prediction.journal import PredictionJournal
+from train.prediction.run import predict_images
+from utils.errors import OutsideError
 from utils.files import md5_of
+from utils.images.greys import Greys
 from utils.labels import tables
 from utils.selection.embeddings import published_embeddings
 from utils.selection.picture_hashes import HASHES, hash_of
@@ -156,6 +160,48 @@ def test_a_list_of_yesterday_predicts_nothing_wrong(project, capsys):
     assert "4 images are gone or were replaced" in said and "4 images, 2 boxes" in said
     found = tables.parse("totag", project.settings.untagged_output)
     assert len(found) == 0
+
+
+class Failing:
+    """A container whose network fails at one photo; `asked`: what was read before."""
+
+    def __init__(self, container, at: str = ""):
+        self._container, self._at, self.asked = container, at, []
+
+    def __getattr__(self, name):
+        return getattr(self._container, name)
+
+    def read(self, name, listed=None):
+        if name == self._at:
+            raise OutsideError("the network is down")
+        self.asked.append(name)
+        return self._container.read(name, listed)
+
+
+def test_after_a_network_that_failed_only_what_was_not_looked_at_is_fetched(project, tmp_path):
+    project.fill()
+    images, settings = project.table("images"), project.settings
+    model = settings.inference_output_dir / "frozen_inference_graph.pb"
+
+    def run(container):
+        with PredictionJournal(tmp_path / "journal", "key") as journal:
+            try:
+                return predict_images(
+                    settings,
+                    container,
+                    images,
+                    model,
+                    journal,
+                    lambda blob: 0.5,
+                    batch_size=1,
+                    greys=Greys(),
+                ).predicted
+            except OutsideError as error:
+                return str(error), sorted(journal.done)
+
+    assert run(Failing(project.images, "b/2.png")) == ("the network is down", NAMES[:6])
+    again = Failing(project.images)
+    assert run(again) == 2 and sorted(again.asked) == ["b/2.png", "b/3.png"]
 
 
 def test_what_was_fetched_before_is_used_and_stays(project):
