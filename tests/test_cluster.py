@@ -1,8 +1,10 @@
 """Prediction on a Ray cluster: the same as on one machine, whatever dies meanwhile."""
 
 import os
+import pickle
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import azurite
 import helpers_cluster
@@ -11,11 +13,12 @@ from helpers_cluster import azurite_store_at, fill, predicted
 from helpers_colour_graph import write_frozen_graph
 from helpers_store import Store, folder_store_in
 
-from train.prediction.cluster import on_cluster
+from train.prediction.cluster import _outcomes, on_cluster
 from utils.config import load_config
-from utils.errors import InputError
+from utils.errors import InputError, OutsideError
 from utils.images.decoding import BadImage
 from utils.images.greys import Greys
+from utils.storage.container import Listed
 
 ray = pytest.importorskip("ray", reason="needs bash train/set_up.sh requirements-cluster.txt")
 
@@ -81,6 +84,54 @@ def test_a_photo_that_kills_each_worker_is_said_by_name_and_no_other_is_missing(
     bad = {blob: str(outcome) for blob, outcome in found if isinstance(outcome, BadImage)}
     assert list(bad) == ["camera/08-kills.jpg"]
     assert bad["camera/08-kills.jpg"].startswith("each of three workers that read it alone died")
+
+
+class Died(Exception):
+    """What Ray raises when a worker has died."""
+
+
+def given_out(monkeypatch, deadly: set[str], count: int = 40) -> tuple[list, list[int]]:
+    """What becomes of photos 0 to `count` where workers die over the deadly ones, and how many
+    photos the blocks had; without Ray.
+    """
+    sizes = []
+
+    def found(_ray, _work, blocks, *_):
+        for block in map(pickle.loads, blocks):
+            sizes.append(len(block))
+            if not deadly & {photo.name for photo in block}:
+                yield from ((photo.name, "found") for photo in block)
+
+    def answer(photos):
+        (photo,) = pickle.loads(photos)
+        if photo.name in deadly:
+            raise Died
+        return pickle.dumps([(photo.name, "found")])
+
+    worker = SimpleNamespace(answer=SimpleNamespace(remote=answer))
+    stand_in = SimpleNamespace(
+        remote=lambda **_: lambda _: SimpleNamespace(remote=lambda _: worker),
+        get=lambda value: value,
+        exceptions=SimpleNamespace(RayActorError=Died),
+    )
+    monkeypatch.setattr("train.prediction.cluster._found", found)
+    photos = [Listed(str(number), 1, "etag") for number in range(count)]
+    work = SimpleNamespace(batch_size=4)
+    return list(_outcomes(stand_in, work, photos, 1, {})), sizes
+
+
+@pytest.mark.parametrize("deadly", [set(), {"7"}, {"0", "13", "39"}, {str(n) for n in range(20)}])
+def test_each_photo_comes_once_and_only_those_that_kill_are_bad(monkeypatch, deadly):
+    outcomes, sizes = given_out(monkeypatch, deadly)
+    assert sorted(int(name) for name, _ in outcomes) == list(range(40))
+    assert {name for name, outcome in outcomes if isinstance(outcome, BadImage)} == deadly
+    assert all(size % 4 == 0 for size in sizes), "whole batches, the same neighbours"
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_where_every_photo_kills_none_is_called_bad(monkeypatch, count):
+    with pytest.raises(OutsideError, match="every worker of the Ray cluster died .* over 0"):
+        given_out(monkeypatch, {str(number) for number in range(count)}, count)
 
 
 def test_no_secret_is_handed_to_a_cluster(tmp_path):

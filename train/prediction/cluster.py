@@ -3,7 +3,8 @@ and decode them and look at them, and what they found comes back block by block.
 
 A block is made of whole batches, the same ones as on one machine, and blocks come back in their
 order: what is written is the same. When a worker dies, its block is given out again in smaller
-pieces; so an image that ends every worker is found, and said by name.
+pieces; so an image that ends every worker is found, and said by name. Nothing but three deaths
+makes an image bad: any other error ends the run.
 """
 
 import io
@@ -26,6 +27,7 @@ from utils.images.decoding import BadImage
 from utils.images.greys import Greys
 from utils.storage.container import Listed
 from utils.terminal import say
+from utils.wording import few
 
 if TYPE_CHECKING:
     from train.prediction.pipeline import Outcome
@@ -35,6 +37,7 @@ _REPOSITORY = Path(__file__).resolve().parent.parent.parent
 _MOST_BATCHES = 32  # of a block
 _BLOCKS_EACH = 4  # or more for every worker, so that all end at about the same time
 _LOCAL_STORE = 256 << 20  # bytes for what was found and is not written yet
+_MANY = 100  # photos: to look at each alone would take long
 _TRIES = 3
 _KILLS_WORKERS = "each of three workers that read it alone died: out of memory, or a crash"
 
@@ -95,7 +98,7 @@ def _outcomes(
         for blob, outcome in _found(ray, work, _blocks(rest, size), workers, waiting, pool):
             found.add(blob)
             yield blob, outcome
-        helps = size > work.batch_size or len(found) >= len(rest) / 2
+        helps = size > work.batch_size or len(found) >= min(len(rest) / 2, _MANY)
         rest = [photo for photo in rest if photo.name not in found]
         answered = answered or bool(found)
         size, waiting = work.batch_size, 1
@@ -129,8 +132,9 @@ def _alone(
             break
     if deadly and not answered:
         raise OutsideError(
-            "every worker of the Ray cluster died before it had looked at one photo; its logs say"
-            " why (session_latest/logs in Ray's folder)"
+            "every worker of the Ray cluster died before it had looked at one photo, over"
+            f" {few([photo.name for photo in deadly])}; its logs say why (session_latest/logs in"
+            " Ray's folder)"
         )
     for photo in deadly:
         yield photo.name, BadImage(_KILLS_WORKERS)
