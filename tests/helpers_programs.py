@@ -1,9 +1,9 @@
 """Running the toolkit's programs as people do, and drawn photographs to run them on."""
 
+import atexit
 import functools
 import importlib
 import io
-import json
 import os
 import subprocess
 import sys
@@ -11,9 +11,9 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess
-from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
+from train.cycle.host import host, through_host
 from train.cycle.news import NOTHING_NEW
 from train.cycle.steps import steps_of
 from train.demo import pictures
@@ -88,7 +88,7 @@ def forked(program: str, *arguments, code: int = 0) -> str:
 
 
 def _runner(step: str) -> Callable[[str, list[str]], int]:
-    if step in TRAINING and hasattr(os, "fork"):
+    if step in TRAINING and sys.platform == "linux":
         return _run_forked
     return _run_alone if step in ALONE else _run_here
 
@@ -97,31 +97,22 @@ def _run_forked(program: str, words: list[str]) -> int:
     """Run a program as a fork of a process that has TensorFlow loaded, and say what it says; its
     exit code.
     """
-    with TemporaryDirectory() as folder:
-        said = {name: f"{folder}/{name}" for name in ("output", "errors")}
-        wanted = {"program": str(ROOT / program), "words": words, "cwd": os.getcwd()}
-        server = _fork_server()
-        server.stdin.write(json.dumps({**wanted, **said, "env": dict(os.environ)}) + "\n")
-        server.stdin.flush()
-        code = int(server.stdout.readline())
-        sys.stdout.write(Path(said["output"]).read_text(encoding="utf-8"))
-        sys.stderr.write(Path(said["errors"]).read_text(encoding="utf-8"))
-    return code
+    return _run_alone(program, words, host_of_tests())
 
 
 @functools.cache
-def _fork_server() -> subprocess.Popen:
-    """It ends when this process does, which closes its input."""
-    pipe = subprocess.PIPE
-    command = [sys.executable, "-m", "fork_server"]
-    path = os.pathsep.join([str(ROOT / "tests"), str(ROOT)])
-    env = {**os.environ, "PYTHONPATH": path}
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=env)
+def host_of_tests() -> str:
+    """The address of a host that ends when this process does."""
+    running = host()
+    atexit.register(running.__exit__, None, None, None)
+    return running.__enter__()
 
 
-def _run_alone(program: str, words: list[str]) -> int:
+def _run_alone(program: str, words: list[str], host: str | None = None) -> int:
     """Run a program as a process, and say what it says; its exit code."""
-    done = subprocess.run([sys.executable, ROOT / program, *words], text=True, capture_output=True)
+    command, needed = through_host(host, [sys.executable, str(ROOT / program), *words])
+    env = {**os.environ, **needed}
+    done = subprocess.run(command, text=True, capture_output=True, env=env)
     sys.stdout.write(done.stdout)
     sys.stderr.write(done.stderr)
     return done.returncode

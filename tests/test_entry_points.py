@@ -44,6 +44,14 @@ ENTRY_POINTS = (
     "repartition_test_set_script.sh",
     "active_learning_demo.sh",
 )
+LIGHT_HOST = (
+    "train/cycle/host.py",
+    "train/__init__.py",
+    "train/cycle/__init__.py",
+    "utils/__init__.py",
+    "utils/terminal.py",
+    "utils/masking.py",
+)
 STEPS = {entry: [" ".join(step) for step in steps_of(entry)] for entry in ENTRY_POINTS}
 SHELLS = [shell for shell in ("bash", "zsh") if shutil.which(shell)]
 needs_bash = pytest.mark.skipif(not shutil.which("bash"), reason="no bash on this machine")
@@ -61,6 +69,11 @@ def tree(tmp_path):
     for file in (REPOSITORY / "train").glob("*.sh"):
         shutil.copy(file, root / "train")
     (root / "train" / "set_up.sh").write_text("")  # the set-up has a test of its own
+    for file in ("train/cycle/through_host.py", "utils/python_check.py", *LIGHT_HOST):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / file, root / file)
+    host = root / "train/cycle/host.py"
+    host.write_text(host.read_text().replace("        _load()\n", ""))  # these steps need nothing
     for step in {line.split()[0] for lines in STEPS.values() for line in lines}:
         (root / "train" / step).write_text(STEP)
     python = root / ".venv" / "bin" / "python"
@@ -274,6 +287,28 @@ def test_a_kill_of_the_run_ends_its_step_too(tree, who, number):
     entry.communicate(timeout=60)  # stderr closes when all of them have ended
     assert entry.returncode and not Path(f"/proc/{step}").exists()
     assert len(calls.read_text().splitlines()) == 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc on this machine")
+def test_steps_after_the_first_are_forks_of_one_process_and_end_when_it_is_killed(tree):
+    calls = tree.parent / "calls"
+    entry = subprocess.Popen(
+        ["bash", "train/active_learning_train.sh", "config.ini"],
+        cwd=tree,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CALLS": str(calls), "LONG": "create_tf_records.py"},
+    )
+    while not (calls.exists() and "create_tf_records" in calls.read_text()):
+        time.sleep(0.02)
+    (runner,) = processes("-P", str(entry.pid))
+    (host,) = processes("-P", runner, "-f", "train.cycle.host")
+    (fork,) = processes("-P", host)
+    os.kill(int(host), signal.SIGKILL)
+    said = entry.communicate(timeout=60)[1]  # stderr closes when all of them have ended
+    assert fork and entry.returncode == 128 + signal.SIGKILL
+    assert "step create_tf_records failed (exit 137); to go on from it: " in said
 
 
 def processes(*words: str) -> list[str]:

@@ -97,7 +97,12 @@ parent_of() {
     kill -TERM "$$"
 } </dev/null >/dev/null 2>&1 &
 guard=$!
-trap 'kill "$guard" 2>/dev/null' EXIT
+host=
+end() {
+    kill "$guard" ${host:+"$host"} || :
+    [ -z "$host" ] || wait "$host" || :
+}
+trap 'end 2>/dev/null' EXIT
 
 # Runs a command in a group of its own, and hands on what this shell is told to end with.
 run() {
@@ -125,7 +130,17 @@ for index in "${!steps[@]}"; do
         exit $?
 done
 
+# Several steps of a cycle need TensorFlow. One process loads it while the first step runs, and is forked for each of
+# the others; a step that finds it gone starts by itself.
+case " ${names[*]} " in *" $from"*" export_model "*)
+    export ACTIVE_LEARNING_HOST="active-learning-$$-$RANDOM$RANDOM$RANDOM"
+    PYTHONPATH=$here/.. PYTHONSAFEPATH=1 "$python" -m train.cycle.host "$ACTIVE_LEARNING_HOST" "$$" </dev/null >/dev/null 2>&1 &
+    host=$!
+    ;;
+esac
+
 started=no
+through=()
 for index in "${!steps[@]}"; do
     [ "${names[index]}" != "$from" ] || started=yes
     [ "$started" = yes ] || continue
@@ -136,7 +151,7 @@ for index in "${!steps[@]}"; do
         *" @") arguments=("${words[@]:1:${#words[@]}-2}" "$config" ${options[@]+"${options[@]}"}) ;;
     esac
     status=0
-    run "$python" "$here/${words[0]}" "${arguments[@]}" || status=$?
+    run "$python" ${through[@]+"${through[@]}"} "$here/${words[0]}" "${arguments[@]}" || status=$?
     [ "$status" -ne 4 ] || exit 0
     if [ "$status" -ne 0 ]; then
         [ "${#steps[@]}" -eq 1 ] ||
@@ -146,4 +161,5 @@ for index in "${!steps[@]}"; do
         exit "$status"
     fi
     export ACTIVE_LEARNING_NOTICES_SHOWN=1
+    [ -z "$host" ] || through=(-I -S "$here/cycle/through_host.py")
 done

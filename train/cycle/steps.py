@@ -31,6 +31,8 @@ def steps_of(entry_point: str, options: str = "") -> tuple[Step, ...]:
 
 ONLY_HELPS = ("publish_report",)  # steps without which a cycle counts all the same
 
+LOADED_ONCE_BEFORE = "export_model"  # from this step on, one more at most needs TensorFlow
+
 
 def name_of(step: Step) -> str:
     """What people call a step: its program without the ending."""

@@ -6,12 +6,14 @@ import getpass
 import signal
 import socket
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
+from train.cycle.host import host
 from train.cycle.progress import NAMES, interrupted_at, note_next
 from train.cycle.retraining import Backlog, backlog
 from train.cycle.retrying import Policy, step_after_failure
-from train.cycle.steps import ONLY_HELPS, TRAINING
+from train.cycle.steps import LOADED_ONCE_BEFORE, ONLY_HELPS, TRAINING
 from train.cycle.watched_step import run_step
 from utils.config import Config
 from utils.errors import InputError, OutsideError, one_line
@@ -129,12 +131,23 @@ class Watcher:
     def _cycle(self) -> bool:
         """Run the steps, from where an interrupted cycle was. False when one failed."""
         first = NAMES.index(interrupted_at(self.config) or NAMES[0])
+        with host() if first < NAMES.index(LOADED_ONCE_BEFORE) else nullcontext() as address:
+            return self._steps(first, address)
+
+    def _steps(self, first: int, address: str | None) -> bool:
+        """Run the steps from this place on, all but the first in the host at this address."""
         for place in range(first, len(TRAINING)):
             (program, *options), name = TRAINING[place], NAMES[place]
             say("", f"[{place + 1}/{len(TRAINING)}] {name}")
             try:
                 self._beat(phase=name)
-                code, said = run_step(program, tuple(options), self.config.path, self.while_running)
+                code, said = run_step(
+                    program,
+                    tuple(options),
+                    self.config.path,
+                    self.while_running,
+                    None if place == first else address,  # it loads while the first step runs
+                )
             except (OutsideError, OSError) as error:
                 code, said = 1, one_line(error)
             last = place + 1 == len(TRAINING)

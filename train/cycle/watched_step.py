@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from train.cycle.alone import RUN
+from train.cycle.host import through_host
 from utils.config import QUIET
 
 PROGRAMS = Path(__file__).resolve().parents[1]
@@ -31,20 +32,29 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def run_step(
-    program: str, options: tuple[str, ...], config: Path, while_running: Callable[[], bool]
+    program: str,
+    options: tuple[str, ...],
+    config: Path,
+    while_running: Callable[[], bool],
+    host: str | None = None,
 ) -> tuple[int, str]:
-    """Run a program of this folder to its end; (exit code, the last line that it wrote to stderr).
+    """Run a program of this folder to its end, in the host at this address if there is one; (exit
+    code, the last line that it wrote to stderr).
 
     `while_running` is called twice a second and says whether the step is to stop; what it raises
     stops the step too.
     """
+    command, needed = through_host(
+        host, [sys.executable, str(PROGRAMS / program), *options, str(config)]
+    )
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = subprocess.Popen(
-            [sys.executable, str(PROGRAMS / program), *options, str(config)],
+            command,
             stdin=subprocess.DEVNULL,
             stderr=errors,
             env={
                 **os.environ,
+                **needed,
                 QUIET: "1",
                 RUN: str(os.getpid()),
                 "PYTHONUNBUFFERED": "1",

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2_as_graph,
+)
 
 from train.network.detector import (
     Settings,
@@ -89,9 +91,7 @@ def freeze(
     function: tf.types.experimental.ConcreteFunction, settings: Settings
 ) -> tf.compat.v1.GraphDef:
     """The function as a graph without variables, with the constant `canvas`."""
-    definition = convert_variables_to_constants_v2(
-        function, lower_control_flow=True
-    ).graph.as_graph_def()
+    _, definition = convert_variables_to_constants_v2_as_graph(function, lower_control_flow=True)
     node = definition.node.add(name="canvas", op="Const")
     node.attr["dtype"].type = tf.int32.as_datatype_enum
     node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(settings.canvas, tf.int32))
@@ -100,13 +100,16 @@ def freeze(
 
 def run_frozen(file: Path, images: list[np.ndarray]) -> list[dict[str, np.ndarray]]:
     """What a frozen graph on disk says about images uint8 (h, w, 3), one at a time: OUTPUTS without
-    the batch dimension.
+    the batch dimension. It is run as it stands there: what an optimiser would make of it for so few
+    images takes longer than they do.
     """
+    settings = tf.compat.v1.ConfigProto()
+    settings.graph_options.rewrite_options.disable_meta_optimizer = True
     definition = tf.compat.v1.GraphDef()
     definition.ParseFromString(file.read_bytes())
     with tf.Graph().as_default() as graph:
         tf.graph_util.import_graph_def(definition, name="")
-        with tf.compat.v1.Session(graph=graph) as session:
+        with tf.compat.v1.Session(graph=graph, config=settings) as session:
             fetched = {name: f"{name}:0" for name in OUTPUTS}
             return [
                 {

@@ -1,0 +1,187 @@
+"""A process that loads TensorFlow once for all steps of a run: it forks itself for each of them.
+
+    python -m train.cycle.host ADDRESS PARENT
+
+A fork is a process of its own, that can be killed at any moment, and whose memory goes when it
+ends. Nothing is calculated before a fork: TensorFlow's threads would not come along. The other end
+is `through_host.py`, which starts a step as before where no host answers. Only on Linux, and not
+where a GPU of NVIDIA is: what its driver makes of a fork is not known.
+
+ADDRESS is a name in Linux' abstract namespace, of which nothing is left when the host ends; PARENT
+the process without which it ends.
+"""
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import runpy
+import secrets
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from utils import python_check
+from utils.terminal import say
+
+ADDRESS = "ACTIVE_LEARNING_HOST"
+_ROOT = Path(__file__).resolve().parents[2]
+_THROUGH = Path(__file__).with_name("through_host.py")
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
+_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+_LARGEST = 1 << 20  # bytes of a request: the environment is in it
+_CREDENTIALS = struct.Struct("3i")  # process, user, group
+
+
+def through_host(address: str | None, command: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The command, and what it needs in its environment, that runs [python, program, …] in the host
+    at this address; the same command without one.
+    """
+    if address is None:
+        return command, {}
+    python, *words = command
+    return [python, "-I", "-S", str(_THROUGH), *words], {ADDRESS: address}
+
+
+@contextlib.contextmanager
+def host() -> Iterator[str]:
+    """A host while this lasts: its address. It listens at once, and answers when it has loaded."""
+    address = f"active-learning-{os.getpid()}-{secrets.token_hex(8)}"
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "train.cycle.host", address, str(os.getpid())],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(_ROOT), "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+    )
+    with process:
+        process.stdout.readline()  # or its end, where there can be none
+        try:
+            yield address
+        finally:
+            process.kill()
+
+
+def main(address: str, parent: int) -> None:
+    """Listen, load TensorFlow, and become what is asked for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the steps
+    if sys.platform != "linux" or Path("/proc/driver/nvidia").exists():
+        return
+    _end_with(parent)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+        door.bind(f"\0{address}")
+        door.listen()
+        say("listening")
+        _load()
+        _serve(door)
+
+
+def _load() -> None:
+    """Load what the steps of a cycle need; none of it calculates anything while it is loaded."""
+    from train.network.quiet import silence
+
+    silence()
+    import train.cycle.comparison
+    import train.cycle.publishing
+    import train.cycle.training_run
+    import train.network.export
+    import train.prediction.pipeline
+    import train.report.publishing  # noqa: F401
+
+    gc.freeze()  # a collection would copy the pages that all forks share
+
+
+def _serve(door: socket.socket) -> None:
+    """Fork a step for each caller, hand on the signals that it sends, and tell it how the step
+    ended. A caller that is gone takes its step with it. Returns in a fork, when the step has ended.
+    """
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(door, selectors.EVENT_READ)
+        while True:
+            for key, _ in waiting.select():
+                if key.data is None:
+                    caller, _ = door.accept()
+                    _begin(caller, waiting)
+                    continue
+                caller, step, process = key.data
+                if key.fileobj == step:
+                    _, status = os.waitpid(process, 0)
+                    with contextlib.suppress(OSError):
+                        caller.send(str(status).encode())
+                    for file in (caller, step):
+                        with contextlib.suppress(KeyError):
+                            waiting.unregister(file)
+                    caller.close()
+                    os.close(step)
+                    break  # what else is ready may belong to these
+                told = b""
+                with contextlib.suppress(OSError):
+                    told = caller.recv(1)
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(step, told[0] if told else signal.SIGKILL)
+                if not told:
+                    waiting.unregister(caller)
+
+
+def _begin(caller: socket.socket, waiting: selectors.BaseSelector) -> None:
+    """Fork the step that a caller asks for."""
+    credentials = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    if _CREDENTIALS.unpack(credentials)[1] != os.getuid():
+        return caller.close()
+    request, files, _, _ = socket.recv_fds(caller, _LARGEST, 3)
+    if len(files) != 3:
+        return caller.close()
+    host_process = os.getpid()
+    # what it is told at once waits until it is ready for it
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    process = os.fork()
+    if not process:
+        waiting.close()
+        caller.close()
+        _become(json.loads(request), files, host_process)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    for file in files:
+        os.close(file)
+    step = os.pidfd_open(process)
+    for file in (caller, step):
+        waiting.register(file, selectors.EVENT_READ, (caller, step, process))
+    with contextlib.suppress(OSError):
+        caller.send(b"started")
+
+
+def _become(wanted: dict, files: list[int], host_process: int) -> NoReturn:
+    """Run the program in this process, as Python does that is started with it."""
+    os.setpgid(0, 0)
+    _end_with(host_process)
+    interrupted = python_check.leave if wanted["interruptible"] else signal.SIG_IGN
+    signal.signal(signal.SIGINT, interrupted)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    os.environ.clear()
+    os.environ.update(wanted["env"])
+    os.chdir(wanted["cwd"])
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    sys.argv = [wanted["program"], *wanted["words"]]
+    sys.path.insert(0, str(Path(wanted["program"]).resolve().parent))
+    runpy.run_path(wanted["program"], run_name="__main__")
+    sys.exit()
+
+
+def _end_with(parent: int) -> None:
+    """Have the system end this process when its parent ends."""
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
