@@ -11,6 +11,7 @@ import azurite
 import helpers_page
 import hypothesis
 import pytest
+from helpers_order import processes, shared_out
 from helpers_store import Store, folder_store_in, opened
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,15 +27,14 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("noisy")
 
-LONGEST = ("test_watch.py", "test_loop.py", "test_race.py", "test_simulate.py")
-
 for variable in [name for name in os.environ if name.startswith("AZURE_")]:
     del os.environ[variable]  # no test may reach a real account
 
 
 def pytest_collection_modifyitems(items):
-    """Files with the longest tests come first: at the end no core is left alone with them."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    """The longest tests come first: at the end no core is left alone with them."""
+    names = [getattr(item, "originalname", item.name) for item in items]
+    items[:] = shared_out(items, names, processes())
 
 
 @pytest.fixture(scope="session", autouse=True)

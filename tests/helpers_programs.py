@@ -88,7 +88,7 @@ def forked(program: str, *arguments, code: int = 0) -> str:
 
 
 def _runner(step: str) -> Callable[[str, list[str]], int]:
-    if step in TRAINING and sys.platform == "linux":
+    if step in TRAINING:
         return _run_forked
     return _run_alone if step in ALONE else _run_here
 
@@ -101,8 +101,10 @@ def _run_forked(program: str, words: list[str]) -> int:
 
 
 @functools.cache
-def host_of_tests() -> str:
-    """The address of a host that ends when this process does."""
+def host_of_tests() -> str | None:
+    """The address of a host that ends when this process does; None where there can be none."""
+    if sys.platform != "linux":
+        return None
     running = host()
     atexit.register(running.__exit__, None, None, None)
     return running.__enter__()

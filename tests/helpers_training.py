@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from helpers_programs import ALONE, run
+from helpers_programs import ALONE, host_of_tests, run
 from PIL import Image, ImageDraw
 
+from train.cycle.host import through_host
 from utils.config import Config, load_config
 from utils.labels import tables
 from utils.labels.store import Change, open_labels
@@ -96,7 +97,7 @@ def step(
         command(program, config_file, *options, change=change),
         capture_output=True,
         text=True,
-        env=environment(),
+        env=in_host(),
     )
     assert not check or done.returncode == 0, done.stderr
     return done
@@ -106,21 +107,26 @@ def command(program: str, config_file: Path, *options: str, change: str = "") ->
     """The command line of a step. `change`: Python that runs first in its process, for what cannot
     be had otherwise on a small machine.
     """
-    how = [str(ROOT / "train" / program)]
+    file = ROOT / "train" / program
     if change:
         name = program.removesuffix(".py")
-        how = [
-            "-c",
-            (
-                f"import sys; sys.path.insert(0, {str(ROOT / 'train')!r})\nimport"
-                f" {name}\n{change}\nfrom utils.errors import run_program\nrun_program({name}.main)"
-            ),
-        ]
-    return [sys.executable, *how, *options, str(config_file)]
+        file = config_file.parent / "changed" / program
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(
+            f"import sys; sys.path[0] = {str(ROOT / 'train')!r}\nimport"
+            f" {name}\n{change}\nfrom utils.errors import run_program\nrun_program({name}.main)\n"
+        )
+    by_itself = [sys.executable, str(file), *options, str(config_file)]
+    return through_host(host_of_tests(), by_itself)[0]
 
 
 def environment() -> dict[str, str]:
     return {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1"}
+
+
+def in_host() -> dict[str, str]:
+    """The environment for `command`: its program is a fork of the process that has TensorFlow."""
+    return {**environment(), **through_host(host_of_tests(), [sys.executable])[1]}
 
 
 def make_records(config_file: Path) -> None:

@@ -3,17 +3,21 @@ trained set another one.
 """
 
 import dataclasses
+import threading
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from train.network.weights_digest import weights_digest
+from train.simulation import training
 from train.simulation.choice import Rules, choose, stored
 from train.simulation.labelling import Schedule, play
 from train.simulation.outcomes import DataSet, Outcome, Recipe, TrainedSets
 from utils.boxes.detections import Detections, totag_rows
 from utils.effort.seconds import ACTIONS
+from utils.errors import OutsideError
 from utils.labels import tables
 
 RECIPE = Recipe("faster_rcnn_mobilenet_v2_fpn", "scratch", "scratch", True, (48, 64), 10, 4, True)
@@ -181,6 +185,66 @@ def test_a_model_looks_at_the_pool_only_where_a_strategy_chooses_by_what_it_find
     )
     assert images("random lowest_box", 9)[0] == []
     assert images("entropy disagreement", 1) == ([(2, 14)], [2, 3, 2, 3])
+
+
+def test_projects_side_by_side_give_what_they_give_one_after_the_other(data, tmp_path):
+    schedule = Schedule(("random", "lowest_box", "entropy"), 2, 2, 1, 3)
+    lock, running, most = threading.Lock(), set(), [0]
+
+    def trainer(rows, seed, names, mirror, work):
+        with lock:
+            assert work not in running  # a set that two projects share is trained once
+            running.add(work)
+            most[0] = max(most[0], len(running))
+        time.sleep(0.02 * (seed + 1))
+        with lock:
+            running.discard(work)
+        found = Detections(np.array([[0.1, 0.1, 0.5, 0.5]]), np.ones(1, int), np.array([0.5]))
+        number = sum(map(ord, "".join(sorted(rows["filename"])))) + seed
+        found = dataclasses.replace(
+            found, scores=np.array([number % 7 / 7]), embedding=np.zeros(1), disagreement=0.0
+        )
+        return dict.fromkeys(names, found)
+
+    def played(at_once):
+        trained = TrainedSets(data, RECIPE, tmp_path / str(at_once), trainer)
+        parts = list(play(data, schedule, trained, PLAIN, at_once))
+        return [said for said, _ in parts], pd.concat(rows for _, rows in parts)
+
+    one, rows_of_one = played(1)
+    assert most == [1]
+    several, rows_of_several = played(3)
+    assert one == several and 1 < most[0] <= 3
+    pd.testing.assert_frame_equal(rows_of_one, rows_of_several)
+
+
+def test_after_a_fault_in_one_of_several_projects_no_other_begins(data, tmp_path):
+    began = set()
+
+    def trainer(rows, seed, names, mirror, work):
+        began.add(seed)
+        if seed == 0:
+            raise OutsideError("the disk is full")
+        time.sleep(0.1)
+        return found_nothing(rows, seed, names, mirror, work)
+
+    trained = TrainedSets(data, RECIPE, tmp_path, trainer)
+    with pytest.raises(OutsideError, match="the disk is full"):
+        list(play(data, Schedule(("random",), 20, 2, 1, 3), trained, PLAIN, 2))
+    assert len(began) < 20
+
+
+def test_as_many_trainings_go_on_at_once_as_there_are_cores_and_memory_for(monkeypatch):
+    monkeypatch.setattr(training.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(training, "_free_memory", lambda: 100 << 30)
+    assert training.side_by_side(0, 6) == (4, 2)
+    assert training.side_by_side(0, 1) == (1, 0)
+    assert training.side_by_side(1, 6) == (6, 1)
+    assert training.side_by_side(16, 6) == (1, 16)
+    monkeypatch.setattr(training, "_free_memory", lambda: 7 << 30)
+    assert training.side_by_side(1, 6) == (2, 1)
+    monkeypatch.setattr(training, "_free_memory", lambda: 1 << 30)
+    assert training.side_by_side(1, 6) == (1, 1)
 
 
 def test_what_people_do_with_the_boxes_that_they_are_shown_is_counted(data, tmp_path):

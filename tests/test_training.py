@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers_http import serving
-from helpers_training import command, environment, make_project, make_records, step, write_config
+from helpers_training import command, in_host, make_project, make_records, step, write_config
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -590,7 +590,7 @@ def test_an_interrupted_or_killed_run_goes_on_where_it_was_and_starts_afresh_wit
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env=in_host(),
     )
     line = next(line for line in process.stdout if line.startswith("step "))
     assert re.fullmatch(r"step \d+ of 60, loss \d+\.\d{3}, \d+\.\d\d steps/s, \d+ s left\n", line)
@@ -619,12 +619,13 @@ def test_an_interrupted_or_killed_run_goes_on_where_it_was_and_starts_afresh_wit
         project,
         change="from train.network import training; training._SAVE_SECONDS = 0",
     )
-    with subprocess.Popen(saving, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+    with subprocess.Popen(saving, stdout=subprocess.PIPE, text=True, env=in_host()) as process:
         assert f"going on with the interrupted run at step {reached} of 60\n" in process.stdout
         while _saved(run) < reached + 3:
             assert process.poll() is None
             time.sleep(0.05)
         process.kill()
+        process.stdout.read()  # ends when the training has
     saved = _saved(run)
     # what TensorFlow leaves of a checkpoint that it was killed over
     for folder in (

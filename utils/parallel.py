@@ -1,9 +1,11 @@
 """Work in threads, a bounded number of items ahead: a million waiting jobs fill memory."""
 
 import itertools
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -49,3 +51,36 @@ def as_they_come(
     finally:
         for future in running:
             future.cancel()
+
+
+def side_by_side(
+    work: Callable[[Item], Iterable[Result]], items: Iterable[Item], at_once: int
+) -> Iterator[Result]:
+    """All that work(item) gives, item by item in their order, while `at_once` of them go on in
+    threads. What `work` raises is raised here. Ended early, each stops at the next thing it gives.
+    """
+    ended = threading.Event()
+
+    def go_on(item: Item, given: SimpleQueue) -> None:
+        try:
+            for result in () if ended.is_set() else work(item):
+                given.put((result, None))
+                if ended.is_set():
+                    return
+            given.put(None)
+        except BaseException as fault:
+            given.put((None, fault))
+
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            queues = [(item, SimpleQueue()) for item in items]
+            for item, given in queues:
+                pool.submit(go_on, item, given)
+            for _, given in queues:
+                while (entry := given.get()) is not None:
+                    result, fault = entry
+                    if fault:
+                        raise fault
+                    yield result
+        finally:
+            ended.set()

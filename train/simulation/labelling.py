@@ -9,6 +9,7 @@ that is good enough being kept.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -24,6 +25,7 @@ from utils.errors import InputError
 from utils.formats.annotated_sets import AnnotatedSet
 from utils.labels.splits import draw_test
 from utils.labels.tables import image_set, only, without
+from utils.parallel import side_by_side
 from utils.reserved import AVERAGE
 from utils.strategies import STRATEGIES
 
@@ -77,47 +79,62 @@ def divide(
 
 
 def play(
-    data: DataSet, schedule: Schedule, trained: TrainedSets, rules: Rules
+    data: DataSet, schedule: Schedule, trained: TrainedSets, rules: Rules, at_once: int = 1
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """(what was looked at, its rows of the results) of every strategy, seed and cycle. Ends early
-    where the pool is used up.
+    """(what was looked at, its rows of the results) of every strategy, seed and cycle, in their
+    order, however many projects are played side by side. A project ends early where the pool is
+    used up.
     """
-    for seed in range(schedule.seeds):
-        for strategy in schedule.strategies:
-            labelled = cold_start(data, schedule.start, seed)
-            # before there is a model, everything is drawn
-            done = [compare(data.pool[:0], only(data.pool, labelled))]
-            for cycle in range(schedule.cycles + 1):
-                left = len(image_set(data.pool)) - len(labelled)
-                last = cycle == schedule.cycles or not left
-                choosers = () if last else schedule.strategies if cycle == 0 else (strategy,)
-                now = dataclasses.replace(rules, seed=seed * 1000 + cycle)
-                number, chosen = min(schedule.batch, left), set()
-                if not last and not looks_at_the_pool(strategy):  # the model shows these only
-                    chosen = set(choose(strategy, data, None, labelled, number, now))
-                outcome = trained.outcome(
-                    labelled,
-                    seed,
-                    pool=any(map(looks_at_the_pool, choosers)),
-                    mirror=any(STRATEGIES[name].needs_mirror for name in choosers),
-                    also=frozenset(chosen),
-                )
-                rows = results(data, labelled, outcome, pd.concat(done)).assign(
-                    strategy=strategy, seed=seed, cycle=cycle
-                )[COLUMNS]
-                yield (
-                    (
-                        f"{strategy}, seed {seed}, {len(labelled)} images: AP50"
-                        f" {rows['ap50'].iloc[0]:.3f}"
-                    ),
-                    rows,
-                )
-                if last:
-                    break
-                chosen = chosen or set(choose(strategy, data, outcome, labelled, number, now))
-                drawn_for = shown(outcome, chosen, of_strategy(strategy, now))
-                done.append(compare(drawn_for, only(data.pool, chosen), GOOD_ENOUGH))
-                labelled = labelled | chosen
+
+    def project(one: tuple[int, str]) -> Iterator[tuple[str, pd.DataFrame]]:
+        return _project(*one, data, schedule, trained, rules)
+
+    projects = list(itertools.product(range(schedule.seeds), schedule.strategies))
+    if at_once == 1:
+        return itertools.chain.from_iterable(map(project, projects))
+    return side_by_side(project, projects, at_once)
+
+
+def _project(
+    seed: int,
+    strategy: str,
+    data: DataSet,
+    schedule: Schedule,
+    trained: TrainedSets,
+    rules: Rules,
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The project of one seed and strategy, as `play` gives it."""
+    labelled = cold_start(data, schedule.start, seed)
+    # before there is a model, everything is drawn
+    done = [compare(data.pool[:0], only(data.pool, labelled))]
+    for cycle in range(schedule.cycles + 1):
+        left = len(image_set(data.pool)) - len(labelled)
+        last = cycle == schedule.cycles or not left
+        choosers = () if last else schedule.strategies if cycle == 0 else (strategy,)
+        now = dataclasses.replace(rules, seed=seed * 1000 + cycle)
+        number, chosen = min(schedule.batch, left), set()
+        if not last and not looks_at_the_pool(strategy):  # the model shows these only
+            chosen = set(choose(strategy, data, None, labelled, number, now))
+        outcome = trained.outcome(
+            labelled,
+            seed,
+            pool=any(map(looks_at_the_pool, choosers)),
+            mirror=any(STRATEGIES[name].needs_mirror for name in choosers),
+            also=frozenset(chosen),
+        )
+        rows = results(data, labelled, outcome, pd.concat(done)).assign(
+            strategy=strategy, seed=seed, cycle=cycle
+        )[COLUMNS]
+        yield (
+            (f"{strategy}, seed {seed}, {len(labelled)} images: AP50 {rows['ap50'].iloc[0]:.3f}"),
+            rows,
+        )
+        if last:
+            break
+        chosen = chosen or set(choose(strategy, data, outcome, labelled, number, now))
+        drawn_for = shown(outcome, chosen, of_strategy(strategy, now))
+        done.append(compare(drawn_for, only(data.pool, chosen), GOOD_ENOUGH))
+        labelled = labelled | chosen
 
 
 def cold_start(data: DataSet, number: int, seed: int) -> set[str]:

@@ -15,6 +15,8 @@ import functools
 import hashlib
 import json
 import shutil
+import threading
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,6 +144,8 @@ class TrainedSets:
     def __init__(self, data: DataSet, recipe: Recipe, folder: Path, trainer: Trainer):
         self._data, self._folder, self._trainer = data, folder, trainer
         self._recipe = json.dumps([_FORMAT, data.digest, recipe.key], sort_keys=True)
+        self._making: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+        self._counting = threading.Lock()
         self.trained = 0
 
     def outcome(
@@ -160,6 +164,18 @@ class TrainedSets:
         nothing: its model finds nothing.
         """
         folder = self._folder / self._key(labelled, seed)
+        with self._making[folder]:  # projects side by side need the same cold start
+            return self._outcome(folder, labelled, seed, pool, mirror, also)
+
+    def _outcome(
+        self,
+        folder: Path,
+        labelled: set[str],
+        seed: int,
+        pool: bool,
+        mirror: bool,
+        also: frozenset[str],
+    ) -> Outcome:
         embeddings, disagreement = folder / "embeddings.npy", folder / "disagreement.npy"
         if (
             not folder.is_dir()
@@ -193,7 +209,8 @@ class TrainedSets:
         data, work = self._data, folder.with_name(f"{folder.name}.work")
         if (rows["class"] != NULL).any():
             found = self._trainer(rows, seed, names, mirror, work)
-            self.trained += 1
+            with self._counting:
+                self.trained += 1
         else:
             nothing = dataclasses.replace(
                 Detections.none(), embedding=np.zeros(1), disagreement=0.0

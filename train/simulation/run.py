@@ -16,7 +16,7 @@ from train.simulation import learning_curves
 from train.simulation.choice import Rules
 from train.simulation.labelling import Schedule, classes_of, divide, play
 from train.simulation.outcomes import DataSet, Recipe, TrainedSets, Trainer
-from train.simulation.training import ChildTrainer, use_threads
+from train.simulation.training import ChildTrainer, side_by_side, use_threads
 from utils.errors import InputError
 from utils.files import write_text
 from utils.formats.annotated_sets import read_annotated
@@ -82,9 +82,10 @@ def simulate(arguments: argparse.Namespace, strategies: tuple[str, ...]) -> None
         + (", on features of the frozen backbone" if recipe.on_features else "")
     )
 
-    trained = TrainedSets(
-        data, recipe, out / "models", _trainer(data, recipe, out, arguments.threads)
-    )
+    at_once, threads = 1, arguments.threads
+    if not recipe.on_features:
+        at_once, threads = side_by_side(threads, len(schedule.strategies) * schedule.seeds)
+    trained = TrainedSets(data, recipe, out / "models", _trainer(data, recipe, out, threads))
     rules = Rules(
         tuple(data.classes),
         arguments.random_share,
@@ -93,7 +94,7 @@ def simulate(arguments: argparse.Namespace, strategies: tuple[str, ...]) -> None
     )
     rows: list[pd.DataFrame] = []
     with progress_bar(what="simulation", total=schedule.steps, unit="model") as progress:
-        for looked_at, part in play(data, schedule, trained, rules):
+        for looked_at, part in play(data, schedule, trained, rules, at_once):
             rows.append(part)
             progress.update()
             say_beside(progress, looked_at)

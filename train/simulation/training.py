@@ -11,6 +11,7 @@ import pickle
 import sys
 import threading
 from collections.abc import Sequence
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,8 @@ from utils.labels.tables import blob_names
 _BATCH = 8
 _FOUND, _ERROR = "found.pickle", "error.txt"
 _WRONG_INPUT = 2
+_FEWEST_THREADS = 2  # fewer would leave a core without work while a step waits
+_MEMORY = 3 << 30  # bytes of one training
 
 
 class ChildTrainer:
@@ -38,13 +41,14 @@ class ChildTrainer:
 
     def __init__(self, data: DataSet, recipe: Recipe, weights: Path, threads: int):
         self._data, self._recipe, self._weights, self._threads = data, recipe, weights, threads
+        self._processes = _processes()
 
     def __call__(
         self, rows: pd.DataFrame, seed: int, names: list[str], mirror: bool, work: Path
     ) -> dict[str, Detections]:
         work.mkdir(parents=True, exist_ok=True)
         (work / _ERROR).unlink(missing_ok=True)
-        child = multiprocessing.get_context("spawn").Process(
+        child = self._processes.Process(
             target=_in_child,
             args=(
                 self._data,
@@ -75,6 +79,38 @@ class ChildTrainer:
                 f" {child.exitcode}; its log is {work}/log.txt. Run the same command again to go on"
             )
         return pickle.loads((work / _FOUND).read_bytes())
+
+
+def side_by_side(threads: int, projects: int) -> tuple[int, int]:
+    """(trainings at once, threads of each): as many as there are cores and memory for, none of them
+    with less than `threads` (0: two) threads.
+    """
+    cores = os.cpu_count() or 1
+    at_once = max(
+        1, min(projects, cores // (threads or _FEWEST_THREADS), _free_memory() // _MEMORY)
+    )
+    return at_once, threads or (cores // at_once if at_once > 1 else 0)
+
+
+def _free_memory() -> int:
+    """Bytes that are available; unknown but on Linux, and then enough for one training."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return _MEMORY
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+
+
+def _processes() -> BaseContext:
+    """How child processes are started: on Linux as forks of one that has loaded TensorFlow, which
+    no GPU of NVIDIA has seen; elsewhere each loads it.
+    """
+    if sys.platform != "linux" or Path("/proc/driver/nvidia").exists():
+        return multiprocessing.get_context("spawn")
+    silence()  # it inherits the environment
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload(["tensorflow", "official.vision.tasks.maskrcnn", "pandas"])
+    return forks
 
 
 def use_threads(number: int) -> None:
