@@ -159,7 +159,10 @@ def _parser() -> Parser:
         "--threads",
         type=number("number", "a whole number from 0", 0, whole=True),
         default=0,
-        help="threads of TensorFlow (default: all cores)",
+        help=(
+            "threads of TensorFlow in each training; as many trainings go on at once as there are"
+            " cores for (default: two or more, all cores together)"
+        ),
     )
     parser.add_argument(
         "--fast",

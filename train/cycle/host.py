@@ -93,8 +93,7 @@ def _load() -> None:
     import train.cycle.publishing
     import train.cycle.training_run
     import train.network.export
-    import train.prediction.pipeline
-    import train.report.publishing  # noqa: F401
+    import train.prediction.pipeline  # noqa: F401
 
     gc.freeze()  # a collection would copy the pages that all forks share
 
