@@ -14,6 +14,7 @@ import pytest
 from helpers_order import processes, shared_out
 from helpers_store import Store, folder_store_in, opened
 
+pytest_plugins = ["helpers_seconds"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
