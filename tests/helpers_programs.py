@@ -100,6 +100,18 @@ def _run_forked(program: str, words: list[str]) -> int:
     return _run_alone(program, words, host_of_tests())
 
 
+def begun(program: Path, *words, **options) -> subprocess.Popen:
+    """Begin a program (any file) as a fork of a process that has TensorFlow loaded. Killed, it has
+    ended when its streams have.
+    """
+    command, needed = through_host(
+        host_of_tests(), [sys.executable, str(program), *map(str, words)]
+    )
+    options.setdefault("env", os.environ)
+    options["env"] = {**options["env"], **needed}
+    return subprocess.Popen(command, encoding="utf-8", stdout=subprocess.PIPE, **options)
+
+
 @functools.cache
 def host_of_tests() -> str | None:
     """The address of a host that ends when this process does; None where there can be none."""

@@ -8,12 +8,12 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers_training import ROOT, environment
+from helpers_programs import ROOT, begun
+from helpers_training import environment
 from PIL import Image, ImageDraw
 
 from train.simulation import learning_curves
@@ -24,6 +24,7 @@ from utils.formats.annotated_sets import read_annotated
 from utils.labels import tables
 from utils.reserved import NULL
 
+PROGRAM = ROOT / "train" / "simulate_active_learning.py"
 WIDTH, HEIGHT = 96, 64
 TINY = (
     "--side",
@@ -129,14 +130,10 @@ def photos(tmp_path_factory):
 
 
 def simulate(*arguments, check: bool = True) -> subprocess.CompletedProcess:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "train/simulate_active_learning.py"), *map(str, arguments)],
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
-    assert not check or done.returncode == 0, done.stdout + done.stderr
-    return done
+    with begun(PROGRAM, *arguments, env=environment(), stderr=subprocess.PIPE) as running:
+        said, faults = running.communicate()
+    assert not check or running.returncode == 0, said + faults
+    return subprocess.CompletedProcess(running.args, running.returncode, said, faults)
 
 
 def test_csv_coco_and_voc_give_the_same_tables(photos):
@@ -409,17 +406,13 @@ def test_a_simulation_that_was_killed_goes_on_and_trains_nothing_twice(photos, t
         "--fast",
         *TINY,
     ]
-    with subprocess.Popen(
-        [sys.executable, str(ROOT / "train/simulate_active_learning.py"), *map(str, command)],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as first:
+    with begun(PROGRAM, *command, env=environment()) as first:
         while not any(
             line.startswith("random, seed 0, 12 images") for line in iter(first.stdout.readline, "")
         ):
             assert first.poll() is None
         first.send_signal(signal.SIGKILL)
+        first.stdout.read()
     done = {folder.name for folder in (tmp_path / "out/models").iterdir() if folder.suffix == ""}
     assert len(done) >= 2
     second = simulate(*command)

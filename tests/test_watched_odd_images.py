@@ -5,6 +5,7 @@ short, and some that are deleted while a cycle runs. Really trained.
 import io
 import os
 import signal
+from contextlib import nullcontext
 
 import pytest
 from helpers_programs import run
@@ -52,7 +53,7 @@ def test_a_cycle_by_itself_among_odd_images_and_images_that_vanish(project, monk
     }
     said = []
 
-    def step(program, options, config, while_running):
+    def step(program, options, config, while_running, host):
         """As the watcher runs it, in a process that has its packages loaded."""
         for name in going.pop(program, ()):
             (images / name).unlink()
@@ -62,6 +63,7 @@ def test_a_cycle_by_itself_among_odd_images_and_images_that_vanish(project, monk
         return done.returncode, (done.stderr.strip().splitlines() or [""])[-1]
 
     monkeypatch.setattr(watch_loop, "run_step", step)
+    monkeypatch.setattr(watch_loop, "host", nullcontext)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setenv(alone.RUN, str(os.getpid()))
     code = watch_loop.Watcher(load_config(project), once=True).run()
