@@ -140,15 +140,20 @@ class Watched:
             return int(re.match(r'model_checkpoint_path: "ckpt-(\d+)"', file.read_text())[1])
         return None
 
+    def _is_of_it(self, words: list[str]) -> bool:
+        """Whether this is the command line of a step, or of the process whose fork one is."""
+        if "train.cycle.host" in words:
+            return words[-1] == str(self.process.pid)
+        return str(self.config) in words and any(step in " ".join(words) for step in STEPS)
+
     def leftovers(self) -> list[str]:
         """Steps that outlived their watcher."""
         time.sleep(0.5)
         return [
             " ".join(process.info["cmdline"])
             for process in psutil.process_iter(["cmdline", "status"])
-            if str(self.config) in (process.info["cmdline"] or [])
+            if self._is_of_it(process.info["cmdline"] or [])
             and process.info["status"] != psutil.STATUS_ZOMBIE
-            and any(step in " ".join(process.info["cmdline"]) for step in STEPS)
         ]
 
     def said(self) -> str:
