@@ -48,6 +48,8 @@ LIGHT_HOST = (
     "train/cycle/host.py",
     "train/__init__.py",
     "train/cycle/__init__.py",
+    "train/network/__init__.py",
+    "train/network/forks.py",
     "utils/__init__.py",
     "utils/terminal.py",
     "utils/masking.py",
@@ -270,27 +272,31 @@ def test_a_step_that_finds_the_work_done_ends_the_run_without_a_fault(tree):
     ],
 )
 def test_a_kill_of_the_run_ends_its_step_too(tree, who, number):
-    calls = tree.parent / "calls"
-    entry = subprocess.Popen(
-        ["bash", "train/active_learning_train.sh", "config.ini"],
-        cwd=tree,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "CALLS": str(calls), "LONG": "create_tf_records.py"},
-    )
-    while not (calls.exists() and "create_tf_records" in calls.read_text()):
-        time.sleep(0.02)
+    entry, calls = in_a_long_step(tree)
     runner = int(processes("-P", str(entry.pid))[0])
     (step,) = processes("-P", str(runner), "-f", "create_tf_records.py config.ini$")
     os.kill(entry.pid if who == "entry" else runner, number)
-    entry.communicate(timeout=60)  # stderr closes when all of them have ended
+    entry.communicate(timeout=60)
     assert entry.returncode and not Path(f"/proc/{step}").exists()
     assert len(calls.read_text().splitlines()) == 3
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc on this machine")
 def test_steps_after_the_first_are_forks_of_one_process_and_end_when_it_is_killed(tree):
+    entry, _ = in_a_long_step(tree)
+    (runner,) = processes("-P", str(entry.pid))
+    (host,) = processes("-P", runner, "-f", "train.cycle.host")
+    (fork,) = processes("-P", host)
+    os.kill(int(host), signal.SIGKILL)
+    said = entry.communicate(timeout=60)[1]
+    assert fork and entry.returncode == 128 + signal.SIGKILL
+    assert "step create_tf_records failed (exit 137); to go on from it: " in said
+
+
+def in_a_long_step(tree: Path) -> tuple[subprocess.Popen, Path]:
+    """A training cycle whose third step does not end, and the file of the steps that were called.
+    Its stderr closes when all of its processes have ended.
+    """
     calls = tree.parent / "calls"
     entry = subprocess.Popen(
         ["bash", "train/active_learning_train.sh", "config.ini"],
@@ -302,13 +308,7 @@ def test_steps_after_the_first_are_forks_of_one_process_and_end_when_it_is_kille
     )
     while not (calls.exists() and "create_tf_records" in calls.read_text()):
         time.sleep(0.02)
-    (runner,) = processes("-P", str(entry.pid))
-    (host,) = processes("-P", runner, "-f", "train.cycle.host")
-    (fork,) = processes("-P", host)
-    os.kill(int(host), signal.SIGKILL)
-    said = entry.communicate(timeout=60)[1]  # stderr closes when all of them have ended
-    assert fork and entry.returncode == 128 + signal.SIGKILL
-    assert "step create_tf_records failed (exit 137); to go on from it: " in said
+    return entry, calls
 
 
 def processes(*words: str) -> list[str]:

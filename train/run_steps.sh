@@ -130,9 +130,9 @@ for index in "${!steps[@]}"; do
         exit $?
 done
 
-# Several steps of a cycle need TensorFlow. One process loads it while the first step runs, and is forked for each of
-# the others; a step that finds it gone starts by itself.
-case " ${names[*]} " in *" $from"*" export_model "*)
+# Several steps of a cycle need TensorFlow. On Linux one process loads it while the first step runs, and is forked for
+# each of the others; a step that finds it gone starts by itself.
+case "$OSTYPE ${names[*]} " in linux*" $from"*" export_model "*)
     export ACTIVE_LEARNING_HOST="active-learning-$$-$RANDOM$RANDOM$RANDOM"
     PYTHONPATH=$here/.. PYTHONSAFEPATH=1 "$python" -m train.cycle.host "$ACTIVE_LEARNING_HOST" "$$" </dev/null >/dev/null 2>&1 &
     host=$!

@@ -4,8 +4,7 @@
 
 A fork is a process of its own, that can be killed at any moment, and whose memory goes when it
 ends. Nothing is calculated before a fork: TensorFlow's threads would not come along. The other end
-is `through_host.py`, which starts a step as before where no host answers. Only on Linux, and not
-where a GPU of NVIDIA is: what its driver makes of a fork is not known.
+is `through_host.py`, which starts a step as before where no host answers.
 
 ADDRESS is a name in Linux' abstract namespace, of which nothing is left when the host ends; PARENT
 the process without which it ends.
@@ -28,6 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from train.network.forks import may_fork
 from utils import python_check
 from utils.terminal import say
 
@@ -35,7 +35,7 @@ ADDRESS = "ACTIVE_LEARNING_HOST"
 _ROOT = Path(__file__).resolve().parents[2]
 _THROUGH = Path(__file__).with_name("through_host.py")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
-_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+_SIGNALS = {number for number in signal.Signals if number.name in ("SIGINT", "SIGTERM", "SIGHUP")}
 _LARGEST = 1 << 20  # bytes of a request: the environment is in it
 _CREDENTIALS = struct.Struct("3i")  # process, user, group
 
@@ -51,8 +51,13 @@ def through_host(address: str | None, command: list[str]) -> tuple[list[str], di
 
 
 @contextlib.contextmanager
-def host() -> Iterator[str]:
-    """A host while this lasts: its address. It listens at once, and answers when it has loaded."""
+def host() -> Iterator[str | None]:
+    """A host while this lasts: its address, None where there can be none. It listens at once, and
+    answers when it has loaded.
+    """
+    if not may_fork():
+        yield None
+        return
     address = f"active-learning-{os.getpid()}-{secrets.token_hex(8)}"
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "train.cycle.host", address, str(os.getpid())],
@@ -63,7 +68,7 @@ def host() -> Iterator[str]:
         start_new_session=True,
     )
     with process:
-        process.stdout.readline()  # or its end, where there can be none
+        process.stdout.readline()
         try:
             yield address
         finally:
@@ -73,7 +78,7 @@ def host() -> Iterator[str]:
 def main(address: str, parent: int) -> None:
     """Listen, load TensorFlow, and become what is asked for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the steps
-    if sys.platform != "linux" or Path("/proc/driver/nvidia").exists():
+    if not may_fork():
         return
     _end_with(parent)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:

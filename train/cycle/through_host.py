@@ -29,16 +29,16 @@ def main(program: str, words: list[str]) -> None:
         with contextlib.suppress(OSError):
             host.send(bytes([number]))
 
-    interruptible = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
-    wanted = {
-        "program": program,
-        "words": words,
-        "env": dict(os.environ),
-        "cwd": os.getcwd(),
-        "interruptible": interruptible,
-    }
-    host = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
+        interruptible = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+        wanted = {
+            "program": program,
+            "words": words,
+            "env": dict(os.environ),
+            "cwd": os.getcwd(),
+            "interruptible": interruptible,
+        }
+        host = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         host.connect("\0" + os.environ["ACTIVE_LEARNING_HOST"])
         credentials = host.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         if _CREDENTIALS.unpack(credentials)[1] != os.getuid():

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from train.network.forks import may_fork
 from train.network.labelled_images import Plan
 from train.network.quiet import silence
 from train.simulation.outcomes import DataSet, Recipe
@@ -102,10 +103,10 @@ def _free_memory() -> int:
 
 
 def _processes() -> BaseContext:
-    """How child processes are started: on Linux as forks of one that has loaded TensorFlow, which
-    no GPU of NVIDIA has seen; elsewhere each loads it.
+    """How child processes are started: as forks of one that has loaded TensorFlow, or each loads
+    it.
     """
-    if sys.platform != "linux" or Path("/proc/driver/nvidia").exists():
+    if not may_fork():
         return multiprocessing.get_context("spawn")
     silence()  # it inherits the environment
     forks = multiprocessing.get_context("forkserver")
