@@ -33,6 +33,16 @@ if os.environ.get("LONG") == os.path.basename(sys.argv[0]):
     except KeyboardInterrupt:
         sys.exit(130)
 """
+ENDS_BY_ITSELF = """import os, signal, sys, time
+def told(*_):
+    with open(os.environ["CALLS"], "a") as log:
+        log.write("ended\\n")
+    sys.exit("ended by itself")
+signal.signal(signal.SIGTERM, told)
+with open(os.environ["CALLS"], "a") as log:
+    log.write("create_tf_records.py\\n")
+time.sleep(300)
+"""
 ENTRY_POINTS = (
     "active_learning_initialize.sh",
     "active_learning_train.sh",
@@ -293,7 +303,18 @@ def test_steps_after_the_first_are_forks_of_one_process_and_end_when_it_is_kille
     assert "step create_tf_records failed (exit 137); to go on from it: " in said
 
 
-def in_a_long_step(tree: Path) -> tuple[subprocess.Popen, Path]:
+@pytest.mark.skipif(not shutil.which("pgrep"), reason="no pgrep on this machine")
+def test_a_terminal_that_closes_leaves_a_step_the_time_to_end_by_itself(tree):
+    """All processes of the terminal are told, the one that forks itself for the steps too."""
+    (tree / "train" / "create_tf_records.py").write_text(ENDS_BY_ITSELF)
+    entry, calls = in_a_long_step(tree, start_new_session=True)
+    os.killpg(entry.pid, signal.SIGHUP)
+    said = entry.communicate(timeout=60)[1]
+    assert "ended by itself" in said, said
+    assert "ended" in calls.read_text()
+
+
+def in_a_long_step(tree: Path, **options) -> tuple[subprocess.Popen, Path]:
     """A training cycle whose third step does not end, and the file of the steps that were called.
     Its stderr closes when all of its processes have ended.
     """
@@ -305,6 +326,7 @@ def in_a_long_step(tree: Path) -> tuple[subprocess.Popen, Path]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "CALLS": str(calls), "LONG": "create_tf_records.py"},
+        **options,
     )
     while not (calls.exists() and "create_tf_records" in calls.read_text()):
         time.sleep(0.02)

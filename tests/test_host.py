@@ -1,6 +1,7 @@
 """The process that loads TensorFlow once and is forked for the steps of a run."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -106,6 +107,16 @@ def test_what_a_step_is_told_reaches_it_in_its_host(program, number, said, code)
     step.send_signal(number)
     assert (step.communicate()[1], step.returncode) == (said, code)
     assert not process.exists()
+
+
+def test_a_step_does_not_hear_what_its_caller_ignores(program):
+    step = program("wait", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process = begun(step)
+    ignored = re.search(r"SigIgn:\t(\w+)", (process / "status").read_text())[1]
+    assert int(ignored, 16) & 1 << signal.SIGHUP - 1
+    assert not int(ignored, 16) & 1 << signal.SIGTERM - 1
+    step.terminate()
+    step.communicate()
 
 
 def test_a_step_that_is_killed_is_killed_in_its_host(program):

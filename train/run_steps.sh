@@ -99,8 +99,8 @@ parent_of() {
 guard=$!
 host=
 end() {
-    kill "$guard" ${host:+"$host"} || :
-    [ -z "$host" ] || wait "$host" || :
+    kill "$guard" || :
+    [ -z "$host" ] || { kill -KILL "$host"; wait "$host"; } || :
 }
 trap 'end 2>/dev/null' EXIT
 

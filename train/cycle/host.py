@@ -77,7 +77,8 @@ def host() -> Iterator[str | None]:
 
 def main(address: str, parent: int) -> None:
     """Listen, load TensorFlow, and become what is asked for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the steps
+    for number in _SIGNALS:  # Ctrl-C and a terminal that closes are for the steps
+        signal.signal(number, signal.SIG_IGN)
     if not may_fork():
         return
     _end_with(parent)
@@ -165,8 +166,9 @@ def _become(wanted: dict, files: list[int], host_process: int) -> NoReturn:
     """Run the program in this process, as Python does that is started with it."""
     os.setpgid(0, 0)
     _end_with(host_process)
-    interrupted = python_check.leave if wanted["interruptible"] else signal.SIG_IGN
-    signal.signal(signal.SIGINT, interrupted)
+    for number in wanted["hears"]:
+        interrupted = number == signal.SIGINT
+        signal.signal(number, python_check.leave if interrupted else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     os.environ.clear()
     os.environ.update(wanted["env"])

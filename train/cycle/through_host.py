@@ -17,7 +17,7 @@ import struct
 import sys
 
 _CREDENTIALS = struct.Struct("3i")  # process, user, group
-_HANDED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(program: str, words: list[str]) -> None:
@@ -30,13 +30,15 @@ def main(program: str, words: list[str]) -> None:
             host.send(bytes([number]))
 
     try:
-        interruptible = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+        handed_on = [
+            number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN
+        ]
         wanted = {
             "program": program,
             "words": words,
             "env": dict(os.environ),
             "cwd": os.getcwd(),
-            "interruptible": interruptible,
+            "hears": handed_on,
         }
         host = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         host.connect("\0" + os.environ["ACTIVE_LEARNING_HOST"])
@@ -44,9 +46,8 @@ def main(program: str, words: list[str]) -> None:
         if _CREDENTIALS.unpack(credentials)[1] != os.getuid():
             raise OSError("a host of somebody else")
         socket.send_fds(host, [json.dumps(wanted).encode()], [0, 1, 2])
-        for number in _HANDED_ON:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, hand_on)
+        for number in handed_on:
+            signal.signal(number, hand_on)
         if not host.recv(16):
             raise OSError("the host has ended before it could begin")
     except OSError:
