@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers_once import made_once
 from helpers_training import make_project, make_records, step, write_config
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -121,12 +122,17 @@ def trained(tmp_path_factory) -> Trained:
     """A real training on two devices in 16 bits, in which the model is better after the first step
     than after the second.
     """
-    folder = tmp_path_factory.mktemp("trained")
-    config_file = make_project(folder, train_iterations=2, validation_percentage=0.5)
-    make_records(config_file)
-    write_config(folder / "three.ini", train_iterations=2, validation_percentage=0.5, batch_size=3)
-    training = step("train_detector.py", config_file, change=_TWO_DEVICES)
-    return Trained(folder, training, step("export_model.py", config_file))
+
+    def make(folder: Path) -> tuple[subprocess.CompletedProcess, ...]:
+        settings = {"train_iterations": 2, "validation_percentage": 0.5}
+        config_file = make_project(folder, **settings)
+        make_records(config_file)
+        write_config(folder / "three.ini", **settings, batch_size=3)
+        training = step("train_detector.py", config_file, change=_TWO_DEVICES)
+        return training, step("export_model.py", config_file)
+
+    folder, (training, exporting) = made_once(tmp_path_factory, "trained on two devices", make)
+    return Trained(folder, training, exporting)
 
 
 _TWO_DEVICES = """

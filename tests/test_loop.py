@@ -7,6 +7,7 @@ import azurite
 import cv2
 import pytest
 from helpers_http import serving
+from helpers_once import made_once
 from helpers_programs import done, image_sets, photos, put, review, run, state_tables
 from helpers_secrets import blobs, files, leaks
 
@@ -158,13 +159,16 @@ def weights_address(tmp_path_factory):
     """The address of a backbone checkpoint on a web server of this machine: ResNet-50, with the
     names that published ones have.
     """
-    import tensorflow as tf
-    import tf_keras
-    from official.vision.modeling.backbones import ResNet
 
-    folder = tmp_path_factory.mktemp("weights")
-    backbone = ResNet(50, input_specs=tf_keras.layers.InputSpec(shape=[None, None, None, 3]))
-    tf.train.Checkpoint(backbone=backbone).write(str(folder / "backbone"))
+    def make(folder: Path) -> None:
+        import tensorflow as tf
+        import tf_keras
+        from official.vision.modeling.backbones import ResNet
+
+        backbone = ResNet(50, input_specs=tf_keras.layers.InputSpec(shape=[None, None, None, 3]))
+        tf.train.Checkpoint(backbone=backbone).write(str(folder / "backbone"))
+
+    folder, _ = made_once(tmp_path_factory, "weights", make)
     with serving(folder) as address:
         yield f"{address}/backbone"
 
