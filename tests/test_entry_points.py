@@ -19,6 +19,8 @@ from train.cycle.steps import steps_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STEP = """import os, sys, time
+for stream in (sys.stdout, sys.stderr):
+    stream.reconfigure(encoding="utf-8", errors="replace")
 if os.environ.get("ACTIVE_LEARNING_ONLY_READ"):
     sys.exit("unknown word" if "wrong" in sys.argv else 0)
 with open(os.environ["CALLS"], "a") as log:

@@ -36,6 +36,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _THROUGH = Path(__file__).with_name("through_host.py")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 _SIGNALS = {number for number in signal.Signals if number.name in ("SIGINT", "SIGTERM", "SIGHUP")}
+_STREAMS = ("stdin", "stdout", "stderr")
 _LARGEST = 1 << 20  # bytes of a request: the environment is in it
 _CREDENTIALS = struct.Struct("3i")  # process, user, group
 
@@ -173,9 +174,14 @@ def _become(wanted: dict, files: list[int], host_process: int) -> NoReturn:
     os.environ.clear()
     os.environ.update(wanted["env"])
     os.chdir(wanted["cwd"])
-    for number, file in enumerate(files):
+    for number, (file, name) in enumerate(zip(files, _STREAMS, strict=True)):
         os.dup2(file, number)
         os.close(file)
+        # a new one: a stream remembers whether what it was made for can be wound back
+        stream = open(number, "w" if number else "r", buffering=1, closefd=False)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    sys.stderr.reconfigure(errors="backslashreplace")
     sys.argv = [wanted["program"], *wanted["words"]]
     sys.path.insert(0, str(Path(wanted["program"]).resolve().parent))
     runpy.run_path(wanted["program"], run_name="__main__")
