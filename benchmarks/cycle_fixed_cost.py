@@ -40,7 +40,10 @@ def main() -> None:
                 for cycle in ("first", "second"):
                     seconds = run(checkout, "train", config)
                     spent[checkout, cycle].append(seconds)
-                    print(f"{checkout.name}, {cycle}: {seconds[0]:.1f} s, wall {seconds[1]:.1f} s")
+                    print(
+                        f"{checkout.name}, {cycle}: {seconds[0]:.1f} s, wall {seconds[1]:.1f} s",
+                        flush=True,
+                    )
                     text = config.read_text()
                     config.write_text(text + "seed=1\nauto_retrain_images=1\n")
     for (checkout, cycle), values in spent.items():
