@@ -4,6 +4,8 @@ is not predicted again.
 
 import hashlib
 import shutil
+import subprocess
+import sys
 import tarfile
 import time
 
@@ -16,7 +18,7 @@ import pytest
 import sync_images
 from helpers_colour_graph import write_frozen_graph
 from helpers_cycle import GREEN, RED, CycleProject
-from helpers_programs import ROOT, begun, done, run, state_tables
+from helpers_programs import ROOT, done, run, state_tables
 from PIL import Image
 
 from train.cycle.files import update_cycle
@@ -88,13 +90,12 @@ def test_predictions_that_were_killed_go_on_with_the_images_that_are_missing(tmp
         pipeline.read_file = slow
         create_predictions.main(sys.argv[1:])"""
     journal = project.settings.data_dir / "predictions.journal"
-    (tmp_path / "slow.py").write_text(program)
-    running = begun(tmp_path / "slow.py", project.config, "--batch-size", "2")
+    running = subprocess.Popen([sys.executable, "-c", program, project.config, "--batch-size", "2"])
     while not journal.exists() or len(journal.read_bytes().splitlines()) < 1 + 6:
         assert running.poll() is None
         time.sleep(0.05)
     running.kill()
-    running.communicate()
+    running.wait()
     assert not project.settings.untagged_output.exists()
     create_predictions.main([str(project.config)])
     assert "9 images, 5 boxes from 0.2 up, 3 predicted now" in capsys.readouterr().out

@@ -1,6 +1,8 @@
 """Embeddings on their way from a prediction to the label container and the next batch."""
 
 import shutil
+import subprocess
+import sys
 import time
 
 import create_predictions
@@ -11,7 +13,7 @@ import pytest
 import sync_images
 from filelock import FileLock
 from helpers_cycle import GREEN, RED, CycleProject
-from helpers_programs import ROOT, begun, done
+from helpers_programs import ROOT, done
 
 from utils.selection.embeddings import HASH, MODEL, read_parquet
 from utils.selection.picture_hashes import LOCK
@@ -132,7 +134,11 @@ def test_a_pretrained_backbone_describes_new_images_until_there_is_a_model_and_g
     for number in range(60):
         made.photo(f"a/{number}.png", (None, RED, GREEN)[number % 3])
     journal = made.settings.data_dir / "pretrained.journal"
-    running = begun(ROOT / "train" / "initialize.py", made.config)
+    running = subprocess.Popen(
+        [sys.executable, ROOT / "train" / "initialize.py", made.config],
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    )
     assert (
         "60 images are shown to the backbone of fine_tune_checkpoint" in running.stdout.readline()
     )
