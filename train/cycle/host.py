@@ -181,7 +181,6 @@ def _become(wanted: dict, files: list[int], host_process: int) -> NoReturn:
         stream = open(number, "w" if number else "r", buffering=1, closefd=False)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
-    sys.stderr.reconfigure(errors="backslashreplace")
     sys.argv = [wanted["program"], *wanted["words"]]
     sys.path.insert(0, str(Path(wanted["program"]).resolve().parent))
     runpy.run_path(wanted["program"], run_name="__main__")
