@@ -223,18 +223,21 @@ def _measure(
 
 
 def table(results: pd.DataFrame) -> str:
-    """Mean and, of several seeds, standard deviation of AP50, in Markdown: a row for each variant
-    and number of images, a column for each set.
+    """Mean and, of several seeds, standard deviation of AP50, in Markdown: a row for each variant,
+    number of images and of steps, a column for each set.
     """
     names = sorted(results["set"].unique())
-    lines = [f"| images | variant | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
-    for (number, variant), rows in results.groupby(["images", "variant"]):
+    lines = [
+        f"| images | steps | variant | {' | '.join(names)} |",
+        "|---|---|---|" + "---|" * len(names),
+    ]
+    for (number, steps, variant), rows in results.groupby(["images", "steps", "variant"]):
         cells = []
         for name in names:
             ap50 = rows.loc[rows["set"] == name, "ap50"]
             spread = f" ± {ap50.std():.3f} ({len(ap50)} seeds)" if len(ap50) > 1 else ""
             cells.append(f"{ap50.mean():.3f}{spread}" if len(ap50) else "")
-        lines.append(f"| {number} | {variant} | {' | '.join(cells)} |")
+        lines.append(f"| {number} | {steps} | {variant} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
