@@ -14,22 +14,17 @@ writes at most 100 MB. Ends with 1 where something is missed.
 """
 
 import argparse
-import hashlib
-import io
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 for folder in (ROOT, ROOT / "tests"):
@@ -37,19 +32,20 @@ for folder in (ROOT, ROOT / "tests"):
 
 import azurite
 from helpers_proxy import through
+from large_tables import make_project, picture
 
 from train.cycle.shortlisting import publish_shortlist
 from utils.config import load_config
 from utils.labels import table_files, tables
-from utils.labels.store import Change, PublishedFile, open_labels
+from utils.labels.store import open_labels
 from utils.labels.tables import blob_names, image_set, split_name
 from utils.labels.taking_in import take_in
-from utils.selection.embeddings import MODEL, Basis, Embeddings, to_parquet
+from utils.selection.shortlist import read_shortlist
 from utils.storage.container import Blob
 from utils.storage.folder import FolderContainer
 from utils.storage.sync import Listing
 
-BOXES, LABELLED, NEW, COUNT = 3, 1000, 1000, 40
+NEW, COUNT = 1000, 40
 HAND_OUT, UPLOAD, STATUS = (
     ("tag/download_vott_json.py", str(COUNT)),
     ("tag/upload_vott_json.py", "--all"),
@@ -57,99 +53,6 @@ HAND_OUT, UPLOAD, STATUS = (
 )
 _MOST = {"hand-out": (8e6, 300e6), "upload": (1e6, 200e6), "status": (1e6, 300e6)}
 _WRITTEN = 100e6
-
-
-@dataclass
-class Pool:
-    """The tables of a project (by name) and the embeddings file."""
-
-    frames: dict
-    embeddings: bytes
-
-
-def picture(number: int, jpeg: bytes) -> bytes:
-    """The JPEG with a number in a comment: another content for each image."""
-    return jpeg[:2] + b"\xff\xfe\x00\x0a" + b"%08d" % number + jpeg[2:]
-
-
-def small_jpeg() -> bytes:
-    buffer = io.BytesIO()
-    pixels = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-def make_pool(count: int, jpeg: bytes) -> Pool:
-    """Tables of `count` images in 50 folders, in bursts of ten."""
-    draw = np.random.default_rng(0)
-    numbers = np.arange(count)
-    folders = np.array([f"2026/station_{number % 50:02}" for number in numbers], object)
-    filenames = np.array([f"IMG_{number:08}.JPG" for number in numbers], object)
-    begin = np.datetime64("2026-01-01T00:00:00")
-    seconds = (numbers // 500) * 3600 + (numbers // 50) % 10
-    times = np.datetime_as_string(begin + seconds.astype("timedelta64[s]"))
-    contents = [picture(number, jpeg) for number in numbers]
-    md5 = [hashlib.md5(data, usedforsecurity=False).hexdigest() for data in contents]
-    size = len(contents[0])
-    del contents
-    images = tables.make(
-        "images",
-        filename=filenames,
-        folder=folders,
-        height=np.full(count, 60),
-        width=np.full(count, 80),
-        bytes=np.full(count, size),
-        etag=[f"0x8DE{number:012X}" for number in draw.integers(0, 2**48, count)],
-        taken_at=np.char.add(times, "Z"),
-        md5=md5,
-    )
-    totag = predicted_rows(folders, filenames, draw, (60, 80))
-    labelled = blob_names(images.iloc[:: max(1, count // LABELLED)][:LABELLED])
-    tagged = tables.only(totag, labelled)[tables.COLUMNS["tagged"]]
-    predicted = tables.make(
-        "predicted", filename=filenames, folder=folders, etag=images["etag"], model="key"
-    )
-    names = pa.array(blob_names(images), pa.large_string())
-    vectors = draw.normal(size=(count, 64)).astype(np.float16)
-    basis = Basis(MODEL, np.zeros(64, np.float32), np.eye(64, dtype=np.float32))
-    made = Embeddings(
-        names.combine_chunks() if isinstance(names, pa.ChunkedArray) else names,
-        vectors,
-        np.full(count, np.nan, np.float32),
-        "model",
-        basis,
-    )
-    frames = {
-        "images": images,
-        "totag": tables.without(totag, image_set(tagged)),
-        "tagged": tagged,
-        "predicted": tables.without(predicted, image_set(tagged)),
-    }
-    return Pool(frames, to_parquet(made))
-
-
-def predicted_rows(
-    folders: np.ndarray, filenames: np.ndarray, draw: np.random.Generator, size: tuple[int, int]
-) -> pd.DataFrame:
-    """Rows of totag: some boxes in each of these images of `size` (height, width) pixels."""
-    rows = len(filenames) * BOXES
-    low, side = draw.random((2, rows)) * 0.5, draw.random((2, rows)) * 0.5
-    score = draw.random(rows).round(6)
-    classes = np.searchsorted([0.7, 0.99], draw.random(rows))
-    return tables.make(
-        "totag",
-        filename=np.repeat(filenames, BOXES),
-        folder=np.repeat(folders, BOXES),
-        class_=np.array(["animal", "bird", "rare"], object)[classes],
-        xmin=low[0].round(6),
-        xmax=(low[0] + side[0]).round(6),
-        ymin=low[1].round(6),
-        ymax=(low[1] + side[1]).round(6),
-        height=np.full(rows, size[0]),
-        width=np.full(rows, size[1]),
-        box_confidence=score,
-        image_confidence=np.repeat(score.reshape(-1, BOXES).min(axis=1), BOXES),
-    )
 
 
 class Project:
@@ -175,20 +78,31 @@ class Project:
         (place / "config.ini").write_text(text, encoding="utf-8")
         return place / "config.ini"
 
-    def fill(self, pool: Pool) -> None:
-        file = PublishedFile("embeddings", ".parquet", pool.embeddings)
-        model = self.store.publish_file("model", ".pb", b"none", "bench")
-        self.store.commit(
-            lambda state: Change(
-                pool.frames,
-                lambda made: {
-                    "live": {"embeddings": made["embeddings"], "model": model},
-                    "predicted_by": {"key": model},
-                },
-                files={"embeddings": file},
-            ),
-            what="making the container",
-        )
+    def fill(self, folder: Path, as_csv: bool = False) -> None:
+        """Put what lies in a folder store there; large tables as CSV for an earlier version."""
+        source = FolderContainer(folder)
+        document = json.loads((folder / "label_state.json").read_text())
+        names = {}
+        for blob in source.list():
+            kind, _, ending = blob.name.rpartition("_")
+            if blob.name == "label_state.json" or (as_csv and kind == "shortlist"):
+                continue
+            metadata = source.info(blob.name).metadata
+            data = source.path_of(blob.name)
+            if as_csv and blob.name.endswith(".parquet") and kind in tables.COLUMNS:
+                frame = table_files.parse(kind, [data], blob.name)
+                data = tables.to_csv(kind, frame, True)
+                names[blob.name] = f"{kind}_{ending.partition('.')[0]}.csv"
+                metadata = {"commit": metadata["commit"]}
+            self.store.container.write(names.get(blob.name, blob.name), data, metadata=metadata)
+        if as_csv:
+            document["format"] = 1
+            document["live"].pop("shortlist", None)
+            document.pop("figures", None)
+        document["tables"] = {
+            table: names.get(blob, blob) for table, blob in document["tables"].items()
+        }
+        self.store.container.write("label_state.json", json.dumps(document).encode(), new=True)
 
 
 def run(root: Path, config: Path, program: tuple[str, ...]) -> tuple[float, int]:
@@ -236,13 +150,13 @@ def counted(project: Project, url: str, missed: list[str]) -> None:
                 missed.append(name)
 
 
-def new_images(project: Project, url: str, jpeg: bytes, missed: list[str]) -> None:
+def new_images(project: Project, url: str, missed: list[str]) -> None:
     """Take 1000 new images in, through the proxy."""
     names = [f"2026/new/IMG_{number:04}.JPG" for number in range(NEW)]
     there = project.folder / "new"
     for number, name in enumerate(names):
         (there / name).parent.mkdir(parents=True, exist_ok=True)
-        (there / name).write_bytes(picture(number, jpeg))
+        (there / name).write_bytes(picture(number))
     container = FolderContainer(there)
     container.name = "images"
     with through(url) as proxy:
@@ -302,29 +216,22 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=3)
     options = parser.parse_args()
     missed: list[str] = []
-    jpeg = small_jpeg()
     with tempfile.TemporaryDirectory() as name, azurite.running() as url:
         from azure.storage.blob import BlobServiceClient
 
         with BlobServiceClient(url, credential=azurite.KEY) as service:
             for container in ("images", "labels", "earlier"):
                 service.create_container(container)
-        pool = make_pool(options.images, jpeg)
-        project = Project(Path(name) / "now", url, "labels")
-        project.fill(pool)
+        made = Path(name) / "made"
+        made.mkdir()
+        config = make_project(made, options.images)
         start = time.perf_counter()
-        said = publish_shortlist(project.config, project.store)
+        said = publish_shortlist(load_config(config), open_labels(load_config(config))[1])
         print(f"{said}, made in {time.perf_counter() - start:.0f} s", flush=True)
-        wanted = wanted_images(project)
+        project = Project(Path(name) / "now", url, "labels")
+        project.fill(made / "labels")
         with ThreadPoolExecutor(8) as threads:
-            list(
-                threads.map(
-                    lambda blob: project.images.write(
-                        blob, picture(int(split_name(blob)[1][4:12]), jpeg)
-                    ),
-                    wanted,
-                )
-            )
+            list(threads.map(lambda blob: put_picture(project, blob), wanted_images(project)))
         state = project.store.read()
         sizes = {
             table: project.store.container.info(blob).size / 1e6
@@ -332,22 +239,21 @@ def main() -> int:
         }
         print(", ".join(f"{table} {size:.1f} MB" for table, size in sizes.items()), flush=True)
         if options.earlier:
-            table_files.SMALL, small = 10**12, table_files.SMALL
             before = Project(Path(name) / "before", url, "earlier")
-            before.fill(pool)
-            table_files.SMALL = small
+            before.fill(made / "labels", as_csv=True)
             paired(project, before, options.earlier, url, options.pairs, missed)
-        del pool
         counted(project, url, missed)
-        new_images(project, url, jpeg, missed)
+        new_images(project, url, missed)
     print("missed: " + (", ".join(missed) or "nothing"))
     return bool(missed)
 
 
+def put_picture(project: Project, blob: str) -> None:
+    project.images.write(blob, picture(int(split_name(blob)[1][4:12])))
+
+
 def wanted_images(project: Project) -> list[str]:
     """The images that may be handed out next: those on the shortlist."""
-    from utils.selection.shortlist import read_shortlist
-
     path = project.store.checked_file(project.store.read().live["shortlist"])
     made = read_shortlist(path)
     return sorted(image_set(made.images[made.listed]))
