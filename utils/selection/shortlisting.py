@@ -19,6 +19,7 @@ from utils.strategies import STRATEGIES
 
 MOST = 2000  # images in each order that is followed
 BATCH = 40  # images of a hand-out, as in the commands of the pages
+_ALL = 4  # times as many are on the list, as the orders differ
 _PARTS = (0.05, 0.25, 1.0)  # of the list that are labelled when it is looked ahead
 
 
@@ -41,7 +42,7 @@ def by_strategy(strategy: str, context: Context) -> np.ndarray:
         later = WORTH[strategy](replace(context, labelled=labelled)).value
         if not np.array_equal(later, worth.value):
             found = np.union1d(found, _ranked(context, later, tie, most))
-    return found
+    return _filled_up(found, _places(context, worth.value, tie), _ALL * most)
 
 
 def by_chance(context: Context, share: float) -> np.ndarray:
@@ -65,12 +66,27 @@ def _ranked(context: Context, value: np.ndarray, tie: np.ndarray | None, most: i
     """The best ones in every order, by what images are worth; tie: in which order those of equal
     worth come (of a strategy that picks images that differ), None: by name.
     """
-    place = ranks(context.pool, value)
-    if tie is not None:
-        place[np.lexsort((tie, -value))] = np.arange(len(tie))
+    place = _places(context, value, tie)
     groups = _groups(context)
     found = [_best(images, share, place, context, value, most) for images, share in groups]
     return np.unique(np.concatenate(found))
+
+
+def _places(context: Context, value: np.ndarray, tie: np.ndarray | None) -> np.ndarray:
+    """(n,) each image's place in the order of worth, 0 the best."""
+    place = ranks(context.pool, value)
+    if tie is not None:
+        place[np.lexsort((tie, -value))] = np.arange(len(tie))
+    return place
+
+
+def _filled_up(found: np.ndarray, place: np.ndarray, total: int) -> np.ndarray:
+    """`total` images, where there are fewer: with the next best ones. So the list is as long
+    whatever the orders have in common.
+    """
+    best = np.argsort(place, kind="stable")
+    others = best[~np.isin(best, found, assume_unique=True)]
+    return np.sort(np.concatenate([found, others[: max(0, total - len(found))]]))
 
 
 def _labels_to_come(context: Context, value: np.ndarray, most: int) -> Iterator[dict[str, int]]:
