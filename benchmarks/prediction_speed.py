@@ -176,11 +176,12 @@ def project(
             check=True,
         )
     write_label_map(graph.with_name("label_map.pbtxt"), {"a": 1, "b": 2})
-    subprocess.run(
-        [sys.executable, str(ROOT / "train" / "sync_images.py"), str(config.path)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    for step in ("initialize.py", "sync_images.py"):
+        subprocess.run(
+            [sys.executable, str(ROOT / "train" / step), str(config.path)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
     config.test_output.write_bytes(tables.to_csv("test", tables.empty("test"), False))
     return config
 
