@@ -25,6 +25,11 @@ def main(argv: list[str]) -> None:
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
 
+    from train.network.machines import left_to_the_chief
+
+    if left_to_the_chief():
+        return
+
     from train.cycle.files import update_cycle, write_working
     from train.cycle.planning import class_warnings, plan_of_cycle, plan_warnings
     from train.network.labelled_images import PARTS

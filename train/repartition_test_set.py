@@ -42,6 +42,11 @@ def main(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
 
+    from train.network.machines import left_to_the_chief
+
+    if left_to_the_chief():
+        return
+
     from train.cycle.test_set import commit_draw, top_up
     from utils.labels.store import open_labels
 

@@ -26,6 +26,11 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
 
+    from train.network.machines import left_to_the_chief
+
+    if left_to_the_chief():
+        return 0
+
     from train.cycle import alone
     from train.cycle.files import begin_cycle
     from train.cycle.news import nothing_new

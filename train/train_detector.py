@@ -1,7 +1,7 @@
 """Trains the detector on the records: step 4 of a cycle.
 
 Run again after an interruption it goes on where it was, when labels and settings are the same; else
-it starts afresh.
+it starts afresh. Where TF_CONFIG names several machines they train together.
 """
 
 import _repo_root  # noqa: F401
@@ -10,11 +10,15 @@ import _repo_root  # noqa: F401
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from utils.arguments import Parser, whole_number
-from utils.config import load_config
+from utils.config import Config, load_config
 from utils.errors import run_program
 from utils.terminal import say
+
+if TYPE_CHECKING:
+    from train.network.machines import Machines
 
 
 def main(argv: list[str]) -> int:
@@ -39,10 +43,14 @@ def main(argv: list[str]) -> int:
 
     from train.cycle.files import TRAINING_FILE, training_cycle, update_cycle
     from train.cycle.news import NOTHING_NEW
+    from train.network.machines import machines_here
     from train.network.quiet import silence
     from utils.disk import room
     from utils.files import write_text
 
+    machines = machines_here()
+    if machines and not machines.is_chief:
+        return _help(config, machines, arguments.iterations)
     done_before = training_cycle(config).get("nothing_new")
     if done_before and not arguments.force and not arguments.iterations:
         say(f"{done_before}. No model is trained; --force trains one all the same")
@@ -51,11 +59,13 @@ def main(argv: list[str]) -> int:
 
     # loads TensorFlow, which takes seconds
     from train.cycle.training_run import make_run, remove_old_runs, warm_start
-    from train.network import pretrained_weights, training
+    from train.network import pretrained_weights, together, training
     from train.network.records import read_records, whole_records
 
     records = read_records(config.tf_record_location)
-    device = training.choose_device()
+    if machines:
+        say(f"{machines.said}: waiting for the others")
+    device = training.choose_device(machines)
     say(device.said)
     start = (
         warm_start(config, training.finished_runs(config.train_dir)) if config.warm_start else None
@@ -66,7 +76,11 @@ def main(argv: list[str]) -> int:
     run = make_run(config, records, device, start, arguments.iterations or config.train_iterations)
     if not records.validation_usable:
         say(f"{records.validation_note}: the last checkpoint is exported, not the best")
-    with room(config.train_dir), whole_records(config.tf_record_location):
+    with (
+        room(config.train_dir),
+        whole_records(config.tf_record_location),
+        together.reaching(machines),
+    ):
         record = training.train(
             run,
             device,
@@ -105,6 +119,30 @@ def main(argv: list[str]) -> int:
         f" {record['checkpoint']}"
     )
     return 0
+
+
+def _help(config: Config, machines: "Machines", iterations: int | None) -> int:
+    """What a machine does that is not the chief: it trains with it, and the cycle is done."""
+    from train.cycle.news import NOTHING_NEW
+    from train.network.machines import wait_for_chief
+    from train.network.quiet import silence
+
+    wait_for_chief(machines)
+    silence()
+
+    from train.cycle.training_run import make_run
+    from train.network import helping, pretrained_weights, together, training
+    from train.network.records import read_records, whole_records
+
+    records = read_records(config.tf_record_location)
+    with whole_records(config.tf_record_location), together.reaching(machines):
+        device = training.choose_device(machines)
+        say(device.said)
+        # the chief has the weights, and says what comes of them
+        start = pretrained_weights.Start("the chief's", "")
+        run = make_run(config, records, device, start, iterations or config.train_iterations)
+        helping.help_train(run, device, say)
+    return NOTHING_NEW
 
 
 def _say(text: str) -> None:

@@ -42,8 +42,10 @@ def main(argv: list[str]) -> int | None:
     from train.cycle.candidate import accept
     from train.cycle.shortlisting import publish_shortlist
     from train.cycle.watch_loop import Watcher
+    from train.network.machines import refuse_beside_the_chief
     from utils.labels.store import open_labels
 
+    refuse_beside_the_chief()
     if arguments.accept:
         store = open_labels(config)[1]
         say(accept(store))

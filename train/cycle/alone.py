@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from train.network.machines import refuse_beside_the_chief
 from utils.errors import InputError
 from utils.files import write_text
 from utils.json_shape import TEXT, check_shape, json_object, members, of, read_regular
@@ -23,10 +24,12 @@ _STARTED_BY = (b"run_steps.sh", b"watch.py")
 
 
 def take(data_dir: Path) -> None:
-    """Take data_dir for the run of this step. Raises InputError when another run is at work there.
+    """Take data_dir for the run of this step. Raises InputError when another run is at work there,
+    and on a machine that only helps another one to train.
 
     A step that somebody starts by hand belongs to no run: it only looks. The watcher is its own.
     """
+    refuse_beside_the_chief()
     own, file = int(os.environ.get(RUN) or os.getpid()), data_dir / _FILE
     data_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(data_dir / "run.lock"):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from train.cycle import alone
+from train.network.machines import refuse_beside_the_chief
 from utils.config import Config
 from utils.errors import InputError
 from utils.files import write_bytes, write_text
@@ -150,8 +151,9 @@ def exported_label_map(config: Config) -> Path:
 
 def read_cycle(config: Config) -> dict:
     """The members of cycle.json. Raises InputError when no cycle has been begun here, or the file
-    is damaged.
+    is damaged, and on a machine that only helps another one to train.
     """
+    refuse_beside_the_chief()
     path = config.data_dir / "cycle.json"
     begin = f"begin the cycle with its first step: train/active_learning_train.sh {config.path}"
     try:

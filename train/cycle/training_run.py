@@ -43,8 +43,15 @@ def make_run(
     replicas = device.strategy.num_replicas_in_sync
     if batch_size % replicas:
         raise InputError(
-            f"{config.path}: batch_size={batch_size} cannot be shared out to {replicas} GPUs; "
+            f"{config.path}: batch_size={batch_size} cannot be shared out to {replicas}"
+            f" {'GPUs or machines' if device.machines else 'GPUs'}; "
             f"expected a multiple of {replicas}"
+        )
+    machines = len(device.machines.addresses) if device.machines else 1
+    if records.train.images < machines:
+        raise InputError(
+            f"{config.path}: {machines} machines cannot share {records.train.images} photos for"
+            " training; expected at least one for each"
         )
     steps, limits = _steps(config, records, iterations, batch_size)
     settings = Settings(

@@ -117,11 +117,15 @@ def model_config(settings: Settings) -> maskrcnn.MaskRCNN:
     )
 
 
-def make_task(settings: Settings, config: maskrcnn.MaskRCNN | None = None) -> MaskRCNNTask:
+def make_task(
+    settings: Settings,
+    config: maskrcnn.MaskRCNN | None = None,
+    kind: type[MaskRCNNTask] = MaskRCNNTask,
+) -> MaskRCNNTask:
     """The task (losses, training step) for these settings (or for this configuration of theirs);
     nothing in it reaches outside this machine.
     """
-    return MaskRCNNTask(
+    return kind(
         maskrcnn.MaskRCNNTask(
             model=config or model_config(settings),
             losses=maskrcnn.Losses(

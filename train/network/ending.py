@@ -60,6 +60,10 @@ class Ending(tf.Module):
     def last(self) -> int:
         return int(self._last)
 
+    def follow(self, last: int) -> None:
+        """The last step is this one: another machine decides it."""
+        self._last.assign(last)
+
     def measured(self, step: int, ap50: float) -> str | None:
         """After a measurement at this step; a line for people when the end comes nearer by it."""
         if not self._limits.patience:

@@ -33,15 +33,20 @@ def training_dataset(
     batch_size: int,
     seed: int,
     repeats: dict[int, float] | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Endless batches (images [b,H,W,3] float32, labels) of the training records, as the task's
     train_step wants them.
 
     images: their number in the shards. repeats: {class id: how often an image with that class is
-    shown for one without}; see `repeat_factors`.
+    shown for one without}; see `repeat_factors`. part: (which, of how many): only every so manieth
+    image, the first one being number `which`.
     """
+    which, parts = part
     files = tf.data.Dataset.from_tensor_slices(shards)
     records = files.interleave(tf.data.TFRecordDataset, cycle_length=min(len(shards), 8))
+    records = records.shard(parts, which)
+    images = -(-images // parts)
     fits = images * settings.canvas[0] * settings.canvas[1] * 3 <= _CACHE_BYTES
     fitted = records.map(lambda record: _fitted(record, settings.canvas), tf.data.AUTOTUNE)
     if fits:

@@ -22,14 +22,19 @@ from pathlib import Path
 
 import tensorflow as tf
 import tf_keras
+from official.vision.tasks.maskrcnn import MaskRCNNTask
 
+from train.network import together
 from train.network.augmentation import Augmentation
-from train.network.detector import Settings, build_model, make_task
+from train.network.detector import Settings, build_model, make_task, model_config
 from train.network.ending import Ending, Limits
 from train.network.input import training_dataset
+from train.network.machines import Machines
+from train.network.quiet import without_notes
 from train.network.schedule import Rate, make_optimizer
 from train.network.tuning import Tuning
 from train.network.validation import Validation
+from train.network.whole_batch import WholeBatchTask
 from utils.errors import InputError
 from utils.files import write_text
 from utils.json_shape import (
@@ -67,12 +72,15 @@ _LINE_SECONDS = 20.0
 
 @dataclasses.dataclass(frozen=True)
 class Device:
-    """Where training runs. `policy` is the Keras precision policy, `said` one line about it."""
+    """Where training runs. `policy` is the Keras precision policy, `said` one line about it;
+    `machines`: which ones train together, None for this one alone.
+    """
 
     strategy: tf.distribute.Strategy
     policy: str
     images_at_once: int
     said: str
+    machines: Machines | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,12 +125,26 @@ class Run:
             parts.append(later)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
+    def for_others(self, finished: bool) -> dict:
+        """What the chief tells the other machines: what comes of its weights, and by what they know
+        that they train the same.
+        """
+        return {
+            "fingerprint": self.fingerprint,
+            "start": self.start,
+            "freeze_backbone": self.settings.freeze_backbone,
+            "tuning": dataclasses.asdict(self.tuning),
+            "finished": finished,
+        }
+
     def folder(self, train_dir: Path) -> Path:
         return train_dir / f"run-{self.fingerprint}"
 
 
-def choose_device() -> Device:
-    """All GPUs of this machine, else the CPU."""
+def choose_device(machines: Machines | None = None) -> Device:
+    """All GPUs of this machine, else the CPU; of all `machines` when several train together. Then
+    it waits for the others, and nothing may have been calculated before.
+    """
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
@@ -132,15 +154,22 @@ def choose_device() -> Device:
                 tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
             )
             for number, gpu in enumerate(gpus)
-        }
+        },
+        machines,
     )
 
 
-def device_of(gpus: dict[str, str]) -> Device:
+def device_of(gpus: dict[str, str], machines: Machines | None = None) -> Device:
     """How to train on these GPUs, {TensorFlow's name: what it is}: in 16-bit arithmetic; on the CPU
     when there is none.
     """
     said = device_text(list(gpus.values()))
+    if machines is not None:
+        with without_notes():
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        policy, images = ("mixed_float16", 8) if gpus else ("float32", 4)
+        at_once = images * strategy.num_replicas_in_sync
+        return Device(strategy, policy, at_once, f"{machines.said}: {said}", machines)
     if gpus:
         strategy = (
             tf.distribute.MirroredStrategy(list(gpus))
@@ -185,31 +214,16 @@ def train(
         "settings": run.settings.as_json(),
         "best": None,
     }
+    if device.machines:
+        together.told(device.strategy, device.machines, run.for_others(record["finished"]))
     if record["finished"]:
         say(f"trained already with these labels and settings ({record['steps']} steps): {folder}")
         return record
     folder.mkdir(parents=True, exist_ok=True)
-    tf_keras.mixed_precision.set_global_policy(device.policy)
-    tf_keras.utils.set_random_seed(run.seed)
-    step = tf.Variable(0, dtype=tf.int64, trainable=False)
-    ending = Ending(run.iterations, run.limits)
+    network = prepare(run, device)
+    model, step, ending = network.model, network.step, network.ending
+    checkpoint = network.checkpoint
     with device.strategy.scope():
-        task = make_task(run.settings)
-        model = build_model(task)
-        run.tuning.freeze(model)
-        optimizer = make_optimizer(
-            run.learning_rate,
-            ending.steps,
-            device.policy,
-            run.tuning.slower(model),
-            run.tuning.backbone_rate,
-        )
-        optimizer.build(model.trainable_variables)  # else the first step is traced twice
-        checkpoint = tf.train.Checkpoint(
-            model=model, optimizer=optimizer, step=step, **model.checkpoint_items
-        )
-        if run.limits != Limits():
-            checkpoint.ending = ending
         manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
         if manager.latest_checkpoint:
             checkpoint.restore(manager.latest_checkpoint)
@@ -218,45 +232,31 @@ def train(
             record["started_from"] = load(model)
             say(record["started_from"])
             _write(folder, record)
-    dataset = training_dataset(
-        run.shards,
-        run.images,
-        run.settings,
-        run.augmentation,
-        run.batch_size,
-        run.seed + int(step),
-        run.repeats,
-    )
-    batches = iter(device.strategy.experimental_distribute_dataset(dataset))
+    if device.machines:
+        together.take_from_chief(device.strategy, device.machines, checkpoint)
+    batches = batches_from(run, device, int(step))
     validation = (
         Validation(model, run.settings, run.validation_shards, run.validation_batches)
         if run.validation_shards
         else None
     )
 
-    @tf.function(autograph=False)
-    def train_step(inputs):
-        losses = device.strategy.run(
-            lambda images, labels: task.train_step((images, labels), model, optimizer)["loss"],
-            args=inputs,
-        )
-        return device.strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
-
+    train_step = training_step(network, device)
     every, rate = _validation_interval(run.iterations), Rate(run.learning_rate, ending.steps)
     seconds = record.get("seconds", 0.0)
     saved = began = time.monotonic()
     writer = tf.summary.create_file_writer(str(folder))
     with (
         writer.as_default(),
-        _until_told() as told,
+        until_told() as told,
         Progress(int(step), ending.last, say) as progress,
     ):
-        while int(step) < ending.last:
+        while int(step) < last_step(run, device, ending):
             loss = train_step(next(batches))
             number = int(step.assign_add(1))
             last = number == ending.last
             if progress.due(number) or last or told():
-                _check_loss(float(loss), number)
+                check_loss(float(loss), number)
                 tf.summary.scalar("loss", loss, number)
                 tf.summary.scalar("learning_rate", rate(number), number)
             progress.at(number, loss)
@@ -292,7 +292,110 @@ def train(
     }
     _write(folder, record)
     remove([*folder.glob("ckpt-*"), *folder.glob("best-*_temp"), folder / "checkpoint"])
+    if device.machines:
+        together.told(device.strategy, device.machines, {})
     return record
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network that can be trained, when that ends, and the checkpoint of all that one step leaves
+    to the next.
+    """
+
+    task: MaskRCNNTask
+    model: tf_keras.Model
+    optimizer: tf_keras.optimizers.Optimizer
+    step: tf.Variable
+    ending: Ending
+    checkpoint: tf.train.Checkpoint
+
+
+def prepare(run: Run, device: Device) -> Network:
+    """The network of a run, from random weights. Over several machines its normalisation and its
+    losses are of the whole batch, as on one machine.
+    """
+    machines = device.machines
+    tf_keras.mixed_precision.set_global_policy(device.policy)
+    tf_keras.utils.set_random_seed(run.seed + (machines.index if machines else 0))
+    step = tf.Variable(0, dtype=tf.int64, trainable=False)
+    ending = Ending(run.iterations, run.limits)
+    config = model_config(run.settings)
+    kind, own = MaskRCNNTask, contextlib.nullcontext()
+    if machines:
+        config.norm_activation.use_sync_bn = True
+        kind, own = WholeBatchTask, tf.variable_creator_scope(together.kept_by_the_first)
+    with device.strategy.scope(), own:
+        task = make_task(run.settings, config, kind)
+        model = build_model(task)
+        run.tuning.freeze(model)
+        optimizer = make_optimizer(
+            run.learning_rate,
+            ending.steps,
+            device.policy,
+            run.tuning.slower(model),
+            run.tuning.backbone_rate,
+        )
+        optimizer.build(model.trainable_variables)  # else the first step is traced twice
+        checkpoint = tf.train.Checkpoint(
+            model=model, optimizer=optimizer, step=step, **model.checkpoint_items
+        )
+        if run.limits != Limits():
+            checkpoint.ending = ending
+    _ = checkpoint.save_counter  # made here, on every machine: restoring would make it on one
+    return Network(task, model, optimizer, step, ending, checkpoint)
+
+
+def batches_from(run: Run, device: Device, step: int) -> Iterator:
+    """The batches from that step on; each machine decodes only its share of the images."""
+
+    def dataset(batch_size: int, part: int = 0, parts: int = 1) -> tf.data.Dataset:
+        return training_dataset(
+            run.shards,
+            run.images,
+            run.settings,
+            run.augmentation,
+            batch_size,
+            run.seed + step + part,
+            run.repeats,
+            part=(part, parts),
+        )
+
+    if device.machines is None:
+        return iter(device.strategy.experimental_distribute_dataset(dataset(run.batch_size)))
+    return iter(
+        device.strategy.distribute_datasets_from_function(
+            lambda context: dataset(
+                context.get_per_replica_batch_size(run.batch_size),
+                context.input_pipeline_id,
+                context.num_input_pipelines,
+            )
+        )
+    )
+
+
+def training_step(network: Network, device: Device) -> Callable:
+    """One step on the next batch; it gives the loss, the mean of all replicas'."""
+    task, model, optimizer = network.task, network.model, network.optimizer
+
+    @tf.function(autograph=False)
+    def train_step(inputs):
+        losses = device.strategy.run(
+            lambda images, labels: task.train_step((images, labels), model, optimizer)["loss"],
+            args=inputs,
+        )
+        return device.strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
+
+    return train_step
+
+
+def last_step(run: Run, device: Device, ending: Ending) -> int:
+    """The last step as it is known now. Where it may come nearer the chief says it to the others,
+    before each step: the rate depends on it.
+    """
+    if device.machines and run.limits != Limits():
+        ending.follow(together.number(device.strategy, device.machines, ending.last))
+    return ending.last
 
 
 def read_run(folder: Path) -> dict | None:
@@ -393,7 +496,7 @@ class Progress:
 
 
 @contextlib.contextmanager
-def _until_told() -> Iterator[Callable[[], bool]]:
+def until_told() -> Iterator[Callable[[], bool]]:
     """Ctrl-C and SIGTERM only raise a flag, so that a step is never cut in two; a second Ctrl-C
     ends at once.
     """
@@ -416,7 +519,7 @@ def _validation_interval(iterations: int) -> int:
     return min(max(iterations // 8, 100), 2000)
 
 
-def _check_loss(loss: float, number: int) -> None:
+def check_loss(loss: float, number: int) -> None:
     if not math.isfinite(loss):
         raise InputError(
             f"the loss became {loss} at step {number}: training has run away; set a lower"
