@@ -18,9 +18,11 @@ pytest_plugins = ["helpers_seconds"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
-# Started in the background, a shell makes us ignore Ctrl-C, and so would the programs that tests
-# interrupt.
+# Started in the background, a shell makes us ignore Ctrl-C, and nohup a terminal that closes; so
+# would the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Machines are noisy: no test fails because it was slow to get an input.
 hypothesis.settings.register_profile(
