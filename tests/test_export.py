@@ -141,7 +141,7 @@ from train.network import training, validation
 from utils.errors import InputError
 cpu, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-training.choose_device = lambda: training.device_of({"CPU:0": "one", "CPU:1": "two"})
+training.choose_device = lambda _: training.device_of({"CPU:0": "one", "CPU:1": "two"})
 training._validation_interval = lambda _: 1
 measure, values = validation.Validation.ap50, iter([0.5, 0.4])
 validation.Validation.ap50 = lambda self: (measure(self), next(values))[1]
