@@ -9,7 +9,7 @@ import pytest
 from helpers_batch import BatchProject, picture
 from helpers_tables import images, labels
 
-from utils.labels import image_tables, tables
+from utils.labels import image_tables, table_files, tables
 from utils.labels.tables import blob_names, image_set
 
 NAMES = ("a.jpg", "b.jpg", "c.jpg", "d.jpg")
@@ -100,6 +100,16 @@ def test_a_cycle_sees_it_without_initialize_and_says_it_once(project):
     assert "other pictures" not in train(project, "sync_images")
     assert of_cycle(project)[0] == ["a.jpg", "b.jpg"]
     assert etags(project)["a.jpg"] != before["a.jpg"]
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Tables of any size count as large."""
+    monkeypatch.setattr(table_files, "SMALL", 0)
+
+
+def test_a_cycle_of_a_large_project_sees_it_though_the_shortlist_is_older(large, project):
+    test_a_cycle_sees_it_without_initialize_and_says_it_once(project)
 
 
 def test_a_file_that_was_written_anew_is_the_same_picture(project):

@@ -66,11 +66,9 @@ def listed_contents(store: LabelStore, state: State, blobs: Set[str]) -> dict[st
     if not blobs:
         return {}
     shortlist = _of_state(store, state) if is_parquet(state.blob("images")) else None
-    if shortlist is not None:
-        frame = shortlist.images
-        if shortlist.about["images"] not in store.parts_of(state.blob("images")):
-            frame = frame[shortlist.listed]  # labelled ones may be known to be replaced since
-        found = contents(frame, blobs)
+    # where rows were changed since, and not only added, a photo of the list may be replaced
+    if shortlist is not None and shortlist.about["images"] in store.parts_of(state.blob("images")):
+        found = contents(shortlist.images, blobs)
         if blobs <= found.keys():
             return found
     return contents(store.table(state, "images"), blobs)
