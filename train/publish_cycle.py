@@ -42,13 +42,15 @@ def main(argv: list[str]) -> None:
     _, store = open_labels(config)
     made, state = CycleOutputs.read(config), store.read()
     if arguments.anyway or position_of(state, made.number) is not None:
-        publish(config, store, made)
+        done = publish(config, store, made)
         _shortlist(config, store)
+        say(done)
         return
     verdict = verdict_of_cycle(made, state)
     if verdict["publish"]:
-        publish(config, store, made, lambda now: verdict_of_cycle(made, now))
+        done = publish(config, store, made, lambda now: verdict_of_cycle(made, now))
         _shortlist(config, store)
+        say(done)
     else:
         keep(config, store, made, verdict)
         say(

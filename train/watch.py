@@ -48,9 +48,10 @@ def main(argv: list[str]) -> int | None:
     refuse_beside_the_chief()
     if arguments.accept:
         store = open_labels(config)[1]
-        say(accept(store))
+        done = accept(store)
         if said := publish_shortlist(config, store):
             say(said)
+        say(done)
         return 0
     config.data_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(config.data_dir / "watcher.lock")

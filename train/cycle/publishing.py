@@ -44,9 +44,9 @@ def publish(
     store: LabelStore,
     made: CycleOutputs,
     check: Callable[[State], object] = lambda _: None,
-) -> None:
-    """Publish the cycle, unless that was done already, and say what it was. `check` raises for a
-    state that it must not be published to.
+) -> str:
+    """Publish the cycle, unless that was done already, say how good its model is, and return a line
+    about the cycle. `check` raises for a state that it must not be published to.
     """
 
     def checked(now: State) -> Change | None:
@@ -61,7 +61,7 @@ def publish(
     else:
         say("this cycle was published already")
     say(*performance_lines(made.performance))
-    say(published_text(state, made.number))
+    return published_text(state, made.number)
 
 
 def position_of(state: State, number: str) -> int | None:
