@@ -8,7 +8,8 @@ from helpers_state import StateProject
 from helpers_tables import labels
 
 from utils.errors import InputError
-from utils.labels import tables
+from utils.labels import table_files, tables
+from utils.labels.pool import pool_of
 
 
 def abandon(*arguments):
@@ -53,6 +54,28 @@ def test_the_images_named_go_back_and_those_that_are_not_out_are_named(project, 
     assert "not out: a/1.jpg" in output and "1 images given back, 1 of bob" in output
     assert project.names("tagging") == ["c/1.jpg"]
     assert abandon(project.config, "nowhere.jpg") == 1
+
+
+def test_a_large_totag_is_not_read_and_the_images_are_free(project, monkeypatch, capsys):
+    monkeypatch.setattr(table_files, "SMALL", 0)
+    project.commit(totag=labels("a/1.jpg NULL", "totag"))
+    read, parse = [], table_files.parse
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "utils.labels.store.parse",
+            lambda name, *rest: (read.append(name), parse(name, *rest))[1],
+        )
+        assert abandon(project.config) == 0
+    assert "1 images given back, 1 of anna" in capsys.readouterr().out
+    assert not set(read) & table_files.LARGE_TABLES
+    free = pool_of(project.labels, project.labels.read())
+    assert tables.only(free, {"c/1.jpg"})[["class", "box_confidence"]].to_numpy().tolist() == [
+        ["bird", 0.6]
+    ]
+    assert abandon(project.config) == 0 and abandon(project.config, "--tagger", "") == 1
+    assert capsys.readouterr().out.count("0 images given back") == 2
+    shown = done("tag/status.py", project.config)
+    assert "bob since" in shown and "(nobody)" not in shown
 
 
 def test_an_image_that_totag_still_lists_is_not_there_twice(project):

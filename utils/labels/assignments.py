@@ -107,6 +107,22 @@ def release(
     return changed
 
 
+def let_go(tagging: pd.DataFrame, images: Iterable[str]) -> pd.DataFrame:
+    """tagging with these images free from now on: their rows stay, and are nobody's, as if their
+    time were over. So they are given back without knowing whether totag lists them.
+    """
+    images = set(images)
+    rows = only(tagging, images).assign(tagger="", reserved_at="")
+    return concat("tagging", without(tagging, images), rows)
+
+
+def still_out(tagging: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the images that are out, or were until their time was over: without those that
+    were let go.
+    """
+    return tagging[((tagging["tagger"] != "") | (tagging["reserved_at"] != "")).to_numpy(bool)]
+
+
 def _as_they_were(returned: pd.DataFrame, pretrained: Callable[[], Set[str]]) -> pd.DataFrame:
     """The rows of totag for images that come back."""
     unseen = only(returned, pretrained()) if len(returned) else returned

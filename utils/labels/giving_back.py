@@ -10,6 +10,7 @@ import pandas as pd
 from utils.labels import assignments, review_queue, tables
 from utils.labels.pool import pretrained_only
 from utils.labels.store import Change, LabelStore, State
+from utils.labels.table_files import is_parquet
 from utils.labels.tables import image_set
 
 
@@ -41,14 +42,10 @@ def give_back(store: LabelStore, wanted: Wanted) -> tuple[dict[str, str], list[s
         now = store.now()
         tagging, queue = (store.table(state, name) for name in ("tagging", "review"))
         under_review = review_queue.reservations(queue)
+        tagging = assignments.still_out(tagging)
         handed_out, reviewed = (wanted.among(frame, now) for frame in (tagging, under_review))
 
-        changed = assignments.release(
-            store.table(state, "totag"),
-            tagging,
-            handed_out,
-            lambda: pretrained_only(store, state),
-        )
+        changed = released(store, state, handed_out)
         if reviewed:
             changed["review"] = review_queue.given_back(queue, reviewed)
         return Change(
@@ -57,6 +54,28 @@ def give_back(store: LabelStore, wanted: Wanted) -> tuple[dict[str, str], list[s
 
     state, given = store.commit(change, what="giving images back")
     return given, _lines(store, state, wanted, given)
+
+
+def released(
+    store: LabelStore, state: State, images: Set[str], listed: Set[str] = frozenset()
+) -> dict[str, pd.DataFrame]:
+    """The tables that change when these images are free again. `listed`: those of which it is known
+    that totag has them. A large totag is not read.
+    """
+    tagging = store.table(state, "tagging")
+    images = images & image_set(tagging)
+    if not images:
+        return {}
+    if is_parquet(state.blob("totag")):
+        left = tables.without(tagging, images & listed)
+        others = images - listed
+        return {"tagging": assignments.let_go(left, others) if others else left}
+    return assignments.release(
+        store.table(state, "totag"),
+        tagging,
+        images,
+        lambda: pretrained_only(store, state),
+    )
 
 
 def _holders(reserved: pd.DataFrame, images: set[str]) -> dict[str, str]:
@@ -85,7 +104,7 @@ def _who_holds(store: LabelStore, state: State) -> str:
     """Who has images, for somebody who has asked for those of another."""
     out = pd.concat(
         [
-            store.table(state, "tagging")[["filename", "folder", "tagger"]],
+            assignments.still_out(store.table(state, "tagging"))[["filename", "folder", "tagger"]],
             review_queue.reservations(store.table(state, "review"))[
                 ["filename", "folder", "tagger"]
             ],

@@ -47,7 +47,7 @@ def summary(config: Config, store: LabelStore, state: State, now: datetime) -> d
         "to_tag": counted.to_tag,
         "unseen": counted.unseen,
         "seen_by_pretrained": counted.by_pretrained,
-        "out": _holders(at["tagging"], config, now),
+        "out": _holders(assignments.still_out(at["tagging"]), config, now),
         "tagged": len(image_set(at["tagged"])),
         "tagged_empty": len(image_set(at["tagged"])) - len(image_set(boxes)),
         "test": len(image_set(at["test"])),
