@@ -5,9 +5,8 @@ batch is labelled. Half of the list is out in the end.
     python benchmarks/shortlist_agreement.py                        # about 10 minutes
     python benchmarks/shortlist_agreement.py --strategies hybrid --seeds 3
 
-`same`: the part of the images that are the same. Where the images differ (coreset, and first
-batches before there is a model) also `apart`: how far images are from the nearest that was handed
-out, on average, divided by the same after hand-outs from the whole tables.
+It says which part of the images is the same: with a model, without and with a balance of classes;
+before there is one; and by what a pretrained model found.
 """
 
 import argparse
@@ -19,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 for folder in (ROOT, ROOT / "tests"):
     sys.path.insert(0, str(folder))
 
-from helpers_pool import Annotator, spread_of
+from helpers_pool import Annotator
 
 from utils.labels import table_files
 from utils.labels.tables import image_set
@@ -27,8 +26,8 @@ from utils.selection import shortlisting
 from utils.strategies import STRATEGIES
 
 COUNT, BATCH, BATCHES, MOST = 6000, 20, 15, 600
-BALANCES = ("", "0.3,0.2,0.2,0.3")
 UNSEEN = {"unseen": 1.0, "empty": 0.0, "labelled": 0}
+BALANCE = "0.3,0.2,0.2,0.3"
 
 
 def main() -> None:
@@ -42,32 +41,28 @@ def main() -> None:
     shortlisting.MOST, shortlisting.BATCH = MOST, BATCH
     for strategy in options.strategies:
         for seed in range(options.seeds):
-            for balance in BALANCES:
-                print(f"{strategy}, seed {seed}, balance {balance or 'none'}:", end=" ")
-                print(f"same {same(strategy, seed, balance):.4f}", flush=True)
-    for strategy, pool in (("coreset", {}), ("hybrid", UNSEEN), ("entropy", UNSEEN)):
-        for seed in range(options.seeds):
-            found = [apart(strategy, seed, pool, whole) for whole in (False, True)]
-            first = " before there is a model" if pool else ""
-            print(f"{strategy}{first}, seed {seed}: apart {found[0] / found[1]:.3f}", flush=True)
+            found = {
+                "with a model": same(strategy, seed),
+                "and a balance": same(strategy, seed, balance=BALANCE),
+                "before there is one": same(strategy, seed, **UNSEEN),
+                "by a pretrained one": same(strategy, seed, pretrained=True, **UNSEEN),
+            }
+            parts = ", ".join(f"{part:.4f} {when}" for when, part in found.items())
+            print(f"{strategy}, seed {seed}: {parts}", flush=True)
 
 
-def same(strategy: str, seed: int, balance: str) -> float:
+def same(strategy: str, seed: int, balance: str = "", pretrained: bool = False, **pool) -> float:
     """The part of the images that both ways would hand out, each time from the same state."""
     with tempfile.TemporaryDirectory() as name:
-        anna = Annotator(Path(name), strategy, seed, balance, COUNT, BATCH)
+        anna = Annotator(Path(name), strategy, seed, balance, COUNT, BATCH, **pool)
+        if pretrained:
+            anna.found_by_pretrained()
         common = 0
         for step in range(BATCHES):
             short, whole = (anna.reserve(whole=way) for way in (False, True))
             common += len(image_set(short.rows) & image_set(whole.rows))
             anna.take(short, label=step % 2 == 1)
     return common / (BATCH * BATCHES)
-
-
-def apart(strategy: str, seed: int, pool: dict, whole: bool) -> float:
-    with tempfile.TemporaryDirectory() as name:
-        anna = Annotator(Path(name), strategy, seed, "", COUNT, BATCH, **pool)
-        return spread_of(anna, whole, BATCHES)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,12 @@ from utils.batch.choosing import Wishes
 from utils.batch.modes import ToTag
 from utils.config import load_config
 from utils.labels import tables
+from utils.labels.class_map import ClassMap
 from utils.labels.store import Change, LabelStore, PublishedFile
-from utils.selection.diversity import nearest
 from utils.selection.embeddings import (
     MODEL,
     Basis,
     Embeddings,
-    published_embeddings,
     to_parquet,
 )
 from utils.selection.shortlist import read_shortlist
@@ -153,10 +152,27 @@ class Annotator:
         self.config, self.now, self.place = load_config(folder / "config.ini"), NOW, folder / "tag"
         self.said = publish_shortlist(self.config, self.store)
 
-    def reserve(self, whole: bool):
+    def found_by_pretrained(self, class_map: ClassMap | None = None) -> None:
+        """A pretrained model, and none of ours, has seen the images; they were handed out by this
+        class map.
+        """
+        other = store_in(self.place.parent / "other", by="anna")
+        images = tables.image_set(self.store.table(self.store.read(), "images"))
+        found = other.table(made_pool(other, len(images), seed=7, unseen=0.0, labelled=0), "totag")
+
+        def change(state) -> Change:
+            live = {kind: blob for kind, blob in state.live.items() if kind != "model"}
+            noted = {"class_map": class_map.as_json()} if class_map else {}
+            return Change({"init_totag": found}, {"live": live, **noted})
+
+        self.store.commit(change, what="test")
+        self.said = publish_shortlist(self.config, self.store)
+
+    def reserve(self, whole: bool, class_map: ClassMap | None = None):
         """The reservation that a hand-out would make now."""
         batch = Batch(self.place, "anna", utc_text(self.now), self.batch)
-        mode = ToTag(self.config, self.store, self.now, Wishes(whole=whole))
+        wishes = Wishes(whole=whole, class_map=class_map)
+        mode = ToTag(self.config, self.store, self.now, wishes)
         return mode.reserve(self.store.read(), batch, ())
 
     def take(self, reservation, label: bool) -> None:
@@ -172,16 +188,3 @@ class Annotator:
     @property
     def list(self):
         return read_shortlist(self.store.checked_file(self.store.read().live["shortlist"]))
-
-
-def spread_of(anna: Annotator, whole: bool, batches: int = 4) -> float:
-    """How far images of the pool are from the nearest that was handed out, on average, after some
-    hand-outs from the whole tables or not.
-    """
-    for _ in range(batches):
-        anna.take(anna.reserve(whole), label=False)
-    state = anna.store.read()
-    known = published_embeddings(anna.store, state)
-    out = sorted(tables.image_set(anna.store.table(state, "tagging")))
-    handed_out = known.of(pa.array(out, pa.large_string())).astype(np.float32)
-    return float(nearest(known.vectors.astype(np.float32), handed_out).mean())

@@ -2,20 +2,23 @@
 and where it does not serve the whole tables are read.
 """
 
+import importlib
 import json
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 from helpers_batch import BatchProject
-from helpers_pool import Annotator, spread_of
+from helpers_pool import Annotator
 from helpers_state import store_in
 from helpers_tables import labels
 
 from train.cycle import shortlisting as making
+from train.cycle.outputs import CycleOutputs
 from train.cycle.shortlisting import make_shortlist, publish_shortlist
 from utils.batch.batch import Batch
 from utils.batch.choosing import Wishes
@@ -26,6 +29,7 @@ from utils.batch.shortlisted import usable
 from utils.errors import InputError
 from utils.labels import table_files, tables
 from utils.labels.check import check_tables
+from utils.labels.class_map import ClassMap
 from utils.labels.pool import pool_of
 from utils.labels.store import Change
 from utils.labels.tables import image_set
@@ -34,6 +38,16 @@ from utils.strategies import STRATEGIES
 from utils.times import utc_text
 
 BATCH = 15
+
+
+def reads_of(monkeypatch) -> list[str]:
+    """The names of the tables that are read from now on."""
+    read: list[str] = []
+    parse = table_files.parse
+    monkeypatch.setattr(
+        "utils.labels.store.parse", lambda name, *rest: (read.append(name), parse(name, *rest))[1]
+    )
+    return read
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +67,7 @@ def chosen(reservation) -> list:
 @pytest.mark.parametrize("seed, balance", [(0, ""), (1, "0.3,0.2,0.2,0.3")])
 @pytest.mark.parametrize(
     "strategy",
-    [name for name in STRATEGIES if name != "coreset"],
+    STRATEGIES,
 )
 def test_a_hand_out_gives_the_same_images_as_the_whole_tables(tmp_path, strategy, seed, balance):
     anna = Annotator(tmp_path, strategy, seed, balance)
@@ -86,13 +100,68 @@ def test_images_that_no_model_has_seen_count_as_the_average_of_all_not_of_the_li
         anna.take(short, label=step % 2 == 1)
 
 
-@pytest.mark.parametrize("pool", [{}, {"unseen": 1.0, "empty": 0.0, "labelled": 0}])
-def test_coreset_and_first_batches_are_as_spread_out_as_from_the_whole_tables(tmp_path, pool):
-    found = {}
-    for whole in (False, True):
-        (tmp_path / str(whole)).mkdir()
-        found[whole] = spread_of(Annotator(tmp_path / str(whole), "coreset", **pool), whole)
-    assert found[False] == pytest.approx(found[True], rel=0.05)
+@pytest.mark.parametrize("strategy", ["hybrid", "coreset"])
+def test_first_batches_are_the_same_as_from_the_whole_tables(tmp_path, strategy):
+    anna = Annotator(tmp_path, strategy, unseen=1.0, empty=0.0, labelled=0)
+    for step in range(4):
+        anna.batch = (15, 7, 30, 15)[step]
+        short, whole = anna.reserve(whole=False), anna.reserve(whole=True)
+        assert image_set(short.rows) == image_set(whole.rows), step
+        assert "to be spread over folders and time" in short.notes[0]
+        anna.take(short, label=step % 2 == 1)
+
+
+def test_coreset_goes_on_in_its_order_whoever_takes_how_many(tmp_path):
+    """Each photo is as far as can be from all before it, so any number of them is spread out."""
+    anna = Annotator(tmp_path, "coreset", count=600, folders=1, empty=1.0, unseen=0.0)
+    anna.config = replace(anna.config, random_share=0.0, max_per_burst=None)
+    place = anna.list.standing()
+    before = -1.0
+    for batch in (4, 25, 11):
+        anna.batch = batch
+        reservation = anna.reserve(whole=False)
+        taken = sorted(place[name] for name in image_set(reservation.rows))
+        assert len(taken) == batch and taken[0] > before
+        assert image_set(reservation.rows) == image_set(anna.reserve(whole=True).rows)
+        before = taken[0]
+        anna.take(reservation, label=False)
+
+
+MAP = ClassMap(
+    {"animal": "beast", "bird": "bird"}, frozenset({"rare"}), "other", {"beast": 0.6}, 0.4
+)
+
+
+@pytest.mark.parametrize(
+    "strategy, class_map",
+    [("hybrid", None), ("coreset", MAP), ("lowest_box", MAP)],
+)
+def test_what_a_pretrained_model_found_decides_as_from_the_whole_tables(
+    tmp_path, strategy, class_map, monkeypatch
+):
+    anna = Annotator(tmp_path, strategy, unseen=1.0, empty=0.0, labelled=0)
+    anna.found_by_pretrained(class_map)
+    assert "shortlist" in anna.said
+    for step in range(3):
+        whole = anna.reserve(whole=True, class_map=class_map)
+        with monkeypatch.context() as patched:
+            read = reads_of(patched)
+            short = anna.reserve(whole=False, class_map=class_map)
+        assert not set(read) & table_files.LARGE_TABLES
+        assert image_set(short.rows) == image_set(whole.rows), step
+        order = ["folder", "filename", "class", "xmin", "xmax"]
+        one, other = (each.rows.sort_values(order).to_csv() for each in (short, whole))
+        assert one == other
+        anna.take(short, label=step % 2 == 1)
+
+
+def test_another_class_map_is_chosen_by_from_the_whole_tables(tmp_path, capsys):
+    anna = Annotator(tmp_path, "entropy", count=300, unseen=1.0, empty=0.0, labelled=0)
+    anna.found_by_pretrained(MAP)
+    capsys.readouterr()
+    others = replace(MAP, shares={"beast": 0.3}, empty_share=0.7)
+    assert len(image_set(anna.reserve(whole=False, class_map=others).rows)) == BATCH
+    assert "was made for another class_map" in capsys.readouterr().err
 
 
 def test_what_is_read_is_what_was_made(tmp_path):
@@ -121,7 +190,7 @@ def test_what_is_read_is_what_was_made(tmp_path):
         ("hashes_beyond", 2**64),
         ("sizes_beyond", {"bird": None}),
         ("vectors", {"kind": "model", "dimensions": 99, "model": "model"}),
-        ("format", 2),
+        ("format", 99),
     ],
 )
 def test_a_list_that_somebody_else_wrote_is_refused_in_one_line(tmp_path, name, value):
@@ -224,6 +293,19 @@ def test_new_images_leave_the_list_as_it_is_until_it_is_made_anew(tmp_path, caps
     assert image_set(short.rows) == image_set(whole.rows)
 
 
+@pytest.mark.parametrize("program, option", [("publish_cycle", "--anyway"), ("watch", "--accept")])
+def test_the_last_line_is_that_of_the_cycle(tmp_path, monkeypatch, capsys, program, option):
+    anna = Annotator(tmp_path, count=100)
+    (tmp_path / "i").mkdir()  # the image container
+    cycle, listed = "cycle 1: 4 images labelled", "40 of 90 images to tag are on the shortlist"
+    monkeypatch.setattr(CycleOutputs, "read", lambda config: SimpleNamespace(number="1"))
+    monkeypatch.setattr("train.cycle.publishing.publish", lambda *_: cycle)
+    monkeypatch.setattr("train.cycle.candidate.accept", lambda *_: cycle)
+    monkeypatch.setattr("train.cycle.shortlisting.publish_shortlist", lambda *_: listed)
+    importlib.import_module(program).main([str(anna.config.path), option])
+    assert capsys.readouterr().out.splitlines() == [listed, cycle]
+
+
 def test_a_small_project_has_no_list(tmp_path, monkeypatch):
     monkeypatch.setattr(table_files, "SMALL", 10**9)
     anna = Annotator(tmp_path, count=100)
@@ -272,11 +354,7 @@ def test_a_hand_out_reads_no_large_table_and_gives_back_what_it_cannot_have(proj
     )
     lost = sorted(image_set(wanted.rows))[0]
     project.images.delete(lost)
-    read = []
-    parse = table_files.parse
-    monkeypatch.setattr(
-        "utils.labels.store.parse", lambda name, *rest: (read.append(name), parse(name, *rest))[1]
-    )
+    read = reads_of(monkeypatch)
     monkeypatch.setattr("utils.batch.modes.ListedPool.suffices", lambda *_: True)
     monkeypatch.setattr("utils.selection.listed_pool.ListedPool.suffices", lambda *_: True)
     lines = list(download(project.settings, Request("config.ini", 3)))
@@ -296,18 +374,14 @@ def test_an_upload_gives_back_without_reading_totag(project, monkeypatch):
     batch = Batch(project.place, "anna", utc_text(project.labels.now()), 3)
     reservation = mode.reserve(project.state(), batch, ())
     project.labels.commit(lambda state: reservation.change, what="test")
-    read = []
-    parse = table_files.parse
-    monkeypatch.setattr(
-        "utils.labels.store.parse", lambda name, *rest: (read.append(name), parse(name, *rest))[1]
-    )
+    read = reads_of(monkeypatch)
     images = image_set(reservation.rows)
     state, _ = project.labels.commit(lambda state: mode.give_back(state, images), what="test")
     assert not set(read) & table_files.LARGE_TABLES
     assert images <= image_set(pool_of(project.labels, state))
 
 
-def test_what_is_on_no_list_comes_back_into_totag(project):
+def test_what_is_on_no_list_is_given_back_without_reading_totag(project, monkeypatch):
     """Out while new predictions were published, so that these do not have it."""
     mode = ToTag(project.settings, project.labels, project.labels.now(), Wishes())
     batch = Batch(project.place, "anna", utc_text(project.labels.now()), 3)
@@ -316,9 +390,13 @@ def test_what_is_on_no_list_comes_back_into_totag(project):
     images = image_set(reservation.rows)
     project.commit(totag=tables.without(project.table("totag"), images))
     publish_shortlist(project.settings, project.labels)
+    read = reads_of(monkeypatch)
     state, _ = project.labels.commit(lambda state: mode.give_back(state, images), what="test")
-    assert images <= set(project.names("totag"))
-    assert images <= image_set(pool_of(project.labels, state))
+    assert not set(read) & table_files.LARGE_TABLES
+    free = pool_of(project.labels, state)
+    assert images <= image_set(free)
+    rows = tables.only(free, images)
+    assert len(rows) == len(reservation.rows) and rows["box_confidence"].gt(0).all()
 
 
 def test_annotators_at_one_moment_get_other_images_from_the_same_list(tmp_path):

@@ -358,6 +358,13 @@ def test_k_center_without_vectors_goes_by_weight_and_a_missing_one_is_as_far_as_
     ).tolist() == [2]
 
 
+def test_k_center_counts_what_a_folder_gave_anew_in_each_batch():
+    line, folder = np.array([[0.0], [8], [16], [24], [1], [2]]), np.array([0, 0, 0, 0, 1, 2])
+    alike = np.ones(6)
+    assert k_center(line, alike, 4, None, folder, 2).tolist() == [0, 3, 5, 4]
+    assert k_center(line, alike, 4, None, folder, 2, batch=2).tolist() == [0, 3, 1, 2]
+
+
 @given(st.integers(1, 30), st.integers(1, 9), st.integers(0, 5))
 def test_the_nearest_centre_is_found(points, centres, seed):
     draw = np.random.default_rng(seed)

@@ -41,6 +41,7 @@ def main(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     config = load_config(arguments.config)
 
+    from train.cycle.shortlisting import publish_shortlist
     from train.prediction.init_model import init_model
     from train.prediction.journal import PredictionJournal
     from train.prediction.outputs import write_predictions
@@ -165,6 +166,8 @@ def main(argv: list[str]) -> None:
             f"{len(bad)} images cannot be decoded and are listed as failed, for example"
             f" {next(iter(bad))} ({next(iter(bad.values()))})"
         )
+    if said := publish_shortlist(config, store):
+        say(said)
     say(
         f"{len(seen)} images ({run.predicted} predicted now), {len(boxes)} boxes →"
         f" {state.blob('init_totag')}"

@@ -81,6 +81,8 @@ def _as_pretrained(
     images = len(image_set(published.rows))
     if taken := len(imported.found) - images:
         yield f"{taken} images are tagged or handed out: their predictions are not needed"
+    if said := publish_shortlist(config, store):
+        yield said
     yield f"{images} images, {len(boxes)} boxes → {published.state.blob('init_totag')}"
 
 

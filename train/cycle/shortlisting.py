@@ -5,13 +5,14 @@ import json
 import numpy as np
 import pandas as pd
 
+from utils.batch.choosing import found_by_pretrained, shares_of, to_tag
 from utils.batch.shortlisted import made_for
 from utils.batch.showing import thresholds_of
 from utils.config import Config
 from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.assignments import expired
-from utils.labels.class_changes import current_classes
+from utils.labels.class_map import ClassMap, noted_class_map
 from utils.labels.pool import pool_of
 from utils.labels.splits import bursts
 from utils.labels.store import Change, LabelStore, PublishedFile, State
@@ -21,7 +22,7 @@ from utils.selection.context import Known, context_of_state
 from utils.selection.embeddings import published_embeddings
 from utils.selection.quotas import names_of
 from utils.selection.shortlist import Shortlist, read_shortlist, to_parquet
-from utils.selection.shortlisting import by_chance, by_strategy, last_tie
+from utils.selection.shortlisting import by_chance, by_strategy
 from utils.selection.strategies import keyed_hashes
 from utils.selection.worth import WORTH, Context
 from utils.storage.container import Damaged, Missing
@@ -58,32 +59,37 @@ def publish_shortlist(config: Config, store: LabelStore) -> str:
 
 
 def make_shortlist(config: Config, store: LabelStore, state: State) -> Shortlist | None:
-    """The shortlist of a state; None when nothing is left to tag, and while what a pretrained model
-    found decides (hand-outs read the whole tables then).
-    """
+    """The shortlist of a state; None when nothing is left to tag."""
     strategy = config.selection_strategy
     rule = STRATEGIES[strategy]
-    rows = pool_of(store, state)
-    judged_by_pretrained = state.blob("init_totag") and rows["image_confidence"].isna().any()
-    if not len(rows) or (rule.needs_tables and judged_by_pretrained):
+    rows, class_map = pool_of(store, state), _class_map(state)
+    if not len(rows):
         return None
+    as_seen = rows
+    if class_map is not None:
+        as_seen = found_by_pretrained(store, state, rows, class_map)
 
     images = store.table(state, "images")
     # what tells images apart is looked at by hand-outs, except where it is all that counts
     needed = rule.reads_embeddings and not rule.weighted
     embeddings = published_embeddings(store, state) if needed else None
     burst_of = bursts(images, "burst", config.burst_seconds)
-    classes, balance = current_classes(config.classes, state.classes, config.ideal_class_balance)
     context = context_of_state(
         store,
         state,
-        rows,
+        as_seen,
         config,
         strategy,
-        classes,
-        balance,
-        shown_from=thresholds_of(config, state).of,
-        known=Known(lambda: images, _nothing, lambda: embeddings, lambda: burst_of),
+        *shares_of(config, state, class_map),
+        shown_from=thresholds_of(config, state, pretrained=class_map is not None).of,
+        known=Known(
+            lambda: images,
+            _nothing,
+            lambda: embeddings,
+            lambda: store.table(state, "init_totag"),
+            lambda: burst_of,
+        ),
+        to_tag=lambda: to_tag(store, state, class_map),
     )
     chosen, drawn = _listed(
         store, state, context, strategy, 1.0 if rule.draws else config.random_share
@@ -100,19 +106,30 @@ def make_shortlist(config: Config, store: LabelStore, state: State) -> Shortlist
     frame = frame.assign(burst=burst_of.reindex(tables.blob_names(frame)).to_numpy())
     frame = _with_predictions(frame, tables.only(store.table(state, "predicted"), listed))
     frame = _with_reasons(frame, context, chosen, drawn, value)
+    found = tables.empty("init_totag")
+    if unseen := bool(rows["image_confidence"].isna().any()):
+        found = tables.only(store.table(state, "init_totag"), listed)
     about = {
         "strategy": strategy,
-        "made_for": made_for(config, strategy, classes, balance),
+        "made_for": made_for(config, state, strategy, class_map),
         "totag": state.blob("totag"),
         "images": state.blob("images"),
+        "init_totag": state.blob("init_totag"),
         "model": state.live.get("model"),
         "embeddings": state.live.get("embeddings"),
-        "unseen": bool(context.pool.unseen.any()),
+        "unseen": unseen,
         **_beyond(context, on_list, drawn, value),
     }
     if rule.reads_embeddings and not needed:
         embeddings = published_embeddings(store, state, listed | held)
-    return Shortlist(about, frame, tables.only(rows, listed), embeddings)
+    return Shortlist(about, frame, tables.only(rows, listed), embeddings, found)
+
+
+def _class_map(state: State) -> ClassMap | None:
+    """By which people name what a pretrained model found, as long as there is no model of ours."""
+    if state.live.get("model") or not state.blob("init_totag"):
+        return None
+    return noted_class_map(state.document.get("class_map"))
 
 
 def _with_predictions(frame: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
@@ -129,15 +146,20 @@ def _with_reasons(
     drawn: np.ndarray,
     value: np.ndarray,
 ) -> pd.DataFrame:
-    """The images with the columns chosen, drawn and usual; `chosen` and `drawn` are places of the
-    pool, where `value` is what images are worth.
+    """The images with the columns chosen, drawn, usual and standing. `chosen` and `drawn` are
+    places of the pool, where `value` is what images are worth.
     """
     names = tables.blob_names(frame)
+    listed = np.union1d(chosen, drawn)
+    standing = pd.Series(np.nan, index=names_of(context.pool, listed))
+    if context.standing is not None:
+        standing[:] = context.standing[listed]
     usual = pd.Series(value[drawn], index=names_of(context.pool, drawn))
     return frame.assign(
         chosen=names.isin(names_of(context.pool, chosen)).to_numpy(),
         drawn=names.isin(usual.index).to_numpy(),
         usual=usual.reindex(names).to_numpy(),
+        standing=standing.reindex(names).to_numpy(),
     )
 
 
@@ -152,10 +174,9 @@ def _is_there(config: Config, store: LabelStore, state: State) -> bool:
         present = read_shortlist(store.checked_file(blob)).about if blob else {}
     except (InputError, Missing, Damaged):
         return False
-    classes, balance = current_classes(config.classes, state.classes, config.ideal_class_balance)
-    wanted = made_for(config, config.selection_strategy, classes, balance)
+    wanted = made_for(config, state, config.selection_strategy, _class_map(state))
     return (
-        all(present.get(name) == state.blob(name) for name in ("totag", "images"))
+        all(present.get(name) == state.blob(name) for name in ("totag", "images", "init_totag"))
         and present.get("made_for") == json.loads(json.dumps(wanted))
         and all(present.get(name) == state.live.get(name) for name in ("model", "embeddings"))
     )
@@ -192,6 +213,5 @@ def _beyond(context: Context, listed: np.ndarray, drawn: np.ndarray, value: np.n
         "hashes_beyond": int(np.bitwise_xor.reduce(hashes[others], initial=0)),
         "sizes_beyond": {**sizes, NULL: int((others & pool.empty).sum())},
         "usual": float(value[seen].mean()) if seen.any() else None,
-        "last_tie": last_tie(context),
         "last_drawn": int(hashes[drawn].max()) if len(drawn) else None,
     }

@@ -37,8 +37,7 @@ class Wishes:
     @property
     def need_whole_tables(self) -> bool:
         """Do they ask for what no shortlist holds?"""
-        narrowed = self.class_map is not None or self.score_between is not None
-        return self.whole or narrowed or self.finds_more
+        return self.whole or self.score_between is not None or self.finds_more
 
     @property
     def finds_more(self) -> bool:
@@ -62,11 +61,8 @@ def choose(
     `batch`: images that the batch has already; `shown_from`: the score from which people see boxes
     of a class; listed: the shortlist that the rows are of.
     """
-    shares = config.ideal_class_balance
-    classes, balance = current_classes(config.classes, state.classes, shares)
-    if wishes.class_map is not None:
-        shares = [*wishes.class_map.shares.values(), wishes.class_map.empty_share]
-        classes, balance = current_classes(list(wishes.class_map.shares), state.classes, shares)
+    class_map = wishes.class_map
+    classes, balance = shares_of(config, state, class_map)
     if wishes.score_between:
         rows = _with_score(rows, *wishes.score_between)
         config = replace(config, random_share=0.0)
@@ -83,6 +79,7 @@ def choose(
         batch,
         shown_from,
         listed and listed.known(),
+        lambda: to_tag(store, state, class_map),
     )
     if listed is not None:
         context = listed.as_of_now(context, strategy)
@@ -92,11 +89,34 @@ def choose(
     return chosen, context.pool_size
 
 
+def shares_of(
+    config: Config, state: State, class_map: ClassMap | None
+) -> tuple[list[str], list[float]]:
+    """Under their present names the classes that have a share of a batch, and the shares: those of
+    the class map, where there is one, else of the config.
+    """
+    if class_map is None:
+        return current_classes(config.classes, state.classes, config.ideal_class_balance)
+    shares = [*class_map.shares.values(), class_map.empty_share]
+    return current_classes(list(class_map.shares), state.classes, shares)
+
+
+def to_tag(store: LabelStore, state: State, class_map: ClassMap | None) -> pd.DataFrame:
+    """The rows of all images that totag lists, out or not, as this class map names them."""
+    rows = store.table(state, "totag")
+    return rows if class_map is None else found_by_pretrained(store, state, rows, class_map)
+
+
 def found_by_pretrained(
-    store: LabelStore, state: State, free: pd.DataFrame, class_map: ClassMap
+    store: LabelStore,
+    state: State,
+    free: pd.DataFrame,
+    class_map: ClassMap,
+    found: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """What the pretrained model found in the free images, by the class map and under the present
-    names of its classes; images that it has not seen keep their rows.
+    names of its classes; images that it has not seen keep their rows. found: rows of init_totag,
+    all when not given.
 
     Raises InputError when no pretrained model has been run.
     """
@@ -105,9 +125,10 @@ def found_by_pretrained(
             f"{store.container.address}: no pretrained model has been run over the images"
             " yet; run train/active_learning_init_pred.sh CONFIG on the training machine first"
         )
-    predicted = tables.only(store.table(state, "init_totag"), tables.image_set(free))
-    found = with_present_names("totag", apply_class_map(predicted, class_map), state.classes)
-    return tables.concat("totag", found, tables.without(free, tables.image_set(found)))
+    found = store.table(state, "init_totag") if found is None else found
+    predicted = tables.only(found, tables.image_set(free))
+    named = with_present_names("totag", apply_class_map(predicted, class_map), state.classes)
+    return tables.concat("totag", named, tables.without(free, tables.image_set(named)))
 
 
 def _with_score(rows: pd.DataFrame, low: float, high: float) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from utils.batch.batch import Batch
 from utils.batch.choosing import Wishes, choose, found_by_pretrained
 from utils.batch.finding import find, nothing_found
 from utils.batch.rows import handed_out_rows
-from utils.batch.shortlisted import in_totag, usable
+from utils.batch.shortlisted import listed_in_totag, usable
 from utils.batch.showing import thresholds_of
 from utils.batch.suspecting import nothing_suspicious, suspicion_of, with_suspects
 from utils.batch.timing import expected_times
@@ -22,7 +22,8 @@ from utils.boxes.prelabels import Thresholds, shown_boxes
 from utils.config import Config
 from utils.labels import assignments, review_queue, tables
 from utils.labels.assignments import Accepted
-from utils.labels.pool import pool_of, pretrained_only, reserved
+from utils.labels.giving_back import released
+from utils.labels.pool import pool_of, reserved
 from utils.labels.review_queue import SUSPECT
 from utils.labels.store import Change, LabelStore, State
 from utils.reserved import NULL
@@ -130,7 +131,8 @@ class ToTag(Mode):
         wishes, store = self._wishes, self._store
         free = rows = pool_of(store, state, self._now) if listed is None else listed.rows
         if wishes.class_map is not None:
-            rows = found_by_pretrained(store, state, free, wishes.class_map)
+            found = None if listed is None else listed.shortlist.found
+            rows = found_by_pretrained(store, state, free, wishes.class_map, found)
         if refused:
             rows = tables.without(rows, refused)
 
@@ -192,16 +194,8 @@ class ToTag(Mode):
 
     def give_back(self, state: State, images: Collection[str]) -> Change:
         """Reserved images are free again, as they were before."""
-        store, tagging = self._store, self.reservations(state)
-        if images and in_totag(store, state, set(images)):
-            return Change({"tagging": tables.without(tagging, images)})
-        released = assignments.release(
-            store.table(state, "totag"),
-            tagging,
-            images,
-            lambda: pretrained_only(store, state),
-        )
-        return Change(released)
+        listed = listed_in_totag(self._store, state)
+        return Change(released(self._store, state, set(images), listed))
 
     def set_aside(
         self, state: State, unusable: Mapping[str, tuple[str, str]], tagger: str

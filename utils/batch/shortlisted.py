@@ -1,35 +1,34 @@
 """The shortlist of a large project as a hand-out uses it: when it serves, what is free on it."""
 
 import json
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
-from utils.batch.choosing import Wishes
+from utils.batch.choosing import Wishes, shares_of
 from utils.config import Config
 from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.assignments import expired
-from utils.labels.class_changes import current_classes
+from utils.labels.class_map import ClassMap
 from utils.labels.replaced import Content, contents
 from utils.labels.store import LabelStore, State
 from utils.labels.table_files import is_parquet
 from utils.selection.listed_pool import ListedPool
 from utils.selection.shortlist import Shortlist, read_shortlist
 from utils.storage.container import Damaged, Missing
-from utils.strategies import STRATEGIES
 from utils.terminal import say
 
 
-def made_for(
-    config: Config, strategy: str, classes: Sequence[str], balance: Sequence[float]
-) -> dict:
+def made_for(config: Config, state: State, strategy: str, class_map: ClassMap | None) -> dict:
     """The settings on which a shortlist depends."""
+    classes, balance = shares_of(config, state, class_map)
     return {
         "selection_strategy": strategy,
+        "class_map": class_map and class_map.as_json(),
         "seed": config.seed,
         "burst_seconds": config.burst_seconds,
         "max_per_burst": config.max_per_burst,
@@ -74,12 +73,12 @@ def listed_contents(store: LabelStore, state: State, blobs: Set[str]) -> dict[st
     return contents(store.table(state, "images"), blobs)
 
 
-def in_totag(store: LabelStore, state: State, blobs: Set[str]) -> bool:
-    """Whether it is known, without reading totag, that it lists all of these images."""
+def listed_in_totag(store: LabelStore, state: State) -> set[str]:
+    """Images of which it is known, without reading totag, that it lists them."""
     shortlist = _of_state(store, state) if is_parquet(state.blob("totag")) else None
     if shortlist is None or not _is_of_totag(shortlist, store, state):
-        return False
-    return blobs <= tables.image_set(shortlist.images[shortlist.listed])
+        return set()
+    return tables.image_set(shortlist.images[shortlist.listed])
 
 
 def _of_state(store: LabelStore, state: State) -> Shortlist | None:
@@ -114,13 +113,12 @@ def _unfit(
     """Why this shortlist does not serve; "" when it does."""
     about = shortlist.about
     strategy = wishes.strategy or config.selection_strategy
-    classes, balance = current_classes(config.classes, state.classes, config.ideal_class_balance)
-    wanted = json.loads(json.dumps(made_for(config, strategy, classes, balance)))
+    wanted = json.loads(json.dumps(made_for(config, state, strategy, wishes.class_map)))
     if differing := [key for key, value in wanted.items() if about["made_for"].get(key) != value]:
         return f"was made for another {differing[0]}"
     if about["model"] != state.live.get("model"):
         return "is of a model that is no longer live"
-    if about["unseen"] and state.blob("init_totag") and STRATEGIES[strategy].needs_tables:
+    if about["unseen"] and about["init_totag"] != state.blob("init_totag"):
         return "does not know what the pretrained model has found"
     if not _is_of_totag(shortlist, store, state):
         return f"is of another table than {state.blob('totag')}"

@@ -21,11 +21,13 @@ from utils.labels.assignments import expired, image_codes
 from utils.labels.label_map import current_name
 from utils.labels.splits import bursts
 from utils.labels.store import LabelStore, State
+from utils.labels.table_files import is_parquet
 from utils.reserved import NULL
 from utils.selection.embeddings import HASH, Embeddings, published_embeddings
 from utils.selection.finding import LIKE
 from utils.selection.quotas import image_pool
 from utils.selection.reasons import FINDING
+from utils.selection.standing import AHEAD, has_standing, standing, with_standing
 from utils.selection.strategies import Selection
 from utils.selection.worth import Beyond, Context
 from utils.storage.container import Damaged, Missing
@@ -36,14 +38,18 @@ from utils.strategies import STRATEGIES
 class Known:
     """What choosing reads of the images to tag, besides the small tables of a state: of all of
     them, or of those on a shortlist. bursts: of each image in `images`, None where that table is
-    whole; beyond: as in Context. Each is asked for only where it is needed.
+    whole; beyond: as in Context. standing: each image's place in an order that is fixed (as in
+    Context), None where it has to be found out; found: rows of init_totag. Each is asked for only
+    where it is needed.
     """
 
     images: Callable[[], pd.DataFrame]
     predicted: Callable[[], pd.DataFrame]
     embeddings: Callable[[], Embeddings | None]
+    found: Callable[[], pd.DataFrame]
     bursts: Callable[[], pd.Series] | None = None
     beyond: Beyond = field(default_factory=Beyond)
+    standing: Callable[[], pd.Series] | None = None
 
 
 def whole_tables(store: LabelStore, state: State) -> Known:
@@ -52,6 +58,7 @@ def whole_tables(store: LabelStore, state: State) -> Known:
         lambda: store.table(state, "images"),
         lambda: store.table(state, "predicted"),
         lambda: published_embeddings(store, state),
+        lambda: store.table(state, "init_totag"),
     )
 
 
@@ -142,10 +149,13 @@ def context_of_state(
     batch: Iterable[str] = (),
     shown_from: Callable[[str], float] | None = None,
     known: Known | None = None,
+    to_tag: Callable[[], pd.DataFrame] | None = None,
 ) -> Context:
     """The Context for choosing among `rows` by a strategy, from the tables of a state. Only what
     that strategy uses is fetched. `batch`: images that the batch has already; `shown_from` as in
-    make_context. known: of the images, the whole tables when not given.
+    make_context. known: of the images, the whole tables when not given. to_tag: gives the rows of
+    all images that totag lists, out or not, as `rows` has them; without it the Context of a large
+    project has no standing.
 
     Images that only a pretrained model has seen (init_totag) are judged by what it found, whatever
     it calls it, and where that are all, without quotas.
@@ -161,28 +171,51 @@ def context_of_state(
             shown_from=shown_from,
             beyond=known.beyond,
         )
-    unseen = rows["image_confidence"].isna()
-    if looks.needs_tables and state.blob("init_totag") and unseen.any():
-        init = tables.only(store.table(state, "init_totag"), tables.image_set(rows[unseen]))
-        rows = tables.concat("totag", init, tables.without(rows, tables.image_set(init)))
-        balance = () if unseen.all() else balance
-    out = store.table(state, "tagging")
-    return make_context(
-        rows,
-        config,
-        images=known.images(),
-        held=tables.without(out, expired(out, store.reservation_hours, store.now())),
-        tagged=store.table(state, "tagged"),
-        classes=classes,
-        balance=balance,
-        ap50=ap50_of(state),
-        embeddings=known.embeddings() if looks.reads_embeddings else None,
-        batch=batch,
-        shown_from=shown_from,
-        burst_of=known.bursts and known.bursts(),
-        beyond=known.beyond,
-        seconds=seconds_here(store, state, config) if looks.costs else None,
-    )
+    embeddings = known.embeddings() if looks.reads_embeddings else None
+
+    def context_among(
+        rows: pd.DataFrame, held: pd.DataFrame, tagged: pd.DataFrame, batch: Iterable[str]
+    ) -> Context:
+        unseen = rows["image_confidence"].isna()
+        judged = looks.needs_tables and state.blob("init_totag") and unseen.any()
+        if judged:
+            init = tables.only(known.found(), tables.image_set(rows[unseen]))
+            rows = tables.concat("totag", init, tables.without(rows, tables.image_set(init)))
+        return make_context(
+            rows,
+            config,
+            images=known.images(),
+            held=held,
+            tagged=tagged,
+            classes=classes,
+            balance=() if judged and unseen.all() else balance,
+            ap50=ap50_of(state),
+            embeddings=embeddings,
+            batch=batch,
+            shown_from=shown_from,
+            burst_of=known.bursts and known.bursts(),
+            beyond=known.beyond,
+            seconds=seconds_here(store, state, config) if looks.costs else None,
+        )
+
+    out, tagged = store.table(state, "tagging"), store.table(state, "tagged")
+    held = tables.without(out, expired(out, store.reservation_hours, store.now()))
+    context = context_among(rows, held, tagged, batch)
+    small = not is_parquet(state.blob("totag"))
+    if small or to_tag is None or not has_standing(strategy, context):
+        return context
+    if known.standing is not None:
+        return with_standing(context, known.standing())
+
+    listed = to_tag()
+    names = tables.image_set(listed)
+    first = context
+    if names != tables.image_set(rows):
+        held, tagged = tables.without(out, names), tables.without(tagged, names)
+        first = context_among(listed, held, tagged, ())
+    out_since = len(names) - len(context.pool.names)
+    place = standing(strategy, first, max(AHEAD, out_since + AHEAD // 2))
+    return with_standing(context, pd.Series(place, index=first.pool.names.to_pylist()))
 
 
 def why_tables(

@@ -17,6 +17,7 @@ def k_center(
     centres: np.ndarray | None = None,
     folder: np.ndarray | None = None,
     per_folder: int | None = None,
+    batch: int | None = None,
 ) -> np.ndarray:
     """The places of `count` of n images, chosen one by one: each time the one with the largest
     weight x distance to the nearest centre.
@@ -27,49 +28,60 @@ def k_center(
     image that was chosen before; with no centre yet the image of largest weight comes first.
     vectors (n, d); an image whose row is NaN counts as far as the median image is. None: weight
     alone decides. weight (n,) >= 0. At most `per_folder` images with the same number in `folder`
-    (n,), and when all folders have given theirs, as many again.
+    (n,), and when all folders have given theirs, as many again; with `batch` also after every so
+    many images.
     """
     total = len(weight)
     weight = np.maximum(weight / max(weight.max(initial=0), 1e-12), _LEAST)
     known = np.zeros(total, bool) if vectors is None else ~np.isnan(vectors).any(axis=1)
     points = None if vectors is None else np.where(known[:, None], vectors, 0).astype(np.float32)
     distance = np.full(total, np.inf, np.float32)
-    if points is not None and centres is not None and len(centres):
-        distance[known] = nearest(points[known], centres.astype(np.float32))
+    near = None if points is None else points[known]
+    size = None if near is None else (near**2).sum(axis=1)
+    if near is not None and centres is not None and len(centres):
+        distance[known] = nearest(near, centres.astype(np.float32), size)
     free, given = (
         np.ones(total, bool),
         np.zeros(0 if folder is None else folder.max(initial=0) + 1, np.int64),
     )
     chosen: list[int] = []
     while len(chosen) < min(count, total):
+        if batch is not None and len(chosen) % batch == 0:
+            given[:] = 0
         allowed = (
             free if folder is None or per_folder is None else free & (given[folder] < per_folder)
         )
         if not allowed.any():
             given[:] = 0
             continue
-        finite = known & free & np.isfinite(distance)
-        far = (
-            np.where(known, distance, np.median(distance[finite]))
-            if finite.any()
-            else np.ones(total)
-        )
+        far = _as_far_as_known(distance, known, free)
         best = int(np.argmax(np.where(allowed, weight * far, -1)))
         chosen.append(best)
         free[best] = False
         if folder is not None:
             given[folder[best]] += 1
         if known[best]:
-            distance[known] = np.minimum(
-                distance[known], nearest(points[known], points[best : best + 1])
-            )
+            closer = nearest(near, points[best : best + 1], size)
+            distance[known] = np.minimum(distance[known], closer)
     return np.array(chosen, np.int64)
 
 
-def nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """(n,) the Euclidean distance of each point (n, d) to the nearest of the centres (k, d)."""
+def _as_far_as_known(distance: np.ndarray, known: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """(n,) the distances; images of which none is known are as far as the median one."""
+    if known.all() and np.isfinite(distance).all():
+        return distance
+    finite = known & free & np.isfinite(distance)
+    if not finite.any():
+        return np.ones(len(distance))
+    return np.where(known, distance, np.median(distance[finite]))
+
+
+def nearest(points: np.ndarray, centres: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:
+    """(n,) the Euclidean distance of each point (n, d) to the nearest of the centres (k, d). size:
+    (n,) the points' squared lengths, where they are known.
+    """
     closest = np.full(len(points), np.inf, np.float32)
-    size = (points**2).sum(axis=1)
+    size = (points**2).sum(axis=1) if size is None else size
     step = max(1, _BLOCK // max(1, len(points)))
     for start in range(0, len(centres), step):
         block = centres[start : start + step]

@@ -45,8 +45,10 @@ class ListedPool:
             lambda: shortlist.images,
             lambda: predicted[tables.COLUMNS["predicted"]],
             lambda: shortlist.embeddings,
+            lambda: shortlist.found,
             shortlist.bursts,
             shortlist.beyond(shortlist.about["usual"]),
+            shortlist.standing,
         )
 
     def as_of_now(self, context: Context, strategy: str) -> Context:

@@ -9,7 +9,7 @@ totag and what was added to it since.
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +35,10 @@ from utils.labels.table_files import as_written
 from utils.selection.embeddings import Basis, Embeddings
 from utils.selection.worth import Beyond
 
-_FORMAT = 1
+_FORMAT = 2
 _BOX = ("class", "xmin", "xmax", "ymin", "ymax", "box_confidence")
 _OF_IMAGE = (*tables.COLUMNS["images"], "burst", "model", "of_etag")
+_OF_TOTAG, _OF_INIT = "box", "found"  # how the columns with boxes begin
 _NUMBERS = ("height", "width", "bytes")
 _HASH = of(int, least=0, most=2**64 - 1)
 _ABOUT = members(
@@ -46,13 +47,13 @@ _ABOUT = members(
         "made_for": OBJECT,
         "totag": TEXT,
         "images": maybe(TEXT),
+        "init_totag": maybe(TEXT),
         "model": maybe(TEXT),
         "unseen": TRUTH,
         "images_beyond": COUNT,
         "hashes_beyond": _HASH,
         "sizes_beyond": mapping(lambda name: COUNT),
         "usual": maybe(NUMBER),
-        "last_tie": maybe(_HASH),
         "last_drawn": maybe(_HASH),
     },
     vectors=members({"kind": TEXT, "dimensions": COUNT, "model": TEXT}),
@@ -65,14 +66,17 @@ class Shortlist:
     of the list and each that was labelled or out when it was made: columns of the table `images`,
     then burst, model and of_etag (from which model and content its rows of totag are, as in
     `predicted`), `chosen` (it is on the list by the strategy), `drawn` (by chance), `usual` (what
-    it is worth by the strategy; NaN for images not drawn). rows: those in
-    totag of the images that are listed. embeddings: of all of them; None where there are none.
+    it is worth by the strategy; NaN for images not drawn), `standing` (as in Context; NaN without
+    one). rows: those in totag of the images that are listed; found: those in init_totag, where a
+    pretrained model's predictions decide, else none. embeddings: of all of them; None where there
+    are none.
     """
 
     about: dict
     images: pd.DataFrame
     rows: pd.DataFrame
     embeddings: Embeddings | None
+    found: pd.DataFrame = field(default_factory=lambda: tables.empty("init_totag"))
 
     @property
     def listed(self) -> np.ndarray:
@@ -84,6 +88,11 @@ class Shortlist:
         names = tables.blob_names(self.images).to_numpy()
         return pd.Series(self.images["burst"].to_numpy(), index=names, dtype="str")
 
+    def standing(self) -> pd.Series:
+        """The standing of the images that are listed, by blob name."""
+        names = tables.blob_names(self.images).to_numpy()
+        return pd.Series(self.images["standing"].to_numpy(), index=names).dropna()
+
     def beyond(self, usual: float | None) -> Beyond:
         """What is known of the images to tag that are not on the list."""
         return Beyond(
@@ -91,7 +100,6 @@ class Shortlist:
             hashes=self.about["hashes_beyond"],
             sizes=self.about["sizes_beyond"],
             usual=usual,
-            last_tie=self.about["last_tie"],
         )
 
 
@@ -105,22 +113,11 @@ def to_parquet(shortlist: Shortlist) -> bytes:
     }
     for column in ("chosen", "drawn"):
         columns[column] = pa.array(frame[column].to_numpy(bool))
-    columns["usual"] = pa.array(frame["usual"].to_numpy(float), pa.float64(), from_pandas=True)
+    for column in ("usual", "standing"):
+        columns[column] = pa.array(frame[column].to_numpy(float), pa.float64(), from_pandas=True)
 
-    rows = shortlist.rows
-    place = pd.Series(np.arange(len(frame)), index=names)[tables.blob_names(rows)].to_numpy()
-    rows = rows.iloc[np.argsort(place, kind="stable")]
-    ends = np.cumsum(np.bincount(place, minlength=len(frame)))
-    offsets = pa.array(np.concatenate([[0], ends]), pa.int32())
-    for column in _BOX:
-        kind = pa.large_string() if column == "class" else pa.float32()
-        values = rows[column]
-        if column != "class":
-            values = values.to_numpy(np.float32, na_value=np.nan)
-        values = pa.array(values, kind, from_pandas=column == "class")
-        columns[f"box_{column}"] = pa.ListArray.from_arrays(
-            offsets, values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-        )
+    columns |= _lists(_OF_TOTAG, shortlist.rows, names)
+    columns |= _lists(_OF_INIT, shortlist.found, names)
     about = {"format": _FORMAT, **shortlist.about}
     if (embeddings := shortlist.embeddings) is not None:
         basis = embeddings.basis
@@ -142,6 +139,27 @@ def to_parquet(shortlist: Shortlist) -> bytes:
     return written.getvalue()
 
 
+def _lists(kind: str, rows: pd.DataFrame, names: pd.Series) -> dict[str, pa.Array]:
+    """The columns with the boxes of each image in `names`, as lists."""
+    place = pd.Series(np.arange(len(names)), index=names)[tables.blob_names(rows)].to_numpy()
+    rows = rows.iloc[np.argsort(place, kind="stable")]
+    ends = np.cumsum(np.bincount(place, minlength=len(names)))
+    offsets = pa.array(np.concatenate([[0], ends]), pa.int32())
+    columns = {}
+    for column in _BOX:
+        is_text = column == "class"
+        values = rows[column]
+        if not is_text:
+            values = values.to_numpy(np.float32, na_value=np.nan)
+        values = pa.array(
+            values, pa.large_string() if is_text else pa.float32(), from_pandas=is_text
+        )
+        columns[f"{kind}_{column}"] = pa.ListArray.from_arrays(
+            offsets, values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        )
+    return columns
+
+
 def read_shortlist(path: Path) -> Shortlist:
     """The shortlist in a file that `to_parquet` wrote; raises InputError when it is none."""
     try:
@@ -151,7 +169,8 @@ def read_shortlist(path: Path) -> Shortlist:
         if about["format"] != _FORMAT:
             raise ValueError(f"format {about['format']}")
         images = _images_in(table)
-        return Shortlist(about, images, _rows_in(table, images), _embeddings_in(table, about))
+        rows, found = (_rows_in(kind, table, images) for kind in (_OF_TOTAG, _OF_INIT))
+        return Shortlist(about, images, rows, _embeddings_in(table, about), found)
     except (pa.ArrowException, InputError, KeyError, TypeError, ValueError, OSError) as error:
         raise InputError(
             f"{path.name}: no shortlist of this program ({' '.join(str(error).split())[:200]})"
@@ -165,12 +184,13 @@ def _images_in(table: pa.Table) -> pd.DataFrame:
         frame[column] = pd.Series(table[column].to_pandas(), dtype=frame["filename"].dtype)
     for column in ("chosen", "drawn"):
         frame[column] = table[column].to_numpy()
-    frame["usual"] = table["usual"].to_numpy()
+    for column in ("usual", "standing"):
+        frame[column] = table[column].to_numpy()
     return frame
 
 
-def _rows_in(table: pa.Table, images: pd.DataFrame) -> pd.DataFrame:
-    lists = {column: table[f"box_{column}"].combine_chunks() for column in _BOX}
+def _rows_in(kind: str, table: pa.Table, images: pd.DataFrame) -> pd.DataFrame:
+    lists = {column: table[f"{kind}_{column}"].combine_chunks() for column in _BOX}
     first = lists["class"]
     first = first.chunk(0) if isinstance(first, pa.ChunkedArray) else first
     count = np.diff(first.offsets.to_numpy())

@@ -11,14 +11,13 @@ from dataclasses import replace
 import numpy as np
 
 from utils.reserved import NULL
-from utils.selection.diversity import k_center
 from utils.selection.quotas import ranks, repeats
-from utils.selection.strategies import CANDIDATES, MOST_COMPARED, keyed_hashes, tie_hashes
+from utils.selection.standing import AHEAD, BATCH, is_first
+from utils.selection.strategies import CANDIDATES, keyed_hashes, tie_hashes
 from utils.selection.worth import LEAST_SCORE, WORTH, Context, spread_out
 from utils.strategies import STRATEGIES
 
-MOST = 2000  # images in each order that is followed
-BATCH = 40  # images of a hand-out, as in the commands of the pages
+MOST = AHEAD  # images in each order that is followed
 _ALL = 4  # times as many are on the list, as the orders differ
 _PARTS = (0.05, 0.25, 1.0)  # of the list that are labelled when it is looked ahead
 
@@ -31,11 +30,8 @@ def by_strategy(strategy: str, context: Context) -> np.ndarray:
     rule, pool, most = STRATEGIES[strategy], context.pool, MOST
     if rule.draws or not len(pool.names):
         return np.arange(0)
-    cold = bool(pool.unseen.all()) and rule.needs_tables
+    cold = is_first(strategy, context)
     worth = spread_out(context) if cold else WORTH[strategy](context)
-    if rule.differs and not cold and context.vectors is not None and not worth.value.any():
-        return _far_apart(context, most)
-
     tie = tie_hashes(pool.names, context.seed) if cold or rule.differs else None
     found = _ranked(context, worth.value, tie, most)
     for labelled in () if cold else _labels_to_come(context, worth.value, most):
@@ -52,14 +48,6 @@ def by_chance(context: Context, share: float) -> np.ndarray:
     wanted = 2 * MOST if share >= 1 else math.ceil(MOST * share / (1 - share)) + BATCH
     hashes = keyed_hashes(context.pool.names, context.seed)
     return np.sort(np.argsort(hashes, kind="stable")[: wanted if share > 0 else 0])
-
-
-def last_tie(context: Context) -> int | None:
-    """Up to which hash images of equal worth are compared with one another; None: all are."""
-    if len(context.pool.names) <= MOST_COMPARED:
-        return None
-    tie = tie_hashes(context.pool.names, context.seed)
-    return int(np.partition(tie, MOST_COMPARED - 1)[MOST_COMPARED - 1])
 
 
 def _ranked(context: Context, value: np.ndarray, tie: np.ndarray | None, most: int) -> np.ndarray:
@@ -147,17 +135,3 @@ def _best(
         above = value[order] - value[order].min(initial=0)
         found.append(order[np.lexsort((place[order], -above / discount))][:wanted])
     return np.concatenate(found)
-
-
-def _far_apart(context: Context, most: int) -> np.ndarray:
-    """Where all are worth the same, the images that hand-outs of the usual size would pick one
-    after the other, each as far as can be from all before it.
-    """
-    tie = tie_hashes(context.pool.names, context.seed)
-    compared = np.sort(np.argsort(tie, kind="stable")[:MOST_COMPARED])
-    folder = context.pool.folder[compared]
-    fair = max(1, math.ceil(2 * BATCH / max(1, len(np.unique(folder)))))
-    vectors = context.vectors[compared]
-    alike = np.ones(len(compared))
-    picked = k_center(vectors, alike, min(most, len(compared)), context.centres, folder, fair)
-    return np.sort(compared[picked])

@@ -194,11 +194,7 @@ class _Differing:
         vectors = self._context.vectors
         everything = vectors is not None and not self._weighted and not self._value.any()
         most = MOST_COMPARED if everything else CANDIDATES * count
-        last = self._context.beyond.last_tie
-        if everything and last is not None:
-            compared = self._tie[images] <= np.uint64(last)
-            images = images[compared] if np.count_nonzero(compared) >= count else images
-        elif everything and len(images) > most:
+        if everything and len(images) > most:
             images = np.sort(images[np.argsort(self._tie[images], kind="stable")[:most]])
         # which ones of equal worth are candidates is drawn: by name they would be neighbours
         elif not everything:

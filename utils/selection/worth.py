@@ -24,15 +24,13 @@ class Beyond:
     """What is known of images to tag that are not in the pool, when it is but a part of them (a
     shortlist). images: how many; hashes: the exclusive or of the hashes by which they are drawn;
     sizes: per class how many of them show it, NULL for those without boxes. usual: what an image
-    is worth on average, of all to tag; last_tie: up to which hash images of equal worth are
-    compared with one another; both None where the pool itself says it.
+    is worth on average, of all to tag; None where the pool itself says it.
     """
 
     images: int = 0
     hashes: int = 0
     sizes: Mapping[str, int] = field(default_factory=dict)
     usual: float | None = None
-    last_tie: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,8 @@ class Context:
     or perceptual hashes, a row of NaN where there is none; centres (k', d): those of labelled
     images. hashes: the vectors are perceptual hashes. disagreement: how differently the model sees
     the image and its mirror image, 0 to 1, NaN where not known. seconds: what each thing takes a
-    person.
+    person. standing: each image's place in the order that was fixed for all of them (standing.py),
+    None where it depends on the images that are left.
     """
 
     pool: Pool
@@ -64,6 +63,7 @@ class Context:
     centres: np.ndarray | None = None
     hashes: bool = False
     disagreement: np.ndarray | None = None  # (n,)
+    standing: np.ndarray | None = None  # (n,)
     seconds: Seconds = Seconds()
     max_per_burst: int | None = None
     random_share: float = 0.0
@@ -186,6 +186,8 @@ def disagreement(context: Context) -> Worth:
 def coreset(context: Context) -> Worth:
     """All images alike: the embeddings decide; without any, the spread over folders and time."""
     total = len(context.pool.names)
+    if context.standing is not None:
+        return Worth(-context.standing, np.full(total, -1))
     return (
         spread_out(context)
         if context.vectors is None
@@ -196,6 +198,8 @@ def coreset(context: Context) -> Worth:
 def spread_out(context: Context) -> Worth:
     """The spread over folders and time, bursts of which nobody has an image first."""
     total = len(context.pool.names)
+    if context.standing is not None:
+        return Worth(-context.standing, np.full(total, -1))
     burst = np.arange(total) if context.burst is None else context.burst
     order = ranks(context.pool, np.zeros(total)) if context.order is None else context.order
     return Worth(
