@@ -52,7 +52,7 @@ def main(argv: list[str]) -> None:
         )
     silence()
 
-    from train.network import export
+    from train.network import export, model_weights
     from train.network.detector import Settings
     from train.network.input import first_images
     from train.network.records import read_records, whole_records
@@ -60,7 +60,9 @@ def main(argv: list[str]) -> None:
     settings = Settings.from_json(record["settings"])
     model = export.restore(settings, record["checkpoint"])
     with without_notes():
-        definition = export.freeze(export.serving_function(model, settings), settings)
+        serving = export.serving_function(model, settings)
+        definition = export.freeze(serving, settings)
+        model_weights.describe(definition, serving, model, settings)
     records = read_records(config.tf_record_location)
     with whole_records(config.tf_record_location):
         images = first_images(

@@ -8,9 +8,11 @@ from pathlib import Path
 import pandas as pd
 import tf_keras
 
+from train.cycle.model import is_published
 from train.cycle.training_run import make_run
 from train.network import export, pretrained_weights, records, training
 from train.network.labelled_images import Plan
+from train.network.model_weights import ENDING
 from train.network.quiet import without_notes
 from train.prediction.journal import PredictionJournal
 from train.prediction.outputs import EVALUATED_FROM, write_predictions
@@ -19,6 +21,7 @@ from utils.config import Config
 from utils.disk import room
 from utils.errors import InputError
 from utils.files import write_beside
+from utils.labels.store import open_labels
 from utils.storage.container import Container
 
 
@@ -82,12 +85,22 @@ def _start(config: Config) -> pretrained_weights.Start:
         config.model_name, config.fine_tune_checkpoint, config.tf_url, config.download_location
     )
     own = config.train_dir.resolve()
-    if start.prefix and Path(start.prefix).resolve().is_relative_to(own):
+    trained_here = start.prefix and Path(start.prefix).resolve().is_relative_to(own)
+    if trained_here or _published_here(config):
         raise InputError(
             f"{start.said}: a model of this project, which was trained on these labels and cannot"
             f" judge them; name other weights as fine_tune_checkpoint in {config.path}"
         )
     return start
+
+
+def _published_here(config: Config) -> bool:
+    """Whether fine_tune_checkpoint is the file of a model that this project has published."""
+    file = Path(config.fine_tune_checkpoint or "")
+    if file.suffix != ENDING or not file.is_file():
+        return False
+    _, store = open_labels(config)
+    return is_published(store, store.read(), file)
 
 
 def _export(settings, checkpoint: str, target: Path) -> None:

@@ -35,10 +35,9 @@ def names_of_model(
     comes from: the label map that was published with it, else the order of `classes`. Classes that
     were made one since have several ids.
     """
-    entries = [state.live, state.document.get("candidate") or {}, *state.cycles]
     published = [
         entry["label_map"]
-        for entry in entries
+        for entry in _entries(state)
         if entry.get("model") == model and entry.get("label_map")
     ]
     beside = model.replace("model_", "label_map_", 1).rpartition(".")[0] + ".pbtxt"
@@ -58,3 +57,21 @@ def names_of_model(
     return {
         number: current_name(name, state.classes["renamed"]) for name, number in label_map.items()
     }, origin
+
+
+def is_published(store: LabelStore, state: State, file: Path) -> bool:
+    """Whether a file has the content of a model that is in the label container."""
+    size, content = file.stat().st_size, file.read_bytes()
+    for name in {entry.get("model") for entry in _entries(state)} - {None}:
+        try:
+            if store.container.info(name).size != size:
+                continue
+            if store.container.read(name)[0] == content:
+                return True
+        except Missing:
+            continue
+    return False
+
+
+def _entries(state: State) -> list[dict]:
+    return [state.live, state.document.get("candidate") or {}, *state.cycles]

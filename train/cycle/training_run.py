@@ -10,6 +10,7 @@ from train.network.augmentation import Augmentation
 from train.network.detector import Settings
 from train.network.ending import MOST_STEPS, TO_TELL_BY, Limits, auto_steps, patience_for
 from train.network.input import repeat_factors
+from train.network.model_weights import as_checkpoint
 from train.network.pretrained_weights import Start, is_folded
 from train.network.records import Records
 from train.network.schedule import default_learning_rate
@@ -18,7 +19,9 @@ from train.network.tuning import Tuning, tuning_of
 from utils.config import Config
 from utils.config.keys import AUTO
 from utils.errors import InputError
+from utils.files import local_path
 from utils.labels.store import open_labels
+from utils.storage.container import Missing
 from utils.terminal import say
 
 
@@ -127,8 +130,8 @@ def _steps(
 
 
 def warm_start(config: Config, runs: list[dict]) -> Start | None:
-    """The checkpoint that the live model was exported from, when it is on this machine; else None,
-    and one line that says why.
+    """The checkpoint that the live model was exported from, else one of the weights that the model
+    itself holds; None, and one line that says why, where there is none.
     """
     _, store = open_labels(config)
     state = store.read()
@@ -151,11 +154,17 @@ def warm_start(config: Config, runs: list[dict]) -> Start | None:
             and blob.md5 in (None, bytes.fromhex(exported["md5"]))
         ):
             return Start(record["checkpoint"], f"warm start from {live}", same_ids=True)
-    say(
-        f"warm_start: the checkpoint of {live} is not on this machine (below {config.train_dir});"
-        " starting from the pretrained weights"
-    )
-    return None
+    try:
+        model = store.fetch_file(live, local_path(config.download_location, live))
+        prefix = as_checkpoint(model, config.download_location)
+    except (InputError, Missing) as error:
+        say(
+            f"warm_start: the checkpoint of {live} is not on this machine (below"
+            f" {config.train_dir}), nor are its weights to be had ({error}); starting from the"
+            " pretrained weights"
+        )
+        return None
+    return Start(prefix, f"warm start from {live}", same_ids=True)
 
 
 def remove_old_runs(train_dir: Path, finished: list[dict], needed: set[Path]) -> None:

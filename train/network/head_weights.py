@@ -3,22 +3,19 @@ is loaded, and classes that both know keep their weights, by name.
 """
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
-import tf_keras
 
+from train.network.model_weights import variables_by_key
 from utils.labels.model_classes import COCO
 
 PART = "detection_head"
 _BACKGROUND = 0
 _COCO_OUTPUTS = 91  # with the background
 _OF_CLASSES = {"_classifier": 1, "_box_regressor": 4}  # outputs for each class
-_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
-_ANY = f"_classifier/bias{_VALUE}"  # a name that every head has
+_ANY = "_classifier/bias/.ATTRIBUTES/VARIABLE_VALUE"  # a name that every head has
 
 
 def load_head(
@@ -38,7 +35,7 @@ def load_head(
     if len(roots) != 1 or len(head) != 1:
         return None
     root = roots.pop()
-    variables = {root + key: variable for key, variable in _by_key(head[0]).items()}
+    variables = {root + key: variable for key, variable in variables_by_key(head[0]).items()}
     last = {key: variable for key, variable in variables.items() if _outputs(key)}
     shared = {key: variable for key, variable in variables.items() if key not in last}
     fits = all(shapes.get(key) == variable.shape.as_list() for key, variable in shared.items())
@@ -75,28 +72,6 @@ def classes_of(prefix: str, outputs: int | None = None) -> dict[str, int]:
         return {str(name): int(number) for name, number in run["settings"]["classes"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {name: number for number, name in COCO.items()} if outputs == _COCO_OUTPUTS else {}
-
-
-def _by_key(head: tf_keras.layers.Layer) -> dict[str, tf.Variable]:
-    """{name in a checkpoint, below the head's own: variable}. Each variable is written with its
-    number for values, which tells the names apart.
-    """
-    variables = head.variables
-    before = [variable.numpy() for variable in variables]
-    with tempfile.TemporaryDirectory() as folder:
-        for number, variable in enumerate(variables):
-            variable.assign(np.full(variable.shape, number, np.float32))
-        written = tf.train.Checkpoint(head=head).write(f"{folder}/numbers")
-        reader = tf.train.load_checkpoint(written)
-        keys = [key for key in reader.get_variable_to_shape_map() if key.endswith(_VALUE)]
-        found = {
-            key.removeprefix("head/"): variables[int(reader.get_tensor(key).flat[0])]
-            for key in keys
-            if key.startswith("head/")
-        }
-    for variable, value in zip(variables, before, strict=True):
-        variable.assign(value)
-    return found
 
 
 def _outputs(key: str) -> int:

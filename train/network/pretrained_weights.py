@@ -1,5 +1,5 @@
-"""What training starts from: published weights, a checkpoint that somebody names, or nothing; and
-how much of it fits the network.
+"""What training starts from: published weights, a checkpoint or a published model that somebody
+names, or nothing; and how much of it fits the network.
 
 Published weights are fetched into `download_location` once. The addresses are those of
 tf-models-official; tf_url in config.ini names another: a checkpoint prefix (its .index and
@@ -15,6 +15,7 @@ from pathlib import Path
 import tensorflow as tf
 import tf_keras
 
+from train.network import model_weights
 from train.network.fetch import (
     fetch_archive,
     fetch_url,
@@ -72,6 +73,10 @@ def choose_start(
     if fine_tune_checkpoint and fine_tune_checkpoint.lower() == SCRATCH:
         return Start(None, SCRATCH)
     if fine_tune_checkpoint and not (tf_url and not lies_here(fine_tune_checkpoint)):
+        model = Path(fine_tune_checkpoint)
+        if model.suffix == model_weights.ENDING and model.is_file():
+            prefix = model_weights.as_checkpoint(model, download_location)
+            return Start(prefix, f"fine_tune_checkpoint {model}")
         prefix = checkpoint_prefix(fine_tune_checkpoint)
         return Start(prefix, f"fine_tune_checkpoint {prefix}")
     url = tf_url or DEFAULT_URLS.get(model_name)

@@ -8,13 +8,15 @@ from utils.files import sha256_of
 
 
 def weights_digest(checkpoint: str) -> str:
-    """What a checkpoint (a prefix, one of its files, or a folder) holds, as a digest; "" and
-    scratch stand for themselves, and so does what is not there.
+    """What a checkpoint (a prefix, one of its files, or a folder) or a published model holds, as a
+    digest; "" and scratch stand for themselves, and so does what is not there.
     """
     if checkpoint in ("", "scratch"):
         return checkpoint
 
     given = Path(checkpoint.removesuffix(".index").removesuffix(".data-00000-of-00001"))
+    if given.suffix == ".pb" and given.is_file():  # a published model
+        return sha256_of(given)[:32]
     if given.is_dir():
         files = sorted(given.glob("**/*"))
     else:
