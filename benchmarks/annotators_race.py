@@ -70,8 +70,17 @@ class Round:
         return max(self.download[1], self.upload[1])
 
 
-def play(store: str, folder: Path, people: int = 8, count: int = 25, images: int = 400) -> Round:
-    """One round in new containers (`store`: the lines of a config that name them)."""
+def play(
+    store: str,
+    folder: Path,
+    people: int = 8,
+    count: int = 25,
+    images: int = 400,
+    host: str | None = None,
+) -> Round:
+    """One round in new containers (`store`: the lines of a config that name them). `host`: see
+    `start`.
+    """
     trainer = write_config(
         folder / "trainer" / "config.ini",
         store,
@@ -82,7 +91,7 @@ def play(store: str, folder: Path, people: int = 8, count: int = 25, images: int
     blobs = [f"cam{number % 4}/img{number // 4:03}.jpg" for number in range(images)]
     for blob in blobs:
         container.write(blob, photo(blob))
-    process = start("train/initialize.py", trainer, cache=folder / "trainer")
+    process = start("train/initialize.py", trainer, cache=folder / "trainer", host=host)
     wrong = [f"initialize: {text}" for text in process.communicate()[:1] if process.returncode]
     configs = [
         write_config(
@@ -96,10 +105,15 @@ def play(store: str, folder: Path, people: int = 8, count: int = 25, images: int
 
     stop = folder / "stop"
     publisher = start(
-        "benchmarks/annotators_race.py", "--publish", trainer, stop, cache=folder / "trainer"
+        "benchmarks/annotators_race.py",
+        "--publish",
+        trainer,
+        stop,
+        cache=folder / "trainer",
+        host=host,
     )
     try:
-        download, tries, said = _all_at_once("tag/download_vott_json.py", configs, str(count))
+        download, tries, said = _all_at_once(host, "tag/download_vott_json.py", configs, str(count))
         wrong += [f"download: {text}" for text in said]
         seen = {
             config: review(config.parent / "Tag")
@@ -120,7 +134,7 @@ def play(store: str, folder: Path, people: int = 8, count: int = 25, images: int
         if held := image_set(labels.table(state, "tagging")) ^ set(everything):
             wrong.append(f"{len(held)} images are reserved and not on disk, or the other way round")
         wrong += [str(finding) for finding in findings(labels)]
-        upload, more, said = _all_at_once("tag/upload_vott_json.py", configs)
+        upload, more, said = _all_at_once(host, "tag/upload_vott_json.py", configs)
         wrong += [f"upload: {text}" for text in said]
     finally:
         stop.touch()
@@ -223,7 +237,7 @@ def run_timed(program: str, arguments: list[str]) -> None:
 
 
 def _all_at_once(
-    program: str, configs: list[Path], *arguments: str
+    host: str | None, program: str, configs: list[Path], *arguments: str
 ) -> tuple[tuple[float, float], int, list[str]]:
     """Run a program for everybody at the same moment: (longest program and commit in seconds), most
     tries, what those that failed said.
@@ -240,6 +254,7 @@ def _all_at_once(
             *arguments,
             config,
             cache=config.parent,
+            host=host,
         )
         text, _ = process.communicate()
         if process.returncode:
@@ -256,15 +271,17 @@ def _all_at_once(
     return (max(programs), max(commits)), max(tries), said
 
 
-def race(kind: str, rounds: int, say: Callable[[str], None] = print) -> list[Round]:
-    """Several rounds on one kind of store ("folder" or "azurite")."""
+def race(
+    kind: str, rounds: int, say: Callable[[str], None] = print, host: str | None = None
+) -> list[Round]:
+    """Several rounds on one kind of store ("folder" or "azurite"). `host`: see `start`."""
     played = []
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place,
         store_lines(kind, Path(place)) as new,
     ):
         for number in range(1, rounds + 1):
-            result = play(new(), Path(place) / str(number))
+            result = play(new(), Path(place) / str(number), host=host)
             say(
                 f"{kind}, round {number}: longest download {result.download[0]:.1f} s (commit"
                 f" {result.download[1]:.1f}), upload {result.upload[0]:.1f} s (commit"

@@ -49,11 +49,11 @@ COMMANDS = {
 
 class Killer:
     """One project that programs are killed on. `wrong`: what was not as it must be; `kills` by
-    program.
+    program. `host`: see `start`.
     """
 
-    def __init__(self, store: str, folder: Path, seed: int):
-        self.folder, self.random = folder, random.Random(seed)
+    def __init__(self, store: str, folder: Path, seed: int, host: str | None = None):
+        self.folder, self.random, self.host = folder, random.Random(seed), host
         self.config = write_config(
             folder / "config.ini",
             store,
@@ -65,12 +65,13 @@ class Killer:
         self.container, self.labels = open_project(self.config)
         self.wrong: list[str] = []
         self.kills: Counter = Counter()
-        self.seconds = dict.fromkeys(COMMANDS, 3.0)  # how long a whole run takes, learnt from runs
+        self.seconds: dict[str, float] = {}  # how long a whole run takes, learnt from runs
         self.reviewed: list[str] = []
         self.names = {"bird": "bird"}  # classes as they are drawn, and their names by now
         self.number = self.images = self.cycles = self.tested = 0
         self.add_images(40)
         self.finish("sync")
+        self.seconds.clear()  # a host may have loaded meanwhile
         for _ in range(3):
             self.finish("download")
             self.reviewed += review(self.folder / "Tag")
@@ -91,7 +92,7 @@ class Killer:
         process = self.start(name, arguments)
         try:
             text, _ = process.communicate(
-                timeout=self.seconds[name] * self.random.uniform(0.2, 1.1)
+                timeout=self.seconds.get(name, 3.0) * self.random.uniform(0.2, 1.1)
             )
             killed = False
             self._learn(name, time.monotonic() - began)
@@ -102,7 +103,7 @@ class Killer:
         if not killed and process.returncode:
             self.wrong.append(f"{name}: exit {process.returncode}: {text.strip()[-400:]}")
         self.kills[name] += killed
-        check = start("tag/status.py", self.config, "--check", cache=self.folder)
+        check = start("tag/status.py", self.config, "--check", cache=self.folder, host=self.host)
         text, _ = check.communicate()
         if check.returncode:
             self.wrong.append(f"after a kill of {name}: {text.strip()[-400:]}")
@@ -215,20 +216,24 @@ class Killer:
             )
 
     def _learn(self, name: str, seconds: float) -> None:
-        self.seconds[name] = 0.7 * self.seconds[name] + 0.3 * seconds
+        self.seconds[name] = 0.7 * self.seconds.get(name, seconds) + 0.3 * seconds
 
     def start(self, name: str, arguments: list[str] = ()) -> subprocess.Popen:
         program, *options = COMMANDS[name]
-        return start(program, *options, self.config, *arguments, cache=self.folder)
+        return start(program, *options, self.config, *arguments, cache=self.folder, host=self.host)
 
 
-def hunt(kind: str, kills: int, seed: int, say=print, most: int = 10) -> Killer:
-    """Kill until it was done `kills` times; stops early after `most` faults."""
+def hunt(
+    kind: str, kills: int, seed: int, say=print, most: int = 10, host: str | None = None
+) -> Killer:
+    """Kill until it was done `kills` times; stops early after `most` faults. `host`: see
+    `start`.
+    """
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place,
         store_lines(kind, Path(place)) as new,
     ):
-        killer = Killer(new(), Path(place) / "project", seed)
+        killer = Killer(new(), Path(place) / "project", seed, host)
         names = list(COMMANDS)
         while killer.kills.total() < kills and len(killer.wrong) < most:
             before = len(killer.wrong)

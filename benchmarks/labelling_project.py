@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 for folder in (ROOT, ROOT / "tests"):
     sys.path.insert(0, str(folder))
 
+from train.cycle.host import through_host
 from utils.config import Config, load_config
 from utils.files import write_bytes
 from utils.labels import (
@@ -284,17 +285,20 @@ class Driver:
         self.close()
 
 
-def start(program: str, *arguments, cache: Path) -> subprocess.Popen:
+def start(program: str, *arguments, cache: Path, host: str | None = None) -> subprocess.Popen:
     """Start a program of this repository; what it says is in .stdout. `cache`: where this person's
-    machine keeps snapshots.
+    machine keeps snapshots. `host`: the address of train/cycle/host.py, whose fork it becomes.
     """
+    command, needed = through_host(
+        host, [sys.executable, str(ROOT / program), *map(str, arguments)]
+    )
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
-        [sys.executable, str(ROOT / program), *map(str, arguments)],
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
-        env=environment,
+        env={**environment, **needed},
     )
 
 
