@@ -27,16 +27,16 @@ from utils.labels.store import open_labels
 ROOT = Path(__file__).resolve().parent.parent
 
 
-# These keep a process of their own: they change TensorFlow's settings, or catch signals.
-TRAINING = {"train_detector.py", "export_model.py"}
-ALONE = TRAINING | {"watch.py", "run_demo.py"}
+# These have a process of their own: they change TensorFlow's settings, or catch signals.
+ALONE = {"train_detector.py", "export_model.py", "watch.py", "run_demo.py"}
 
 
 def run(program: str, *arguments, process: bool = False, **options) -> CompletedProcess:
     """Run `tag/x.py`, `train/x.py` or `train/x.sh` of this repository; output as text.
 
     It runs in this process, which has its packages loaded, as far as that is the same: not with
-    `process` or with options of subprocess.run. Steps of ALONE have a process of their own.
+    `process` or with options of subprocess.run. Those of ALONE are forks of one that has
+    TensorFlow loaded.
     """
     words = [str(word) for word in arguments]
     steps = _steps(program, words)
@@ -88,16 +88,19 @@ def forked(program: str, *arguments, code: int = 0) -> str:
 
 
 def _runner(step: str) -> Callable[[str, list[str]], int]:
-    if step in TRAINING:
-        return _run_forked
-    return _run_alone if step in ALONE else _run_here
+    return _run_forked if step in ALONE else _run_here
 
 
 def _run_forked(program: str, words: list[str]) -> int:
     """Run a program as a fork of a process that has TensorFlow loaded, and say what it says; its
     exit code.
     """
-    return _run_alone(program, words, host_of_tests())
+    command, needed = through_host(host_of_tests(), [sys.executable, str(ROOT / program), *words])
+    env = {**os.environ, **needed}
+    done = subprocess.run(command, text=True, capture_output=True, env=env)
+    sys.stdout.write(done.stdout)
+    sys.stderr.write(done.stderr)
+    return done.returncode
 
 
 def begun(program: Path, *words, **options) -> subprocess.Popen:
@@ -115,19 +118,9 @@ def begun(program: Path, *words, **options) -> subprocess.Popen:
 @functools.cache
 def host_of_tests() -> str | None:
     """The address of a host that ends when this process does; None where there can be none."""
-    running = host()
+    running = host("tests.helpers_host")
     atexit.register(running.__exit__, None, None, None)
     return running.__enter__()
-
-
-def _run_alone(program: str, words: list[str], host: str | None = None) -> int:
-    """Run a program as a process, and say what it says; its exit code."""
-    command, needed = through_host(host, [sys.executable, str(ROOT / program), *words])
-    env = {**os.environ, **needed}
-    done = subprocess.run(command, text=True, capture_output=True, env=env)
-    sys.stdout.write(done.stdout)
-    sys.stderr.write(done.stderr)
-    return done.returncode
 
 
 def _run_here(program: str, words: list[str]) -> int:

@@ -3,14 +3,13 @@ person would.
 """
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from helpers_programs import run
 from PIL import Image
 
 from train.cycle.files import write_working
@@ -137,9 +136,7 @@ def test_the_annotator_stops_at_an_image_that_is_not_upright(batch):
 def test_a_folder_that_cannot_be_used_is_one_line(tmp_path, content, line):
     for name, text in content.items():
         (tmp_path / name).write_text(text)
-    done = subprocess.run(
-        [sys.executable, ROOT / "train" / "run_demo.py", tmp_path], text=True, capture_output=True
-    )
+    done = run("train/run_demo.py", tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (
         2,
         "",

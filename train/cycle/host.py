@@ -23,7 +23,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -52,16 +52,16 @@ def through_host(address: str | None, command: list[str]) -> tuple[list[str], di
 
 
 @contextlib.contextmanager
-def host() -> Iterator[str | None]:
+def host(module: str = "train.cycle.host") -> Iterator[str | None]:
     """A host while this lasts: its address, None where there can be none. It listens at once, and
-    answers when it has loaded.
+    answers when it has loaded. `module`: what runs, this one or one that calls its `main`.
     """
     if not may_fork():
         yield None
         return
     address = f"active-learning-{os.getpid()}-{secrets.token_hex(8)}"
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "train.cycle.host", address, str(os.getpid())],
+        [sys.executable, "-P", "-m", module, address, str(os.getpid())],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -76,8 +76,8 @@ def host() -> Iterator[str | None]:
             process.kill()
 
 
-def main(address: str, parent: int) -> None:
-    """Listen, load TensorFlow, and become what is asked for."""
+def main(address: str, parent: int, load: Callable[[], None] | None = None) -> None:
+    """Listen, load TensorFlow (or what `load` loads), and become what is asked for."""
     for number in _SIGNALS:  # Ctrl-C and a terminal that closes are for the steps
         signal.signal(number, signal.SIG_IGN)
     if not may_fork():
@@ -87,11 +87,11 @@ def main(address: str, parent: int) -> None:
         door.bind(f"\0{address}")
         door.listen()
         say("listening")
-        _load()
+        (load or load_tensorflow)()
         _serve(door)
 
 
-def _load() -> None:
+def load_tensorflow() -> None:
     """Load what the steps of a cycle need; none of it calculates anything while it is loaded."""
     from train.network.quiet import silence
 
