@@ -8,12 +8,15 @@ Test = TypeVar("Test")
 # Test functions that take most of a minute or more, the longest first.
 LONGEST = (
     "test_cycles_happen_by_themselves_while_two_annotators_upload_and_a_kill_and_a_stop_cost_nothing",
+    "test_two_machines_train_what_one_trains_and_the_chief_alone_writes",
     "test_from_a_container_of_photos_to_a_model_and_back_to_the_annotator",
-    "test_an_interrupted_or_killed_run_goes_on_where_it_was_and_starts_afresh_with_other_settings",
-    "test_a_killed_program_leaves_a_clean_state_and_finishes_when_it_is_run_again",
     "test_a_config_of_the_earlier_generation_trains",
+    "test_when_a_machine_is_killed_the_chief_ends_with_one_line_and_the_next_start_goes_on",
+    "test_an_interrupted_or_killed_run_goes_on_where_it_was_and_starts_afresh_with_other_settings",
     "test_a_simulation_that_was_killed_goes_on_and_trains_nothing_twice",
+    "test_real_models_are_trained_and_judge_and_leave_nothing_behind",
     "test_disagreement_looks_at_mirror_images_on_features_and_after_a_training_of_its_own",
+    "test_programs_finish_their_work_over_a_line_that_spoils_many_answers",
     "test_a_cycle_by_itself_among_odd_images_and_images_that_vanish",
 )
 

@@ -50,13 +50,19 @@ def frozen(network, tmp_path_factory) -> Path:
     return file
 
 
-def test_the_graph_says_what_the_network_says(network, frozen):
-    assert largest_difference(network, SMALL, PICTURES, run_frozen(frozen, PICTURES)) < 1e-4
+@pytest.fixture(scope="module")
+def answers(frozen) -> list[dict[str, np.ndarray]]:
+    """What the frozen graph says about PICTURES."""
+    return run_frozen(frozen, PICTURES)
 
 
-def test_another_network_is_found_out(network, frozen):
+def test_the_graph_says_what_the_network_says(network, answers):
+    assert largest_difference(network, SMALL, PICTURES, answers) < 1e-4
+
+
+def test_another_network_is_found_out(answers):
     other = build_model(make_task(SMALL))
-    assert largest_difference(other, SMALL, PICTURES, run_frozen(frozen, PICTURES)) > 1e-2
+    assert largest_difference(other, SMALL, PICTURES, answers) > 1e-2
 
 
 @pytest.mark.parametrize(("ending", "how"), [("index", "cut"), ("data-00000-of-00001", "flipped")])
@@ -72,8 +78,8 @@ def test_a_damaged_checkpoint_is_one_line(network, tmp_path, ending, how):
         restore(SMALL, checkpoint)
 
 
-def test_the_graph_has_the_classic_signature_and_an_embedding(frozen):
-    result = run_frozen(frozen, PICTURES[:1])[0]
+def test_the_graph_has_the_classic_signature_and_an_embedding(answers):
+    result = answers[0]
     assert {name: (value.shape, value.dtype.name) for name, value in result.items()} == {
         "detection_boxes": ((7, 4), "float32"),
         "detection_scores": ((7,), "float32"),
