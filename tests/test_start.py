@@ -3,12 +3,16 @@
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from helpers_batch import picture
 from helpers_page import Program, Window
-from helpers_programs import done, run
+from helpers_programs import ROOT, done, run
 
 from utils.config import load_config
 from utils.errors import InputError
@@ -134,6 +138,36 @@ def test_one_command_leads_to_the_first_box_and_the_same_goes_on(photos, tmp_pat
     state = state_of(project / "config.ini")
     assert state["images"] == set(NAMES) and len(state["tagged"]) == 4
     assert as_it_lies(photos) == before
+
+
+def test_twenty_photos_are_reserved_in_the_project_that_is_named_and_a_browser_is_opened(tmp_path):
+    photos = photos_in(tmp_path / "photos", [f"{number}.jpg" for number in range(25)])
+    project = tmp_path / "projects" / "deer"
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{opened}"\n')
+    browser.chmod(0o755)
+    command = [ROOT / "tag/start.py", photos, "--classes", "deer", "--project", project]
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        env={**os.environ, "BROWSER": f"{browser} %s"},
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    try:
+        next(line for line in process.stdout if line.startswith("the page is at"))
+        end = time.monotonic() + 60
+        while not opened.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert opened.read_text().startswith("http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0 and f"--project {project}" in rest
+    assert len(state_of(project / "config.ini")["tagging"]) == 20
+    assert not (tmp_path / "photos-project").exists()
 
 
 def test_a_class_that_cannot_be_made_is_said_in_the_page(photos, tmp_path, browser):

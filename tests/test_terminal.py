@@ -190,6 +190,3 @@ def test_a_plain_word_of_a_hint_stays_plain():
     for path in ("config.ini", "../my/config.ini", "/a/b-c_d.ini"):
         assert python_check.quoted(path) == path == shlex.split(python_check.quoted(path))[0]
     assert python_check.quoted("my config.ini") == '"my config.ini"'
-    assert python_check.quoted(r"C:\Users\me\config.ini", windows=True) == (
-        r"C:\Users\me\config.ini"
-    )

@@ -47,10 +47,11 @@ def check(root, requirements):
 def quoted(word, always=False, windows=os.name == "nt"):
     """A word of a command as a person may paste it: it arrives as it is, and nothing in it runs.
 
-    `always`: in quotes also where none are needed. On Windows, where each shell has signs of its
-    own, PLACEHOLDER stands for a word with any.
+    `always`: in quotes also where none are needed. On Windows a path is in quotes, for Git Bash
+    would drop its backslashes; each shell has signs of its own there, so PLACEHOLDER stands for a
+    word with any.
     """
-    if re.match(r"[\w./+:@,\\-]+\Z" if windows else r"[\w./+:@,-]+\Z", word, re.UNICODE):
+    if re.match(r"[\w./+:@,-]+\Z", word, re.UNICODE):
         return '"%s"' % word if always else word
     if re.match(r"[\w ./+:@,=~()\\-]+\Z" if windows else r"[\w ./+:@,=~-]+\Z", word, re.UNICODE):
         return '"%s"' % word
