@@ -1,6 +1,7 @@
 """The review page in a real browser, from the choice of the photos to the rows in tagged."""
 
 import json
+import re
 import time
 
 import pytest
@@ -85,6 +86,50 @@ def test_the_whole_way_from_the_choice_to_the_rows_in_tagged(store, tmp_path, br
     }
     assert project.names("failed") == ["c/dark.jpg"] and project.names("tagging") == []
     assert "4 uploaded before" in project.last(project.run("upload")), "the same file, read again"
+
+
+def test_the_photo_fills_the_stage_and_the_models_boxes_are_told_from_a_persons(
+    folder_store, tmp_path, browser
+):
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
+    with Here(project.config, 3) as program, Window(browser, program.url) as window:
+        stage = window.page.locator("#stage").bounding_box()
+        photo = window.page.locator("#photo").bounding_box()
+        assert photo["width"] == pytest.approx(stage["width"], abs=30)
+        assert stage["width"] * stage["height"] > 0.7 * 1280 * 720
+
+        window.drag((120, 10), (180, 90))
+        window.press("2")
+        dashes, colours = (
+            window.page.locator(".box .line").evaluate_all(
+                f"lines => lines.map(line => getComputedStyle(line).{name})"
+            )
+            for name in ("strokeDasharray", "stroke")
+        )
+        assert sorted(dash == "none" for dash in dashes) == [False, True]
+        assert len(set(colours)) == 2, "a colour for each class"
+        assert window.boxes() == ["bird 90 %", "seal"]
+        corners = window.page.locator(".corner").evaluate_all(
+            "corners => corners.map(corner => getComputedStyle(corner).cursor)"
+        )
+        assert corners == ["nwse-resize", "nesw-resize", "nesw-resize", "nwse-resize"]
+        window.press("Space")
+        assert re.match(r"1 done, \d+:\d\d, \d+ s a photo", window.text("#clock"))
+
+
+def test_the_selected_box_is_held_by_its_corners_at_any_zoom(folder_store, tmp_path, browser):
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
+    with Here(project.config, 3) as program, Window(browser, program.url) as window:
+        window.click(60, 50)
+        window.press("+", "+")
+        x, y = window.on_screen(100, 80)
+        window.page.mouse.move(x + 7, y + 7)  # beside the corner, and near enough
+        window.page.mouse.down()
+        there = window.on_screen(110, 70)
+        window.page.mouse.move(*there, steps=3)
+        window.page.mouse.up()
+        window.saved()
+        assert saved_boxes(project, 0) == "bird 0.1 0.55 0.2 0.7"
 
 
 def test_everything_can_be_done_without_a_pointer(folder_store, tmp_path, browser):
@@ -314,6 +359,21 @@ def test_the_overview_shows_what_became_of_each_photo_and_leads_there(
         assert "nothing is here: all boxes go; next" in window.text("#help")
         window.press("Escape")
         assert window.page.evaluate("document.activeElement.id") == "stage"
+
+
+def test_what_is_left_can_be_seen_from_the_last_page(folder_store, tmp_path, browser):
+    project = BatchProject(folder_store, tmp_path, THREE, annotation_tool="page")
+    with Here(project.config, 3) as program, Window(browser, program.url) as window:
+        window.press("Space", "u")
+        assert "2 photos not counted as reviewed" in window.text("#last .left")
+        window.page.get_by_text("Which?").click()
+        assert not window.page.locator("#last").is_visible()
+        window.press("ArrowRight", "Enter")
+        assert window.place == "3 / 3"
+        window.press("s", "1")
+        assert "2 photos not counted" in window.text("#last")
+        window.page.get_by_text("Back to the photos").click()
+        assert window.text("#state") == "skipped for now"
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

@@ -1,6 +1,8 @@
 """What a person can do at the page beyond drawing: upload the batch, and take the next one."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from utils.batch.downloading import download
@@ -77,19 +79,12 @@ class Desk:
             self.session, self.request = session, replace(self.request, count=count)
             return {"lines": [*lines, *more]}
 
-    def _alone(self):
-        return _Alone(self._working)
-
-
-class _Alone:
-    """Holds a lock that must be free. Raises Busy."""
-
-    def __init__(self, lock: threading.Lock):
-        self._lock = lock
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False):
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Raises Busy while something else is under way."""
+        if not self._working.acquire(blocking=False):
             raise Busy
-
-    def __exit__(self, *_) -> None:
-        self._lock.release()
+        try:
+            yield
+        finally:
+            self._working.release()

@@ -9,7 +9,6 @@ import hmac
 import json
 import os
 import secrets
-import shutil
 import sys
 import threading
 import traceback
@@ -48,6 +47,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_KEPT = {"Cache-Control": "private, max-age=3600"}  # for as long as the batch is out
 _HOSTS = {"127.0.0.1", "localhost", "::1"}
 _LONGEST = 20_000_000  # bytes of a request
 
@@ -194,18 +194,16 @@ class _Handler(BaseHTTPRequestHandler):
                     raise Gone
                 path = session.batch.path(_key(session.keys, number))
                 if kind == "small":
-                    self._send(thumbnail(path), "image/jpeg", keep=True)
+                    self._send(thumbnail(path), "image/jpeg", **_KEPT)
                 else:
-                    self._send_file(path)
+                    self._send(path.read_bytes(), _TYPES[path.suffix.lower()], **_KEPT)
             case _:
                 raise _Refused(HTTPStatus.NOT_FOUND, "there is nothing here")
 
     def _change(self, desk: Desk, parts: list[str], body: dict) -> dict:
         session = desk.session
-        if (
-            parts[0] in ("image", "look", "class")
-            and body.get("batch") != session.handed_out.number
-        ):
+        of_a_batch = parts[0] in ("image", "look", "class")
+        if of_a_batch and body.get("batch") != session.handed_out.number:
             raise Gone
         try:
             match parts:
@@ -254,41 +252,19 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # its body may not have been read
         self._send(json.dumps(answer).encode(), "application/json", status)
 
-    def _send_file(self, path: Path) -> None:
-        with path.open("rb") as file:
-            self._begin(os.fstat(file.fileno()).st_size, _TYPES[path.suffix.lower()], keep=True)
-            if self.command != "HEAD":
-                shutil.copyfileobj(file, self.wfile)
-
     def _send(
-        self,
-        data: bytes,
-        kind: str,
-        status: HTTPStatus = HTTPStatus.OK,
-        keep: bool = False,
-        **headers: str,
+        self, data: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK, **headers: str
     ) -> None:
-        self._begin(len(data), kind, status, keep, **headers)
-        if self.command != "HEAD":
-            self.wfile.write(data)
-
-    def _begin(
-        self,
-        length: int,
-        kind: str,
-        status: HTTPStatus = HTTPStatus.OK,
-        keep: bool = False,
-        **headers: str,
-    ) -> None:
-        """Status and headers. `keep`: the browser may keep it for as long as the batch is out."""
+        """An answer, with headers of its own beside those that all have."""
         self.send_response(status)
-        cache = "private, max-age=3600" if keep else "no-store"
-        own = {"Content-Type": kind, "Content-Length": str(length), "Cache-Control": cache}
+        own = {"Content-Type": kind, "Content-Length": str(len(data)), "Cache-Control": "no-store"}
         if self.close_connection:
             own["Connection"] = "close"
         for name, value in {**_HEADERS, **own, **headers}.items():
             self.send_header(name, value)
         self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
 
 def _key(keys: list[str], number: str) -> str:

@@ -56,27 +56,12 @@ class Session:
         with self._lock:
             self._check_batch()
             self._catch_up()
-            items = read_batch(self.batch.place).images
-            images = []
-            for key, sheet in self.handed_out.images.items():
-                images.append(
-                    {
-                        "name": self.batch.images[key].blob,
-                        "width": sheet.width,
-                        "height": sheet.height,
-                        "why": self.batch.images[key].why,
-                        "uploaded": key in items and bool(items[key].uploaded),
-                        **as_member(self._with_boxes(key)),
-                    }
-                )
-            at = self.keys.index(self.at) if self.at in self.keys else 0
-            classes = [{"tag": tag, "name": name} for tag, name in self.batch.tags.items()]
             return {
                 "batch": self.handed_out.number,
                 "again": bool(self.batch.review),
-                "classes": classes,
-                "images": images,
-                "at": at,
+                "classes": [{"tag": tag, "name": name} for tag, name in self.batch.tags.items()],
+                "images": [self._described(key) for key in self.keys],
+                "at": self.keys.index(self.at) if self.at in self.keys else 0,
             }
 
     def save(self, key: str, revision: int, wanted: Saved, seconds: float = 0.0) -> Saved:
@@ -133,6 +118,11 @@ class Session:
                     images[key] = replace(known, seconds=known.seconds + seconds)
                 self._write(images, key)
             return self._with_boxes(key)
+
+    def _described(self, key: str) -> dict:
+        sheet, item = self.handed_out.images[key], self.batch.images[key]
+        about = {"name": item.blob, "why": item.why, "width": sheet.width, "height": sheet.height}
+        return about | as_member(self._with_boxes(key))
 
     def _with_boxes(self, key: str) -> Saved:
         known = self._images.get(key, Saved())

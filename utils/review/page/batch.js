@@ -6,18 +6,18 @@ const RETRY = 1500; // ms
 const COALESCE = 800; // ms: so long a run of key presses is one change
 
 let ids = 0;
-let changes = 0;
-const named = (boxes) => boxes.map((box) => ({ ...box, id: ++ids }));
+const named = (boxes) => boxes.map((box) => ({ ...box, id: String(++ids) }));
 const bare = (boxes) => boxes.map(({ id, ...box }) => box);
 const decision = ({ state, then, boxes }) => ({ state, then, boxes });
 
 export class Batch extends EventTarget {
-  #done = [];
+  #done = []; // {index, was: how the image was before}
   #undone = [];
-  #unsaved = new Map(); // image: number of its last change
-  #saving = false;
+  #last = {}; // change: {kind, at}
+  #due = new Map(); // image: what the program must be told, "image" (all of it) or "look"
+  #sending = ""; // one of the two
   #over = false;
-  #ended = false;
+  classes = [];
 
   constructor(data) {
     super();
@@ -25,8 +25,8 @@ export class Batch extends EventTarget {
     this.again = data.again;
     this.next = data.next;
     this.index = data.at;
-    this.classes = data.classes;
     this.images = data.images.map((image) => ({ ...image, boxes: named(image.boxes), owed: 0 }));
+    for (const known of data.classes) this.#know(known);
     for (const { tag } of this.images.flatMap((image) => image.boxes)) this.#know({ tag });
   }
 
@@ -35,31 +35,37 @@ export class Batch extends EventTarget {
   }
 
   get unsaved() {
-    return this.#unsaved.size > 0;
+    return [...this.#due.values(), this.#sending].includes("image");
+  }
+
+  /** How boxes of a class are called and coloured. */
+  kind(tag) {
+    return this.classes.find((known) => known.tag === tag) ?? { name: tag, color: "white" };
   }
 
   /** Look at an image. */
   go(index) {
-    if (index !== this.index) this.look();
+    if (this.image.owed) this.look();
     this.index = index;
     this.#tell("went");
     this.look();
   }
 
+  /** Tell the program which image is looked at, and for how long; learn what others did to it. */
+  look() {
+    if (!this.#due.has(this.index)) this.#due.set(this.index, "look");
+    this.#send();
+  }
+
   /** Change the present image: state, then, boxes. Changes of one `kind` that follow each other at
    * once are undone together. */
   change(changed, kind = "") {
-    const before = decision(this.image);
-    const after = { ...before, ...changed };
-    const last = this.#done.at(-1);
     const now = performance.now();
-    if (kind && last?.kind === kind && last.index === this.index && now - last.at < COALESCE) {
-      Object.assign(last, { after, at: now });
-    } else {
-      this.#done.push({ index: this.index, before, after, kind, at: now });
-    }
+    const goesOn = kind && kind === this.#last.kind && now - this.#last.at < COALESCE;
+    if (!goesOn) this.#done.push({ index: this.index, was: decision(this.image) });
+    this.#last = { kind, at: now };
     this.#undone = [];
-    this.#apply(this.index, after);
+    this.#apply(this.index, changed);
   }
 
   /** A new box for the present image; its tag, and fractions of the photo. */
@@ -69,38 +75,20 @@ export class Batch extends EventTarget {
     return added.id;
   }
 
-  /** Make a class known to the program, and to all that comes; its tag. */
+  /** Make a class known to the program, and to all that comes; its tag, and what is to be said. */
   async addClass(name) {
-    const { error, said, ...known } = await ask("class", { batch: this.number, name });
+    const { error, ...known } = await ask("class", { batch: this.number, name });
     if (error) throw new Error(error);
     this.#know(known);
-    if (said) this.#tell("told", { said });
-    return known.tag;
+    return known;
   }
 
   undo() {
-    this.#step(this.#done, this.#undone, "before");
+    this.#step(this.#done, this.#undone);
   }
 
   redo() {
-    this.#step(this.#undone, this.#done, "after");
-  }
-
-  /** Tell the program which image is looked at, and for how long; learn what others did to it. */
-  async look() {
-    const { index, image } = this;
-    if (this.#saving || this.#over) return;
-    const seconds = image.owed;
-    image.owed = 0;
-    try {
-      const present = await ask(`look/${index}`, { batch: this.number, seconds });
-      const others = present.revision > image.revision && !this.#unsaved.has(index);
-      if (others && !this.#saving) this.#take(index, present, false);
-      this.#say(true);
-    } catch (error) {
-      image.owed += seconds;
-      this.#failed(error);
-    }
+    this.#step(this.#undone, this.#done);
   }
 
   /** All is on disk when this is over. */
@@ -108,91 +96,86 @@ export class Batch extends EventTarget {
     while (this.unsaved && !this.#over) await pause(50);
   }
 
-  /** The program has ended, because the person wanted it to. */
+  /** The program has ended, because the person wanted it to: nothing is told or sent any more. */
   end() {
-    this.#over = this.#ended = true;
+    this.#over = true;
+    this.#tell = () => {};
   }
 
   #know({ tag, name = tag }) {
-    if (!this.classes.some((known) => known.tag === tag)) this.classes.push({ tag, name });
+    if (this.classes.some((known) => known.tag === tag)) return;
+    const hue = (this.classes.length * 137.5 + 25) % 360;
+    this.classes.push({ tag, name, color: `hsl(${hue} 95% 62%)` });
   }
 
-  #step(from, to, side) {
-    const action = from.pop();
-    if (!action) return;
-    to.push({ ...action, kind: "" });
-    if (action.index !== this.index) this.go(action.index);
-    this.#apply(action.index, action[side]);
+  #step(from, to) {
+    if (!from.length) return;
+    const { index, was } = from.pop();
+    to.push({ index, was: decision(this.images[index]) });
+    this.#last = {};
+    if (index !== this.index) this.go(index);
+    this.#apply(index, was);
   }
 
   #apply(index, state) {
     Object.assign(this.images[index], state, { begun: true });
-    this.#unsaved.set(index, ++changes);
+    this.#due.set(index, "image");
     this.#tell("changed");
-    this.#tell("saving");
-    this.#save();
+    this.#send();
   }
 
-  async #save() {
-    if (this.#saving || this.#over) return;
-    this.#saving = true;
-    while (this.unsaved && !this.#over) {
-      const [[index, change]] = this.#unsaved;
-      if (!(await this.#put(index))) await pause(RETRY);
-      else if (this.#unsaved.get(index) === change) this.#unsaved.delete(index);
+  /** Tell the program all that is due, again and again until it is told. */
+  async #send() {
+    if (this.#sending) return;
+    while (this.#due.size && !this.#over) {
+      const [[index, what]] = this.#due;
+      this.#due.delete(index);
+      this.#sending = what;
       this.#tell("saving");
+      if (!(await this.#sent(index, what))) {
+        if (this.#due.get(index) !== "image") this.#due.set(index, what);
+        await pause(RETRY);
+      }
     }
-    this.#saving = false;
+    this.#sending = "";
+    this.#tell("saving");
   }
 
-  /** Whether an image needs no more saving. */
-  async #put(index) {
+  /** Whether the program knows it. */
+  async #sent(index, what) {
     const image = this.images[index];
-    const { owed: seconds, revision, state, then } = image;
-    const body = { batch: this.number, revision, seconds, state, then, boxes: bare(image.boxes) };
+    const { owed: seconds, revision, state, then, boxes } = image;
+    const all = what === "image" ? { revision, state, then, boxes: bare(boxes) } : {};
     image.owed = 0;
     try {
-      const present = await ask(`image/${index}`, body, "PUT");
-      image.revision = present.revision;
-      this.#say(true);
+      const present = await ask(`${what}/${index}`, { batch: this.number, seconds, ...all });
+      if (what === "image") image.revision = present.revision;
+      else if (present.revision > revision && !this.unsaved) this.#take(index, present);
+      this.reached = true;
       return true;
     } catch (error) {
       image.owed += seconds;
-      if (error.status === 409 && error.answer.present) {
-        this.#take(index, error.answer.present, true);
-        return true;
-      }
-      this.#failed(error);
-      return this.#over;
+      const { present } = error.answer ?? {};
+      if (present) this.#take(index, present, true);
+      this.#over = error.status === 410;
+      Object.assign(this, { reached: Boolean(present), why: error.message });
+      return this.reached;
+    } finally {
+      this.#tell("saving");
     }
   }
 
   /** Another window has changed an image: that stands here too, and `mine` can be had by undo. */
-  #take(index, present, mine) {
+  #take(index, present, mine = false) {
     const image = this.images[index];
-    const after = { ...decision(present), boxes: named(present.boxes) };
-    if (mine) this.#done.push({ index, before: decision(image), after, kind: "" });
-    Object.assign(image, after, { revision: present.revision });
-    for (const { tag } of after.boxes) this.#know({ tag });
-    this.#unsaved.delete(index);
+    const boxes = named(present.boxes);
+    if (mine) this.#done.push({ index, was: decision(image) });
+    Object.assign(image, present, { boxes, seconds: image.seconds });
+    for (const { tag } of boxes) this.#know({ tag });
+    this.#due.delete(index);
     this.#tell("changed");
     this.#tell("elsewhere", { index, mine });
-    this.#say(true);
   }
 
-  #failed(error) {
-    this.#over = error.status === 410;
-    this.#say(false, error.message);
-  }
-
-  #say(reached, why = "") {
-    this.reached = reached;
-    this.why = why;
-    this.#tell("saving");
-  }
-
-  #tell(what, detail = {}) {
-    if (this.#ended) return;
-    this.dispatchEvent(new CustomEvent(what, { detail }));
-  }
+  #tell = (what, detail = {}) => this.dispatchEvent(new CustomEvent(what, { detail }));
 }

@@ -1,6 +1,5 @@
 // The list of classes: digits for the first ten, typing for more.
 
-import { color } from "./boxes.js";
 import { el, find, tell } from "./tools.js";
 
 const TEN = 10;
@@ -13,10 +12,7 @@ export class Classes {
   constructor(batch, editor, back) {
     Object.assign(this, { batch, editor, back });
     this.#filter.addEventListener("input", () => this.draw());
-    this.#filter.addEventListener("keydown", (event) => this.#typed(event));
-    editor.addEventListener("selected", () => this.draw());
-    batch.addEventListener("changed", () => this.draw());
-    batch.addEventListener("went", () => this.draw());
+    this.#filter.addEventListener("keydown", (event) => this.#typed(event.key));
   }
 
   /** The class of a digit key: 1 is the first one, 0 the tenth. */
@@ -32,77 +28,62 @@ export class Classes {
   }
 
   draw() {
-    const { classes, image } = this.batch;
-    const found = this.#found();
-    const sought = this.#sought;
+    const { classes } = this.batch;
+    const name = this.#filter.value.trim().replace(/\s+/g, " ");
+    const sought = plain(name);
+    const starts = (known) => plain(known.name).startsWith(sought);
+    const found = classes.filter((known) => plain(known.name).includes(sought));
+    const rows = [...found.filter(starts), ...found.filter((known) => !starts(known))];
+
     this.#filter.hidden = classes.length <= TEN && document.activeElement !== this.#filter;
-    const rows = found.map((known) => this.#row(known, image.boxes));
-    if (sought && !classes.some(({ name }) => name === sought)) rows.push(this.#unknown(sought));
-    this.#list.replaceChildren(...rows);
+    this.#list.replaceChildren(...rows.map((known) => this.#row(known)));
+    if (name && !classes.some((known) => known.name === name)) {
+      const words = el("span", { class: "name" }, `New class: ${name}`);
+      this.#list.append(el("button", { click: () => this.#create(name) }, words));
+    }
     this.#list.querySelector("[aria-checked=true]")?.scrollIntoView({ block: "nearest" });
   }
 
-  get #sought() {
-    return this.#filter.value.trim().replace(/\s+/g, " ");
-  }
-
-  /** The row that makes a class of what was typed. */
-  #unknown(name) {
-    const words = el("span", { class: "name" }, `New class: ${name}`);
-    return el("button", { id: "unknown", click: () => this.#create(name) }, words);
+  #row({ tag, name, color }) {
+    const { classes, image } = this.batch;
+    const place = classes.findIndex((known) => known.tag === tag);
+    const count = image.boxes.filter((box) => box.tag === tag).length;
+    const checked = String(tag === this.editor.tag);
+    const swatch = el("span", { class: "swatch" });
+    swatch.style.background = color;
+    return el(
+      "button",
+      { role: "radio", "aria-checked": checked, click: () => this.#choose(tag) },
+      swatch,
+      el("span", { class: "name" }, name),
+      el("span", { class: "count" }, count || ""),
+      place < TEN ? el("kbd", {}, (place + 1) % TEN) : "",
+    );
   }
 
   async #create(name) {
     try {
-      this.#choose(await this.batch.addClass(name));
+      const { tag, said } = await this.batch.addClass(name);
+      this.#choose(tag);
+      if (said) tell(said);
     } catch (error) {
       tell(error.message);
     }
   }
 
-  #found() {
-    const sought = plain(this.#sought);
-    const { classes } = this.batch;
-    const starts = classes.filter(({ name }) => plain(name).startsWith(sought));
-    return [...new Set([...starts, ...classes.filter(({ name }) => plain(name).includes(sought))])];
-  }
-
-  #row({ tag, name }, boxes) {
-    const place = this.batch.classes.findIndex((known) => known.tag === tag);
-    const count = boxes.filter((box) => box.tag === tag).length;
-    const swatch = el("span", { class: "swatch" });
-    swatch.style.background = color(place);
-    const digit = place < TEN ? el("kbd", {}, String((place + 1) % TEN)) : "";
-    return el(
-      "button",
-      {
-        role: "radio",
-        "aria-checked": String(tag === this.editor.tag),
-        click: () => this.#choose(tag),
-      },
-      swatch,
-      el("span", { class: "name" }, name),
-      el("span", { class: "count" }, count ? String(count) : ""),
-      digit,
-    );
-  }
-
   #choose(tag) {
     this.editor.give(tag);
+    this.#leave();
+  }
+
+  #leave() {
     this.#filter.value = "";
     this.back();
     this.draw();
   }
 
-  #typed(event) {
-    event.stopPropagation();
-    const [first] = this.#found();
-    if (event.key === "Enter" && first) this.#choose(first.tag);
-    else if (event.key === "Enter" && this.#sought) this.#create(this.#sought);
-    if (event.key === "Escape") {
-      this.#filter.value = "";
-      this.back();
-      this.draw();
-    }
+  #typed(key) {
+    if (key === "Enter") this.#list.firstElementChild?.click();
+    if (key === "Escape") this.#leave();
   }
 }

@@ -1,43 +1,32 @@
-// The page: which key does what, and what is shown round the photo.
+// The page: what can be done, and what is shown round the photo.
 
 import { Batch } from "./batch.js";
 import { Editor } from "./boxes.js";
 import { Classes } from "./classes.js";
+import { meaning } from "./keys.js";
 import * as sheets from "./sheets.js";
-import { ask, find, minutes, tell } from "./tools.js";
+import { ask, find, tell } from "./tools.js";
 import { View } from "./view.js";
 
-const IDLE = 30; // seconds without a key or a pointer: the person is elsewhere
+const IDLE = 30000; // ms without a key or a pointer: the person is elsewhere
 const BEAT = 5000; // ms between signs of life
 const STEP = 60; // pixels of the window that an arrow key pans
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
+const root = document.documentElement;
 const stage = find("stage");
 const back = () => stage.focus({ preventScroll: true });
 const batch = new Batch(await ask("batch"));
 const view = new View();
 const editor = new Editor(batch, view);
 const classes = new Classes(batch, editor, back);
-editor.tag = batch.classes[0]?.tag ?? "";
 
 const does = {
-  next() {
-    if (!view.loaded) return;
-    if (batch.image.state !== "reviewed") batch.change({ state: "reviewed", then: "" });
-    onward();
-  },
-  empty() {
-    if (!view.loaded) return;
-    batch.change({ state: "reviewed", then: "", boxes: [] });
-    onward();
-  },
-  skip() {
-    sheets.skip(batch.again, (then) => {
-      batch.change({ state: "skipped", then });
-      onward();
-    });
-  },
-  back: () => batch.index > 0 && batch.go(batch.index - 1),
-  ahead: () => batch.index < batch.images.length - 1 && batch.go(batch.index + 1),
+  next: () => view.loaded && decide({ state: "reviewed" }),
+  empty: () => view.loaded && decide({ state: "reviewed", boxes: [] }),
+  skip: () => sheets.skip(batch.again, (then) => decide({ state: "skipped", then })),
+  back: () => go(batch.index - 1),
+  ahead: () => go(batch.index + 1),
   undo: () => batch.undo(),
   redo: () => batch.redo(),
   create: () => view.loaded && editor.create(),
@@ -46,7 +35,10 @@ const does = {
   zoomIn: () => view.zoom(1.4),
   zoomOut: () => view.zoom(1 / 1.4),
   fit: () => view.fit(),
-  hide: () => hide(!editor.hidden),
+  hide() {
+    editor.hidden = stage.classList.toggle("bare");
+    find("hide").ariaPressed = editor.hidden;
+  },
   lighter: () => turn("brightness", 0.2),
   darker: () => turn("brightness", -0.2),
   sharper: () => turn("contrast", 0.2),
@@ -55,81 +47,34 @@ const does = {
     find("brightness").value = find("contrast").value = 1;
     view.light();
   },
-  overview: () => sheets.overview(batch, (place) => batch.go(place)),
-  finish: () => sheets.last(batch, (place) => batch.go(place), end),
+  overview: () => sheets.overview(batch, go),
+  finish: () => sheets.last(batch, end),
   theme() {
-    theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
-    localStorage.setItem("theme", document.documentElement.dataset.theme);
+    root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+    localStorage.setItem("theme", root.dataset.theme);
   },
-  help: () => sheets.help(HELP),
+  help: () => sheets.help(),
 };
 
-// [what it does, keys as events have them, keys as people read them, words]
-const KEYS = [
-  ["Decide", [
-    ["next", [" ", "Enter"], ["Space"], "I have looked at this photo, the boxes are right; next"],
-    ["empty", ["e"], ["E"], "nothing is here: all boxes go; next"],
-    ["skip", ["s"], ["S"], "skip: I don't know, or the photo is unusable"],
-    ["back", ["b", "PageUp"], ["B"], "back, to correct something"],
-    ["ahead", ["PageDown"], ["Page ↓"], "look at the next one, without deciding on this one"],
-    ["undo", ["z"], ["Z"], "undo, in whatever photo it was"],
-    ["redo", ["y"], ["Y"], "redo"],
-  ]],
-  ["Boxes", [
-    [null, [], ["drag"], "draw a box, anywhere (Shift: also inside the selected one)"],
-    [null, [], ["click"], "select a box; again: the one behind it"],
-    [null, [], ["drag it"], "move the selected box; its corners resize it"],
-    ["remove", ["Delete", "Backspace", "x"], ["Del"], "delete the selected box"],
-    [null, [], ["1", "…", "9", "0"], "its class, or the class of the next one"],
-    ["find", ["c", "/"], ["C"], "find a class by typing, or make a new one"],
-    ["create", ["n"], ["N"], "a new box, without a mouse"],
-    [null, [], ["Tab"], "through the boxes"],
-    [null, [], ["arrows"], "move the selected box; with Shift: resize it; with Ctrl: finely"],
-  ]],
-  ["Look", [
-    [null, [], ["wheel"], "zoom to the pointer"],
-    [null, [], ["right drag"], "move the photo (or the arrows)"],
-    ["zoomIn", ["+", "="], ["+"], "larger"],
-    ["zoomOut", ["-"], ["−"], "smaller"],
-    ["fit", ["f"], ["F"], "the whole photo"],
-    ["hide", ["h"], ["H"], "hide the boxes, and show them again"],
-    ["lighter", ["l"], ["L"], "brighter"],
-    ["darker", ["k"], ["K"], "darker"],
-    ["sharper", ["m"], ["M"], "more contrast"],
-    ["softer", ["j"], ["J"], "less contrast"],
-    ["plain", ["r"], ["R"], "the photo as it is"],
-  ]],
-  ["Batch", [
-    ["overview", ["o"], ["O"], "all photos"],
-    ["finish", ["u"], ["U"], "what will be uploaded; upload"],
-    ["theme", ["d"], ["D"], "dark or light"],
-    ["help", ["?"], ["?"], "this sheet"],
-  ]],
-];
-const HELP = KEYS.map(([name, rows]) => [name, rows.map(([, , shown, words]) => [shown, words])]);
-const BY_KEY = new Map(
-  KEYS.flatMap(([, rows]) => rows.flatMap(([name, keys]) => keys.map((key) => [key, name]))),
-);
-const AGAIN = new Set(["zoomIn", "zoomOut", "lighter", "darker", "sharper", "softer", "undo", "redo"]);
-
-function onward() {
-  if (batch.index < batch.images.length - 1) batch.go(batch.index + 1);
-  else does.finish();
+function decide(changed) {
+  const { state, then } = { then: "", ...changed };
+  const { image } = batch;
+  if (changed.boxes || image.state !== state || image.then !== then) {
+    batch.change({ then, ...changed });
+  }
+  if (!go(batch.index + 1)) does.finish();
 }
 
-function hide(hidden) {
-  editor.hidden = hidden;
-  stage.classList.toggle("bare", hidden);
-  find("hide").setAttribute("aria-pressed", String(hidden));
+/** Look at the photo of this number, if there is one. */
+function go(index) {
+  const known = index in batch.images;
+  if (known) batch.go(index);
+  return known;
 }
 
 function turn(name, step) {
   find(name).value = Number(find(name).value) + step;
   view.light();
-}
-
-function theme(name) {
-  document.documentElement.dataset.theme = name;
 }
 
 async function end() {
@@ -140,16 +85,11 @@ async function end() {
   document.body.replaceChildren("The program has ended. You may close this window.");
 }
 
-function arrow(event) {
-  const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[
-    event.key
-  ];
-  if (editor.box) {
-    const step = event.ctrlKey ? 1 : Math.max(1, Math.round(6 / view.scale));
-    editor.nudge(dx * step, dy * step, event.shiftKey);
-  } else {
-    view.pan(-dx * STEP, -dy * STEP);
-  }
+function arrow({ key, ctrlKey, shiftKey }) {
+  const [dx, dy] = ARROWS[key];
+  const step = ctrlKey ? 1 : Math.max(1, Math.round(6 / view.scale));
+  if (editor.box) editor.nudge(dx * step, dy * step, shiftKey);
+  else view.pan(-dx * STEP, -dy * STEP);
 }
 
 function pressed(event) {
@@ -163,21 +103,16 @@ function pressed(event) {
     if (key === "Escape") editor.cancel();
     return;
   }
-  const control = event.ctrlKey || event.metaKey;
-  if (key.startsWith("Arrow")) arrow(event);
-  else if (control && key.toLowerCase() === "z") does[event.shiftKey ? "redo" : "undo"]();
-  else if (control && key.toLowerCase() === "y") does.redo();
-  else if (control || (target.matches("button") && (key === " " || key === "Enter"))) return;
+  if (target.matches("button") && (key === " " || key === "Enter")) return;
+  if (key in ARROWS) arrow(event);
   else if (key === "Escape") editor.select(null);
-  else if (/^\d$/.test(key)) classes.digit(key);
-  else {
-    const name = BY_KEY.get(key.length === 1 ? key.toLowerCase() : key);
-    if (!name) return;
-    if (!event.repeat || AGAIN.has(name)) does[name]();
-  }
+  else if (/^\d$/.test(key) && !event.ctrlKey && !event.metaKey) classes.digit(key);
+  else if (meaning(event)) does[meaning(event)]();
+  else return;
   event.preventDefault();
 }
 
+const decided = ({ state }) => state !== "open";
 const photo = (index) => `photo/${batch.number}/${index}`;
 
 /** Another photo is looked at. */
@@ -186,50 +121,45 @@ function went() {
   editor.cancel();
   editor.select(null, false);
   tell("");
-  view.show(photo(index), image.width, image.height);
+  view.show(photo(index), image);
   if (index + 1 < batch.images.length) new Image().src = photo(index + 1); // it will be there
-  editor.draw();
-  round();
+  shown();
   back();
 }
 
-/** What is shown round the photo. */
-function round() {
+/** The boxes, the classes, and what is shown round the photo. */
+function shown() {
   const { image, images, index } = batch;
   const state = sheets.stateOf(image);
+  editor.draw();
+  classes.draw();
   find("place").textContent = `${index + 1} / ${images.length}`;
-  find("name").textContent = image.name;
-  find("name").title = image.name;
+  Object.assign(find("name"), { textContent: image.name, title: image.name });
   Object.assign(find("why"), { textContent: image.why, hidden: !image.why });
   Object.assign(find("state"), { textContent: sheets.STATES[state], className: `chip ${state}` });
-  const parts = sheets.counted(batch).map(([name, count]) => {
-    const part = document.createElement("i");
-    part.className = name;
-    part.style.flexGrow = count;
-    return part;
-  });
-  find("progress").replaceChildren(...parts);
+  Object.assign(find("progress"), { max: images.length, value: images.filter(decided).length });
   clock();
 }
 
 function clock() {
-  const done = batch.images.filter(({ state }) => state !== "open");
-  const all = batch.images.reduce((sum, image) => sum + image.seconds, 0);
-  const spent = done.reduce((sum, image) => sum + image.seconds, 0);
-  const pace = done.length ? `, ${Math.round(spent / done.length)} s a photo` : "";
-  find("clock").textContent = `${done.length} done, ${minutes(all)}${pace}`;
+  const sum = (images) => Math.round(images.reduce((all, image) => all + image.seconds, 0));
+  const done = batch.images.filter(decided);
+  const all = sum(batch.images);
+  const time = `${Math.floor(all / 60)}:${String(all % 60).padStart(2, "0")}`;
+  const pace = done.length ? `, ${Math.round(sum(done) / done.length)} s a photo` : "";
+  find("clock").textContent = `${done.length} done, ${time}${pace}`;
 }
 
 function saving() {
   const lost = batch.reached === false;
   const words = lost ? "NOT SAVED" : batch.unsaved ? "saving…" : "saved";
   Object.assign(find("saving"), { textContent: words, className: lost ? "wrong" : "" });
-  find("banner").hidden = !lost;
-  if (!lost) return;
-  const again = "Start it again as before, and this window goes on by itself.";
-  const kept = batch.unsaved ? "What you did last is not saved yet. " : "";
-  find("banner").textContent = `NOT SAVED: ${batch.why}. ${kept}${
-    batch.why === "the program has ended" ? again : "It is tried again and again."}`;
+  const kept = batch.unsaved ? " What you did last is not saved yet." : "";
+  const next = batch.why === "the program has ended"
+    ? "Start it again as before, and this window goes on by itself."
+    : "It is tried again and again.";
+  const banner = `NOT SAVED: ${batch.why}.${kept} ${next}`;
+  Object.assign(find("banner"), { textContent: lost ? banner : "", hidden: !lost });
 }
 
 function elsewhere({ detail: { index, mine } }) {
@@ -238,27 +168,24 @@ function elsewhere({ detail: { index, mine } }) {
 }
 
 let active = performance.now();
-let counted = performance.now();
+let counted = active;
 
 /** Seconds count while the window has the focus and something happens. */
 function tick() {
   const now = performance.now();
   const seconds = Math.min((now - counted) / 1000, 2);
   counted = now;
-  if (!document.hasFocus() || document.hidden || now - active > IDLE * 1000) return;
+  if (!document.hasFocus() || document.hidden || now - active > IDLE) return;
   batch.image.owed += seconds;
   batch.image.seconds += seconds;
   clock();
 }
 
 batch.addEventListener("went", went);
-batch.addEventListener("changed", round);
+batch.addEventListener("changed", shown);
 batch.addEventListener("saving", saving);
 batch.addEventListener("elsewhere", elsewhere);
-batch.addEventListener("told", ({ detail: { said } }) => tell(said));
-view.addEventListener("missing", () => {
-  tell("This photo cannot be shown; its file is gone or damaged.");
-});
+editor.addEventListener("selected", () => classes.draw());
 for (const name of ["pointerdown", "pointermove", "wheel", "keydown"]) {
   window.addEventListener(name, () => (active = performance.now()), { passive: true });
 }
@@ -271,12 +198,10 @@ for (const button of document.querySelectorAll("[data-does]")) {
     does[button.dataset.does]();
   });
 }
-for (const name of ["brightness", "contrast"]) {
-  find(name).addEventListener("input", () => view.light());
-}
+find("look").addEventListener("input", () => view.light());
 for (const sheet of document.querySelectorAll("dialog")) sheet.addEventListener("close", back);
 
 const dark = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-theme(localStorage.getItem("theme") ?? dark);
+root.dataset.theme = localStorage.getItem("theme") ?? dark;
 const timers = [setInterval(tick, 1000), setInterval(() => batch.look(), BEAT)];
 batch.go(batch.index);

@@ -1,6 +1,7 @@
 // The sheets over the stage: help, overview, why a photo is skipped, and the last page.
 
-import { color } from "./boxes.js";
+import { frame } from "./geometry.js";
+import { HELP } from "./keys.js";
 import { ask, el, find, many, svg } from "./tools.js";
 
 export const STATES = {
@@ -20,182 +21,154 @@ export function stateOf({ state, then, boxes, revision, begun }) {
   return revision || begun ? "begun" : "open";
 }
 
-const title = (text) => el("h1", {}, text);
-const closer = () => el("form", { method: "dialog" }, el("button", { class: "icon" }, "✕"));
+/** [state, how many images] for each state that there is. */
+export function counted(batch) {
+  const states = Map.groupBy(batch.images, stateOf);
+  return Object.keys(STATES).filter((state) => states.has(state))
+    .map((state) => [state, states.get(state).length]);
+}
 
-function show(id, ...content) {
+/** Show a sheet with these children in its parts of that class. */
+function show(id, parts) {
   const sheet = find(id);
-  sheet.replaceChildren(closer(), ...content);
-  if (!sheet.open) sheet.showModal();
+  for (const [name, children] of Object.entries(parts)) {
+    for (const part of sheet.querySelectorAll(`.${name}`)) {
+      part.replaceChildren(...[children].flat());
+    }
+  }
+  document.querySelector("dialog[open]")?.close();
+  sheet.showModal();
   return sheet;
 }
 
-/** `groups`: [title, [[keys, what they do]…]]. */
-export function help(groups) {
-  const lists = groups.map(([name, rows]) => {
+export function help() {
+  const columns = HELP.map(([title, rows]) => {
     const lines = rows.map(([keys, does]) => {
       const shown = keys.map((key) => el("kbd", {}, key));
       return el("div", {}, el("dt", {}, ...shown), el("dd", {}, does));
     });
-    return el("section", {}, el("h2", {}, name), el("dl", {}, ...lines));
+    return el("section", {}, el("h2", {}, title), el("dl", {}, ...lines));
   });
-  show("help", title("Keys"), el("div", { class: "columns" }, ...lists));
+  show("help", { columns });
 }
 
 /** Three answers; `choose` gets what becomes of the photo. */
 export function skip(again, choose) {
   const unusable = again ? "leave it out of this review" : "nobody gets it again";
-  const answers = [
-    ["", "I don't know yet", "it stays reserved for you, and you come back to it"],
-    ["give_back", "I don't know", "give it back: somebody else may know"],
-    ["unusable", "Unusable", `too dark, blurred, broken: ${unusable}`],
-  ];
-  const buttons = answers.map(([then, name, what], place) => el(
-    "button",
-    { click: () => { sheet.close(); choose(then); } },
-    el("kbd", {}, String(place + 1)),
-    el("span", {}, el("b", {}, name), el("small", {}, what)),
-  ));
-  const sheet = show("skip", title("Skip this photo"), el("div", { class: "answers" }, ...buttons));
-  sheet.onkeydown = ({ key }) => buttons[Number(key) - 1]?.click();
-  buttons[0].focus();
+  const sheet = show("skip", { unusable });
+  const answers = [...sheet.querySelectorAll("button[value]")];
+  sheet.onkeydown = ({ key }) => answers[Number(key) - 1]?.click();
+  for (const answer of answers) {
+    answer.onclick = () => {
+      sheet.close();
+      choose(answer.value);
+    };
+  }
+  answers[0].focus();
 }
 
 /** All photos, small, with what became of them. */
 export function overview(batch, go) {
-  const cards = batch.images.map((image, place) => {
-    const state = stateOf(image);
-    const photo = el("img", { src: `small/${batch.number}/${place}`, loading: "lazy", alt: "" });
-    const boxes = svg("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none" });
-    for (const box of image.boxes) boxes.append(small(box, batch));
-    const shape = el("span", { class: "small" }, photo, boxes);
-    shape.style.aspectRatio = `${image.width} / ${image.height}`;
-    shape.style.width = `min(100%, ${8 * image.width / image.height}rem)`;
-    const label = el("span", { class: `chip ${state}` }, STATES[state]);
-    const count = image.boxes.length ? many(image.boxes.length, "box", "boxes") : "";
-    const about = `photo ${place + 1}, ${STATES[state]}${count && `, ${count}`}`;
-    const attributes = { class: "card", "aria-label": about, title: image.name };
-    if (place === batch.index) attributes["aria-current"] = "true";
-    attributes.click = () => { sheet.close(); go(place); };
-    return el("button", attributes, el("span", { class: "frame" }, shape),
-      el("span", { class: "line" }, String(place + 1), label), el("small", {}, count));
-  });
-  const counts = counted(batch).map(([state, number]) =>
-    el("span", { class: `chip ${state}` }, `${number} ${STATES[state]}`));
-  const sheet = show("overview", title("Overview"), el("p", { class: "row" }, ...counts),
-    el("div", { class: "cards" }, ...cards));
+  const cards = batch.images.map((image, place) => card(batch, image, place, () => {
+    find("overview").close();
+    go(place);
+  }));
+  const counts = counted(batch).map(([state, number]) => chip(state, `${number} ${STATES[state]}`));
+  const sheet = show("overview", { counts, cards });
   sheet.onkeydown = (event) => walk(event, cards);
   cards[batch.index].focus();
 }
 
-function small({ tag, xmin, xmax, ymin, ymax }, batch) {
-  const number = batch.classes.findIndex((known) => known.tag === tag);
-  const rect = svg("rect", { x: xmin, y: ymin, width: xmax - xmin, height: ymax - ymin });
-  rect.style.stroke = color(number);
-  return rect;
+const chip = (state, words) => el("span", { class: `chip ${state}` }, words);
+
+function card(batch, image, place, click) {
+  const state = stateOf(image);
+  const photo = el("img", { src: `small/${batch.number}/${place}`, loading: "lazy", alt: "" });
+  const boxes = image.boxes.map((box) => {
+    const rectangle = svg("rect", frame(box, image));
+    rectangle.style.stroke = batch.kind(box.tag).color;
+    return rectangle;
+  });
+  const drawing = svg("svg", { viewBox: `0 0 ${image.width} ${image.height}` }, ...boxes);
+  const small = el("span", { class: "small" }, photo, drawing);
+  small.style.aspectRatio = `${image.width} / ${image.height}`;
+  small.style.width = `min(100%, ${8 * image.width / image.height}rem)`;
+  const count = image.boxes.length ? many(image.boxes.length, "box", "boxes") : "";
+  const about = [`photo ${place + 1}`, STATES[state], count].filter(Boolean).join(", ");
+  const current = String(place === batch.index);
+  return el(
+    "button",
+    { class: "card", title: image.name, "aria-label": about, "aria-current": current, click },
+    el("span", { class: "frame" }, small),
+    el("span", { class: "line" }, place + 1, chip(state, STATES[state])),
+    el("small", {}, count),
+  );
 }
 
 /** Arrow keys among cards that lie in rows. */
 function walk(event, cards) {
   const at = cards.indexOf(document.activeElement);
-  const across = cards.filter((card) => card.offsetTop === cards[0].offsetTop).length;
+  const across = cards.filter((one) => one.offsetTop === cards[0].offsetTop).length;
   const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across };
   if (at < 0 || !(event.key in steps)) return;
   event.preventDefault();
   cards[at + steps[event.key]]?.focus();
 }
 
-export function counted(batch) {
-  const states = batch.images.map(stateOf);
-  const numbers = Object.keys(STATES).map((state) =>
-    [state, states.filter((one) => one === state).length]);
-  return numbers.filter(([, number]) => number);
-}
-
 /** What will be uploaded, the upload, and the next batch. */
-export function last(batch, go, end) {
-  const images = batch.images;
-  const at = (...states) => images.filter((image) => states.includes(stateOf(image)));
+export function last(batch, end) {
+  const at = (...states) => batch.images.filter((image) => states.includes(stateOf(image)));
   const sent = at("reviewed", "empty");
   const boxes = sent.reduce((sum, image) => sum + image.boxes.length, 0);
+  const empty = at("empty").length;
+  const unusable = batch.again ? "out of this review" : "nobody gets them again";
   const rows = [
-    [sent.length, `${many(sent.length, "photo")} with ${many(boxes, "box", "boxes")}`,
-      at("empty").length ? `${at("empty").length} of them: nothing there` : ""],
-    [at("give_back").length, many(at("give_back").length, "photo"), "given back"],
-    [at("unusable").length, many(at("unusable").length, "photo"),
-      batch.again ? "unusable: out of this review" : "unusable: nobody gets them again"],
-  ].filter(([number]) => number);
-  const list = rows.map(([, what, more]) => el("li", {}, el("b", {}, what), " ", more));
+    [sent, ` with ${many(boxes, "box", "boxes")}`, empty ? ` ${empty} of them: nothing there` : ""],
+    [at("give_back"), "", " given back"],
+    [at("unusable"), "", ` unusable: ${unusable}`],
+  ].filter(([images]) => images.length);
+  const sending = rows.map(([images, what, more]) =>
+    el("li", {}, el("b", {}, many(images.length, "photo"), what), more));
+
   const open = at("open", "begun", "later");
-
-  const upload = el("button", { class: "main" }, "Upload");
-  const result = el("div", { class: "result", "aria-live": "polite" });
-  upload.addEventListener("click", () => send(batch, upload, result, open.length, end));
-  const sheet = show(
-    "last",
-    title(open.length ? "So far" : "All photos are done"),
-    rows.length ? el("p", {}, "This will be uploaded:") : el("p", {}, "Nothing to upload yet."),
-    el("ul", {}, ...list),
-    ...(open.length ? [left(images, open, go)] : []),
-    el("p", { class: "row" }, ...(rows.length ? [upload] : []),
-      el("button", { click: () => sheet.close() }, "Back to the photos")),
-    result,
-  );
-  sheet.onkeydown = null;
-  if (rows.length) upload.focus();
-}
-
-function left(images, open, go) {
-  const buttons = open.slice(0, 30).map((image) => {
-    const place = images.indexOf(image);
-    const name = `${place + 1}: ${STATES[stateOf(image)]}`;
-    return el("button", { title: image.name, click: () => { find("last").close(); go(place); } }, name);
+  const sheet = show("last", {
+    title: open.length ? "So far" : "All photos are done",
+    what: rows.length ? "This will be uploaded:" : "Nothing to upload yet.",
+    sending,
+    count: many(open.length, "photo"),
+    discarded: many(open.length, "photo"),
+    result: [],
   });
-  const more = open.length > 30 ? `and ${open.length - 30} more` : "";
-  const said = `${many(open.length, "photo")} not counted as reviewed; reserved for you still:`;
-  return el("div", { class: "left" }, el("p", {}, said), el("p", { class: "row" }, ...buttons, more));
-}
+  for (const part of sheet.querySelectorAll(".remaining")) part.hidden = !open.length;
+  sheet.querySelector(".next").hidden = true;
 
-async function send(batch, button, result, open, end) {
-  await busy(button, result, "uploading…", async () => {
+  const [upload, fetch] = [find("upload"), find("fetch")];
+  upload.hidden = !rows.length;
+  upload.onclick = () => busy(upload, find("uploaded"), "uploading…", async () => {
     await batch.saved();
-    const answer = await ask("upload", {}, "POST", 0);
-    said(result, answer);
-    if (answer.error === undefined) result.append(next(batch, open, end));
+    const answer = await ask("upload", {}, Infinity);
+    sheet.querySelector(".next").hidden = answer.error !== undefined;
+    return answer;
   });
-}
-
-/** The way to the next batch. */
-function next(batch, open, end) {
-  const count = el("input", { type: "number", min: 1, max: 100000, value: String(batch.next) });
-  const give = el("input", { type: "checkbox" });
-  const fetch = el("button", { class: "main" }, "Next photos");
-  const result = el("div", { class: "result", "aria-live": "polite" });
-  fetch.addEventListener("click", () => busy(fetch, result, "choosing and fetching…", async () => {
-    const wanted = { count: Math.max(1, Number(count.value) || 1), discard: give.checked };
-    const answer = await ask("next", wanted, "POST", 0);
-    said(result, answer);
+  find("wanted").value = batch.next;
+  fetch.onclick = () => busy(fetch, find("fetched"), "choosing and fetching…", async () => {
+    const count = Math.max(1, Number(find("wanted").value) || 1);
+    const answer = await ask("next", { count, discard: find("discard").checked }, Infinity);
     if (answer.error === undefined) location.reload();
-  }));
-  const all = open ? [el("label", { class: "row" }, give,
-    ` give ${many(open, "photo")} that I have not reviewed back, with what is drawn there`)] : [];
-  return el("div", { class: "next" }, ...all,
-    el("p", { class: "row" }, el("label", {}, "How many? ", count), fetch,
-      el("button", { click: end }, "Enough for today")), result);
+    return answer;
+  });
+  find("enough").onclick = end;
+  find("stay").onclick = () => sheet.close();
+  (rows.length ? upload : find("stay")).focus();
 }
 
+/** Do what takes a while, and show what came of it. */
 async function busy(button, result, words, does) {
   button.disabled = true;
-  result.replaceChildren(el("p", {}, words));
-  try {
-    await does();
-  } catch (error) {
-    said(result, { error: error.message });
-  }
+  result.textContent = words;
+  const { lines = [], error } = await does().catch(({ message }) => ({ error: message }));
+  const said = error === undefined ? lines : [...lines, error];
+  const kind = error === undefined ? "" : "wrong";
+  result.replaceChildren(el("pre", { class: kind }, said.join("\n")));
   button.disabled = false;
-}
-
-function said(result, { lines = [], error }) {
-  const text = [...lines, ...(error === undefined ? [] : [error])].join("\n");
-  result.replaceChildren(el("pre", { class: error === undefined ? "" : "wrong" }, text));
 }

@@ -1,54 +1,46 @@
 // The photo on the stage: as large as the window, zoomed to the pointer, moved, made brighter.
 
-import { clamp, find } from "./tools.js";
+import { clamp, find, set, tell } from "./tools.js";
 
 const MARGIN = 10; // pixels of the window round the whole photo
 const ROOM = 60; // and round a zoomed one, so that its edges can be reached
 const LARGEST = 40; // pixels of the window for one of the photo
+const LETTERS = 13; // pixels of the window
 
-export class View extends EventTarget {
+export class View {
   #stage = find("stage");
-  #groups = [find("boxes"), find("handles")];
-  #photo = null;
+  #photo = find("photo");
+  #drawing = find("drawing");
   #fitted = true;
-  scale = 1;
-  x = 0;
+  scale = 1; // pixels of the window for one of the photo
+  x = 0; // of the photo's corner on the stage
   y = 0;
-  width = 1;
+  width = 1; // of the photo
   height = 1;
   loaded = false;
 
   constructor() {
-    super();
     new ResizeObserver(() => (this.#fitted ? this.fit() : this.#place())).observe(this.#stage);
+    this.#photo.onload = () => this.#has(true);
+    this.#photo.onerror = () => {
+      tell("This photo cannot be shown; its file is gone or damaged.");
+    };
   }
 
   /** Show the photo at an address; what was there before is gone at once. */
-  show(address, width, height) {
-    const photo = new Image();
-    this.#photo?.remove();
-    this.#photo = photo;
-    this.loaded = false;
-    [this.width, this.height] = [width, height];
-    photo.alt = "";
-    photo.draggable = false;
-    photo.onload = () => this.#is(photo, true);
-    photo.onerror = () => this.#is(photo, false);
-    photo.src = address;
-    photo.style.width = `${width}px`;
-    photo.style.height = `${height}px`;
-    this.#stage.prepend(photo);
-    this.#stage.classList.add("loading");
+  show(address, { width, height }) {
+    this.#has(false);
+    Object.assign(this, { width, height });
+    Object.assign(this.#photo.style, { width: `${width}px`, height: `${height}px` });
+    this.#photo.src = address;
     this.light();
     this.fit();
   }
 
   /** Where on the photo an event is, in its pixels. */
-  at(event) {
-    const frame = this.#stage.getBoundingClientRect();
-    const x = (event.clientX - frame.left - this.x) / this.scale;
-    const y = (event.clientY - frame.top - this.y) / this.scale;
-    return { x, y };
+  at({ clientX, clientY }) {
+    const { left, top } = this.#stage.getBoundingClientRect();
+    return { x: (clientX - left - this.x) / this.scale, y: (clientY - top - this.y) / this.scale };
   }
 
   /** The middle of what is seen, in pixels of the photo. */
@@ -69,21 +61,16 @@ export class View extends EventTarget {
   /** Zoom so that a point of the photo stays where it is. */
   zoom(factor, point = this.middle) {
     const before = this.scale;
-    this.scale = clamp(before * factor, this.#whole, Math.max(LARGEST, this.#whole));
+    this.scale = clamp(before * factor, this.#whole, LARGEST);
     this.#fitted = this.scale === this.#whole;
-    this.x += point.x * (before - this.scale);
-    this.y += point.y * (before - this.scale);
-    this.#place();
+    this.pan(point.x * (before - this.scale), point.y * (before - this.scale));
   }
 
+  /** Move the photo by pixels of the window. */
   pan(dx, dy) {
     this.x += dx;
     this.y += dy;
     this.#place();
-  }
-
-  get zoomed() {
-    return !this.#fitted;
   }
 
   light() {
@@ -98,25 +85,19 @@ export class View extends EventTarget {
     return Math.min(across, Math.max(clientHeight - 2 * MARGIN, 50) / this.height);
   }
 
-  #is(photo, loaded) {
-    if (photo !== this.#photo) return; // another one was asked for meanwhile
+  #has(loaded) {
     this.loaded = loaded;
     this.#stage.classList.toggle("loading", !loaded);
-    this.dispatchEvent(new CustomEvent(loaded ? "loaded" : "missing"));
   }
 
   #place() {
     const { clientWidth, clientHeight } = this.#stage;
     this.x = placed(this.x, this.width * this.scale, clientWidth);
     this.y = placed(this.y, this.height * this.scale, clientHeight);
-    if (!this.#photo) return;
     this.#photo.style.transform = `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
     this.#photo.classList.toggle("large", this.scale > 3);
-    for (const group of this.#groups) {
-      group.setAttribute("transform", `translate(${this.x} ${this.y}) scale(${this.scale})`);
-      group.setAttribute("font-size", 13 / this.scale);
-    }
-    this.dispatchEvent(new CustomEvent("placed"));
+    const transform = `translate(${this.x} ${this.y}) scale(${this.scale})`;
+    set(this.#drawing, { transform, "font-size": LETTERS / this.scale });
   }
 }
 
@@ -125,4 +106,3 @@ function placed(offset, length, window) {
   if (length <= window) return (window - length) / 2;
   return clamp(offset, window - length - ROOM, ROOM);
 }
-
