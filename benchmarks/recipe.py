@@ -56,6 +56,7 @@ class Variant:
     tuning: Tuning = Tuning()
     rate: float = 1.0
     filled: bool = False
+    bfloat16: bool = False
 
 
 GENTLE, ZOOM = TUNINGS["gentle"], Augmentation(zoom=True)
@@ -69,6 +70,7 @@ VARIANTS = {
     "zoom+filled": dataclasses.replace(NEW, tuning=Tuning()),
     "frozen+zoom+filled": dataclasses.replace(NEW, tuning=Tuning(), frozen=True),
     "gentle+zoom+filled+rate 0.5": dataclasses.replace(NEW, rate=0.5),
+    "gentle+zoom+filled+bfloat16": dataclasses.replace(NEW, bfloat16=True),
     "unfrozen+zoom+filled": dataclasses.replace(NEW, tuning=Tuning(backbone_rate=0.1)),
 }
 
@@ -181,6 +183,7 @@ def _measure(
         seed=seed,
         start=start.said,
         tuning=recipe.tuning,
+        bfloat16=recipe.bfloat16,
     )
     wall, processor = time.monotonic(), time.process_time()
     record = training.train(

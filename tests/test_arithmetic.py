@@ -1,6 +1,15 @@
-"""With how many bits predictions are calculated."""
+"""With how many bits predictions are calculated, and a network is trained."""
 
-from train.prediction.bfloat16 import bfloat16_gain, use_bfloat16
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from train.network.arithmetic import calculating_in
+from train.network.quiet import first_without_notes
+from train.prediction.bfloat16 import bfloat16_gain, cpu_flags, use_bfloat16
 
 
 def test_bfloat16_is_used_where_the_cpu_is_faster_in_it_and_where_it_is_asked_for(tmp_path):
@@ -26,3 +35,34 @@ def test_bfloat16_is_used_where_the_cpu_is_faster_in_it_and_where_it_is_asked_fo
 
 def test_the_gain_is_measured_on_any_cpu():
     assert 0 < bfloat16_gain() < 100
+
+
+def test_what_is_traced_is_calculated_in_16_bits_only_where_it_was_asked_for():
+    if "avx512f" not in cpu_flags(Path("/proc/cpuinfo")):
+        pytest.skip("oneDNN does not rewrite graphs for this CPU")
+    draw = np.random.default_rng(0)
+    images, kernel = (
+        tf.constant(draw.normal(size=shape), tf.float32)
+        for shape in ((1, 8, 8, 16), (3, 3, 16, 16))
+    )
+    whole = tf.nn.relu(tf.nn.conv2d(images, kernel, 1, "SAME")).numpy()
+
+    def apart(arithmetic):
+        @tf.function(autograph=False)
+        def convolved():
+            return tf.nn.relu(tf.nn.conv2d(images * 1.0, kernel, 1, "SAME"))
+
+        with calculating_in(arithmetic):
+            found = first_without_notes(convolved)().numpy()
+        return abs(found - whole).max() / whole.max()
+
+    assert apart("float32") < 1e-5
+    assert apart("bfloat16") > 1e-4
+    assert apart("float32") < 1e-5, "afterwards it is as before"
+
+
+def test_notes_are_kept_away_from_the_first_call_only(capfd):
+    speak = first_without_notes(lambda text: os.write(2, text))
+    speak(b"a note\n")
+    speak(b"a word\n")
+    assert capfd.readouterr().err == "a word\n"

@@ -214,6 +214,7 @@ def test_a_run_without_the_new_keys_is_the_run_that_it_was():
         {"tuning": Tuning(balance_empty=True)},
         {"limits": Limits(minutes=5)},
         {"augmentation": Augmentation(zoom=True)},
+        {"bfloat16": True},
     ):
         assert dataclasses.replace(run, **change).fingerprint != before
 

@@ -604,10 +604,14 @@ def test_an_interrupted_or_killed_run_goes_on_where_it_was_and_starts_afresh_wit
     reached = _saved(run)
     assert 0 < reached < 60 and not json.loads((run / "run.json").read_text())["finished"]
 
-    write_config(project, train_iterations=3)
+    write_config(project, train_iterations=3, bfloat16=True)
     afresh = step("train_detector.py", project)
     lines = afresh.stdout.splitlines()
     assert lines[0].startswith("training on the CPU")
+    assert "training in bfloat16" in lines
+    for name in ("training/training.json", "cycle.json"):
+        record = json.loads((project.parent / "data" / name).read_text())
+        assert record.get("training", record)["arithmetic"] == "bfloat16"
     assert "starting from scratch" in lines and "going on" not in afresh.stdout
     assert re.fullmatch(r"3 steps; checkpoint of step 3.* → .*best-3", lines[-1])
     assert afresh.stderr == ""

@@ -101,6 +101,7 @@ def main(argv: list[str]) -> int:
             for key in (
                 "digest",
                 "fingerprint",
+                "arithmetic",
                 "started_from",
                 "steps",
                 "batch_size",
@@ -109,6 +110,7 @@ def main(argv: list[str]) -> int:
                 "seconds",
                 "best",
             )
+            if key in record
         },
         weights=record["started_from"],
     )

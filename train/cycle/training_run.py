@@ -93,6 +93,7 @@ def make_run(
         start=start.said,
         tuning=tuning,
         limits=limits,
+        bfloat16=config.bfloat16 == "true" and device.policy == "float32",
     )
 
 

@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import Callable
 
 from train.network import together
+from train.network.arithmetic import calculating_in
 from train.network.training import (
     Device,
     Progress,
     Run,
+    arithmetic_of,
     batches_from,
     check_loss,
     last_step,
@@ -40,6 +42,13 @@ def help_train(run: Run, device: Device, say: Callable[[str], None]) -> None:
     if told["finished"]:
         say(f"{machines.chief} has trained already with these labels and settings")
         return
+    with calculating_in(arithmetic_of(run, device)):
+        _help(run, device, say)
+
+
+def _help(run: Run, device: Device, say: Callable[[str], None]) -> None:
+    """Calculate this machine's share of every batch, until the chief has the model."""
+    strategy, machines = device.strategy, device.machines
     network = prepare(run, device)
     together.take_from_chief(strategy, machines, network.checkpoint)
     step, ending, train_step = network.step, network.ending, training_step(network, device)

@@ -25,12 +25,13 @@ import tf_keras
 from official.vision.tasks.maskrcnn import MaskRCNNTask
 
 from train.network import together
+from train.network.arithmetic import BFLOAT16, calculating_in
 from train.network.augmentation import Augmentation
 from train.network.detector import Settings, build_model, make_task, model_config
 from train.network.ending import Ending, Limits
 from train.network.input import training_dataset
 from train.network.machines import Machines
-from train.network.quiet import without_notes
+from train.network.quiet import first_without_notes, without_notes
 from train.network.schedule import Rate, make_optimizer
 from train.network.tuning import Tuning
 from train.network.validation import Validation
@@ -59,6 +60,7 @@ _BEST = members({"step": COUNT, "ap50": maybe(NUMBER)})
 _RUN = members(
     {"fingerprint": TEXT, "finished": TRUTH, "settings": OBJECT, "best": maybe(_BEST)},
     started_from=TEXT,
+    arithmetic=TEXT,
     seconds=NUMBER,
     exported=members({"bytes": COUNT, "md5": that(is_hexadecimal)}),
 )
@@ -89,7 +91,7 @@ class Run:
 
     shards, validation_shards: record files; images: number of training images; repeats: see
     training_input.repeat_factors. validation_batches: 0 = all. start: text that names the weights
-    it starts from.
+    it starts from. bfloat16: whether a CPU calculates in 16 bits.
     """
 
     settings: Settings
@@ -107,6 +109,7 @@ class Run:
     start: str
     tuning: Tuning = Tuning()
     limits: Limits = Limits()
+    bfloat16: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -121,7 +124,10 @@ class Run:
             self.start,
             self.validation_batches,
         ]
-        if later := self.tuning.as_parts() | self.limits.as_parts():
+        later = self.tuning.as_parts() | self.limits.as_parts()
+        if self.bfloat16:
+            later["bfloat16"] = True
+        if later:
             parts.append(later)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -219,6 +225,27 @@ def train(
     if record["finished"]:
         say(f"trained already with these labels and settings ({record['steps']} steps): {folder}")
         return record
+    record["arithmetic"] = arithmetic_of(run, device)
+    if run.bfloat16:
+        say(f"training in {BFLOAT16}")
+    with calculating_in(record["arithmetic"]):
+        return _trained(run, device, folder, record, load, say)
+
+
+def arithmetic_of(run: Run, device: Device) -> str:
+    """What a run is calculated in: a Keras precision policy, or BFLOAT16."""
+    return BFLOAT16 if run.bfloat16 else device.policy
+
+
+def _trained(
+    run: Run,
+    device: Device,
+    folder: Path,
+    record: dict,
+    load: Callable[[tf_keras.Model], str],
+    say: Callable[[str], None],
+) -> dict:
+    """Train, or go on, to the end; returns the record."""
     folder.mkdir(parents=True, exist_ok=True)
     network = prepare(run, device)
     model, step, ending = network.model, network.step, network.ending
@@ -386,7 +413,7 @@ def training_step(network: Network, device: Device) -> Callable:
         )
         return device.strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
-    return train_step
+    return first_without_notes(train_step)
 
 
 def last_step(run: Run, device: Device, ending: Ending) -> int:

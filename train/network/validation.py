@@ -9,6 +9,7 @@ import tf_keras
 from train.evaluation.average_precision import measure
 from train.network.detector import Settings
 from train.network.input import evaluation_dataset
+from train.network.quiet import first_without_notes
 from utils.boxes.detections import xyxy_of_tensorflow
 from utils.labels import tables
 from utils.reserved import AVERAGE, NULL
@@ -31,7 +32,7 @@ class Validation:
             shown = tf.tile(tf.constant([settings.canvas], tf.float32), [tf.shape(images)[0], 1])
             return model(images, image_shape=shown, training=False)
 
-        self._detect = detect
+        self._detect = first_without_notes(detect)
 
     def ap50(self) -> float:
         """Average over the classes that are in the validation part; 0 when nothing is found."""
