@@ -150,7 +150,14 @@ def fill(store: Store, folder: Path, names: list[str]) -> None:
 
 
 def predicted(
-    store: Store, folder: Path, model: Path, name: str, only: int = 0, keep=False, **settings
+    store: Store,
+    folder: Path,
+    model: Path,
+    name: str,
+    only: int = 0,
+    keep=False,
+    mirror=False,
+    **settings,
 ):
     """Predict the photos of a store; the bytes of the journal and (image, found) of each."""
     file = folder / f"{name}.ini"
@@ -173,6 +180,7 @@ def predicted(
                 journal,
                 lambda _: 0.1,
                 2,
+                mirror,
                 greys=Greys(),
             )
             found = [(blob, outcome) for blob, outcome in run.entries()]

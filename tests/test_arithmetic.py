@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from train.network.arithmetic import calculating_in
-from train.network.quiet import first_without_notes
+from train.network.arithmetic import BFLOAT16, calculating_in, first_without_notes
 from train.prediction.bfloat16 import bfloat16_gain, cpu_flags, use_bfloat16
 
 
@@ -61,8 +60,10 @@ def test_what_is_traced_is_calculated_in_16_bits_only_where_it_was_asked_for():
     assert apart("float32") < 1e-5, "afterwards it is as before"
 
 
-def test_notes_are_kept_away_from_the_first_call_only(capfd):
+def test_notes_are_kept_away_from_the_first_call_only_and_only_where_graphs_are_rewritten(capfd):
     speak = first_without_notes(lambda text: os.write(2, text))
-    speak(b"a note\n")
-    speak(b"a word\n")
-    assert capfd.readouterr().err == "a word\n"
+    speak(b"in 32 bits\n")
+    with calculating_in(BFLOAT16):
+        speak(b"a note\n")
+        speak(b"a word\n")
+    assert capfd.readouterr().err == "in 32 bits\na word\n"

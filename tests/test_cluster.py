@@ -71,6 +71,18 @@ def test_a_cluster_finds_what_this_machine_finds_byte_for_byte(cluster, filled, 
     assert written and not [file for file in written if azurite.KEY.encode() in file.read_bytes()]
 
 
+def test_tiles_and_mirror_images_are_looked_at_as_on_one_machine(cluster, tmp_path, model):
+    store = folder_store_in(tmp_path)
+    fill(store, tmp_path, PHOTOS[:8])
+    tiles = {"tile": True, "min_tile_size": 48, "max_tile_size": 48}
+    here, found = predicted(store, tmp_path, model, "here", mirror=True, **tiles)
+    assert len(found) == 7  # one is cut short
+    for name, how in (("whole", {"mirror": True}), ("once", tiles)):
+        assert predicted(store, tmp_path, model, name, **how)[0] != here, "both say something"
+    on_cluster = {"mirror": True, "prediction_engine": "ray", **tiles}
+    assert predicted(store, tmp_path, model, "there", **on_cluster)[0] == here
+
+
 def test_a_photo_that_kills_each_worker_is_said_by_name_and_no_other_is_missing(
     cluster, tmp_path, model, monkeypatch
 ):

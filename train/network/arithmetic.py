@@ -5,9 +5,11 @@ calculated in 16 bits; weights, what they learn and the losses stay in 32.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
+
+from train.network.quiet import without_notes
 
 BFLOAT16 = "bfloat16"
 _REWRITE = "auto_mixed_precision_onednn_bfloat16"
@@ -22,3 +24,20 @@ def calculating_in(arithmetic: str) -> Iterator[None]:
         yield
     finally:
         tf.config.optimizer.set_experimental_options({_REWRITE: before})
+
+
+def first_without_notes(function: Callable) -> Callable:
+    """The function; where graphs are rewritten it is called `without_notes` the first time, as the
+    rewrite prints what it did.
+    """
+    called = []
+
+    def quietly(*arguments):
+        rewritten = tf.config.optimizer.get_experimental_options().get(_REWRITE, False)
+        if called or not rewritten:
+            return function(*arguments)
+        called.append(True)
+        with without_notes():
+            return function(*arguments)
+
+    return quietly

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 
 def silence() -> None:
@@ -36,17 +36,3 @@ def without_notes() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nothing)
-
-
-def first_without_notes(function: Callable) -> Callable:
-    """The function, called `without_notes` the first time: then TensorFlow optimises its graph."""
-    called = []
-
-    def quietly(*arguments):
-        if called:
-            return function(*arguments)
-        called.append(True)
-        with without_notes():
-            return function(*arguments)
-
-    return quietly

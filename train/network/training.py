@@ -25,13 +25,13 @@ import tf_keras
 from official.vision.tasks.maskrcnn import MaskRCNNTask
 
 from train.network import together
-from train.network.arithmetic import BFLOAT16, calculating_in
+from train.network.arithmetic import BFLOAT16, calculating_in, first_without_notes
 from train.network.augmentation import Augmentation
 from train.network.detector import Settings, build_model, make_task, model_config
 from train.network.ending import Ending, Limits
 from train.network.input import training_dataset
 from train.network.machines import Machines
-from train.network.quiet import first_without_notes, without_notes
+from train.network.quiet import without_notes
 from train.network.schedule import Rate, make_optimizer
 from train.network.tuning import Tuning
 from train.network.validation import Validation

@@ -7,9 +7,9 @@ import tensorflow as tf
 import tf_keras
 
 from train.evaluation.average_precision import measure
+from train.network.arithmetic import first_without_notes
 from train.network.detector import Settings
 from train.network.input import evaluation_dataset
-from train.network.quiet import first_without_notes
 from utils.boxes.detections import xyxy_of_tensorflow
 from utils.labels import tables
 from utils.reserved import AVERAGE, NULL
