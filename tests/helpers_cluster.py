@@ -43,6 +43,9 @@ def nodes(count: int, **environment: str) -> Iterator:
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # the paths of sockets must be short
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "CUDA_VISIBLE_DEVICES": "-1"}
+    # here Ray notes the address, in a folder that it expects to be there
+    quiet["RAY_TMPDIR"] = folder
+    Path(folder, "ray").mkdir()
     cluster = None
     try:
         with patch.dict(os.environ, {"PYTHONPATH": paths, **quiet, **environment}):
