@@ -61,9 +61,9 @@ def test_what_is_traced_is_calculated_in_16_bits_only_where_it_was_asked_for():
 
 
 def test_notes_are_kept_away_from_the_first_call_only_and_only_where_graphs_are_rewritten(capfd):
-    speak = first_without_notes(lambda text: os.write(2, text))
-    speak(b"in 32 bits\n")
-    with calculating_in(BFLOAT16):
-        speak(b"a note\n")
-        speak(b"a word\n")
-    assert capfd.readouterr().err == "in 32 bits\na word\n"
+    for arithmetic in ("float32", BFLOAT16):
+        speak = first_without_notes(lambda text: os.write(2, text))
+        with calculating_in(arithmetic):
+            speak(f"a note in {arithmetic}\n".encode())
+            speak(b"a word\n")
+    assert capfd.readouterr().err == "a note in float32\na word\na word\n"

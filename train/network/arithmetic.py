@@ -33,11 +33,11 @@ def first_without_notes(function: Callable) -> Callable:
     called = []
 
     def quietly(*arguments):
-        rewritten = tf.config.optimizer.get_experimental_options().get(_REWRITE, False)
-        if called or not rewritten:
+        if called:
             return function(*arguments)
         called.append(True)
-        with without_notes():
+        rewritten = tf.config.optimizer.get_experimental_options().get(_REWRITE, False)
+        with without_notes() if rewritten else contextlib.nullcontext():
             return function(*arguments)
 
     return quietly
