@@ -599,7 +599,11 @@ def test_status_shows_what_waits_and_who_has_what(project):
     )
     shown = json.loads(call("tag/status.py", project.config, "--json"))
     assert shown["review_queue"] == 1 and shown["review_out"]["anna"]["images"] == 1
-    assert "review your 2 images" in shown["next"]
+    assert "review your 2 images" in shown["next"] and "with vott, then" in shown["next"]
+    with project.config.open("a", encoding="utf-8") as config:
+        config.write("\nannotation_tool=page\n")
+    shown = json.loads(call("tag/status.py", project.config, "--json"))
+    assert shown["next"].endswith(": tag/review.py CONFIG")
 
 
 def test_status_sends_people_to_the_queue_when_nothing_is_left_to_tag(project):

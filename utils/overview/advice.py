@@ -26,10 +26,12 @@ def advice(shown: Mapping, config: Config) -> str:
             f"you hold {mine} images that are not in tagging_location: download_vott_json.py N"
             " CONFIG --again, or abandon.py CONFIG"
         )
+    if mine and config.annotation_tool == "page":
+        return f"review your {mine} images in {config.tagging_location}: tag/review.py CONFIG"
     if mine:
         return (
-            f"review your {mine} images in {config.tagging_location} with VoTT, then"
-            " upload_vott_json.py CONFIG"
+            f"review your {mine} images in {config.tagging_location} with {config.annotation_tool},"
+            " then upload_vott_json.py CONFIG"
         )
     if shown["tagged"] and since >= (config.auto_retrain_images if shown["cycles"] else 1):
         then = (
