@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -35,12 +36,13 @@ def run(program: str, *arguments, process: bool = False, **options) -> Completed
     """Run `tag/x.py`, `train/x.py` or `train/x.sh` of this repository; output as text.
 
     It runs in this process, which has its packages loaded, as far as that is the same: not with
-    `process` or with options of subprocess.run. Those of ALONE are forks of one that has
-    TensorFlow loaded.
+    `process`, in a thread (threads share sys.argv and streams) or with options of subprocess.run.
+    Those of ALONE are forks of one that has TensorFlow loaded.
     """
     words = [str(word) for word in arguments]
     steps = _steps(program, words)
-    if process or options or steps is None:
+    threaded = threading.current_thread() is not threading.main_thread()
+    if process or threaded or options or steps is None:
         interpreter = "bash" if program.endswith(".sh") else sys.executable
         command = [interpreter, ROOT / program, *words]
         return subprocess.run(command, text=True, capture_output=True, **options)

@@ -289,7 +289,7 @@ def test_a_kill_of_the_run_ends_its_step_too(tree, who, number):
     runner = int(processes("-P", str(entry.pid))[0])
     (step,) = processes("-P", str(runner), "-f", "create_tf_records.py config.ini$")
     os.kill(entry.pid if who == "entry" else runner, number)
-    entry.communicate(timeout=60)
+    entry.communicate(timeout=600)
     assert entry.returncode and not Path(f"/proc/{step}").exists()
     assert len(calls.read_text().splitlines()) == 3
 
@@ -301,7 +301,7 @@ def test_steps_after_the_first_are_forks_of_one_process_and_end_when_it_is_kille
     (host,) = processes("-P", runner, "-f", "train.cycle.host")
     (fork,) = processes("-P", host)
     os.kill(int(host), signal.SIGKILL)
-    said = entry.communicate(timeout=60)[1]
+    said = entry.communicate(timeout=600)[1]
     assert fork and entry.returncode == 128 + signal.SIGKILL
     assert "step create_tf_records failed (exit 137); to go on from it: " in said
 
@@ -312,7 +312,7 @@ def test_a_terminal_that_closes_leaves_a_step_the_time_to_end_by_itself(tree):
     (tree / "train" / "create_tf_records.py").write_text(ENDS_BY_ITSELF)
     entry, calls = in_a_long_step(tree, start_new_session=True)
     os.killpg(entry.pid, signal.SIGHUP)
-    said = entry.communicate(timeout=60)[1]
+    said = entry.communicate(timeout=600)[1]
     assert "ended by itself" in said, said
     assert "ended" in calls.read_text()
 

@@ -75,7 +75,7 @@ def test_ctrl_c_is_one_line_and_the_next_run_goes_on(folder_store, tmp_path):
     while not any((project.place / "Images").glob("*.jpg")) and process.poll() is None:
         time.sleep(0.001)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 130 and errors.strip().splitlines() == [
         "download_vott_json.py: interrupted; run the same command again to go on"
     ]
@@ -101,7 +101,7 @@ def test_ctrl_c_while_packages_are_loaded_is_one_line(folder_store, tmp_path, pa
     ):
         time.sleep(0.001)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=600)
     assert (
         process.returncode == 130
         and errors == "download_vott_json.py: interrupted\n"

@@ -107,7 +107,7 @@ def train(
         if count > 1:
             env["TF_CONFIG"] = as_json(addresses, index)
         running.append(begun(program, env=env, stderr=subprocess.PIPE))
-    said = [process.communicate(timeout=300) for process in running]
+    said = [process.communicate(timeout=1800) for process in running]
     return [(process.returncode, *texts) for process, texts in zip(running, said, strict=True)]
 
 

@@ -182,7 +182,7 @@ def test_a_class_change_and_a_normal_upload_at_the_same_moment_as_a_review_uploa
         )
         for program, *arguments in commands
     ]
-    outputs = [process.communicate(timeout=300)[0] for process in started]
+    outputs = [process.communicate(timeout=1800)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0, 0], outputs
     assert {"d/1.jpg tern 0 0.1 0 0.1", "d/2.jpg NULL 0 0 0 0", "d/3.jpg seal 0 0.1 0 0.1"} <= set(
         project.rows()
@@ -211,7 +211,7 @@ def test_annotators_who_ask_for_review_at_the_same_moment_get_different_images(
         )
         for command in commands
     ]
-    outputs = [process.communicate(timeout=300)[0] for process in started]
+    outputs = [process.communicate(timeout=1800)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0, 0], outputs
     rows = [row.split() for row in held(project)]
     assert [row[0] for row in rows if len(row) == 2] == LABELLED and {

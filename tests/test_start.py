@@ -161,7 +161,7 @@ def test_twenty_photos_are_reserved_in_the_project_that_is_named_and_a_browser_i
             time.sleep(0.05)
         assert opened.read_text().startswith("http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=60)[0]
+        rest = process.communicate(timeout=600)[0]
     finally:
         process.kill()
         process.wait()

@@ -595,7 +595,7 @@ def test_an_interrupted_or_killed_run_goes_on_where_it_was_and_starts_afresh_wit
     line = next(line for line in process.stdout if line.startswith("step "))
     assert re.fullmatch(r"step \d+ of 60, loss \d+\.\d{3}, \d+\.\d\d steps/s, \d+ s left\n", line)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=1800)
     assert (process.returncode, errors) == (
         130,
         "train_detector.py: interrupted; run the same command again to go on\n",
