@@ -1,8 +1,8 @@
-"""Do hand-outs from the shortlist bring the same images as from the whole tables? Fifteen batches
-of 20 from 6000 images, of which 600 of each order are on the list, with each strategy; each second
-batch is labelled. Half of the list is out in the end.
+"""Do hand-outs from the shortlist bring the same images as from the whole tables? Batches of 15
+from 3000 images, with each strategy, until half of the list (800 images or more) is out; each
+second batch is labelled.
 
-    python benchmarks/shortlist_agreement.py                        # about 10 minutes
+    python benchmarks/shortlist_agreement.py                        # about 15 minutes
     python benchmarks/shortlist_agreement.py --strategies hybrid --seeds 3
 
 It says which part of the images is the same: with a model, without and with a balance of classes;
@@ -25,7 +25,7 @@ from utils.labels.tables import image_set
 from utils.selection import shortlisting
 from utils.strategies import STRATEGIES
 
-COUNT, BATCH, BATCHES, MOST = 6000, 20, 15, 600
+COUNT, BATCH, MOST = 3000, 15, 200
 UNSEEN = {"unseen": 1.0, "empty": 0.0, "labelled": 0}
 BALANCE = "0.3,0.2,0.2,0.3"
 
@@ -58,11 +58,12 @@ def same(strategy: str, seed: int, balance: str = "", pretrained: bool = False, 
         if pretrained:
             anna.found_by_pretrained()
         common = 0
-        for step in range(BATCHES):
+        batches = int(anna.list.listed.sum()) // 2 // BATCH
+        for step in range(batches):
             short, whole = (anna.reserve(whole=way) for way in (False, True))
             common += len(image_set(short.rows) & image_set(whole.rows))
             anna.take(short, label=step % 2 == 1)
-    return common / (BATCH * BATCHES)
+    return common / (BATCH * batches)
 
 
 if __name__ == "__main__":

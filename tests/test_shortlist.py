@@ -64,15 +64,18 @@ def chosen(reservation) -> list:
     return sorted(rows.itertuples(index=False, name=None))
 
 
-@pytest.mark.parametrize("seed, balance", [(0, ""), (1, "0.3,0.2,0.2,0.3")])
 @pytest.mark.parametrize(
-    "strategy",
-    STRATEGIES,
+    "strategy, seed, balance",
+    [
+        *[(strategy, 0, "") for strategy in STRATEGIES],
+        *[(strategy, 1, "0.3,0.2,0.2,0.3") for strategy in STRATEGIES],
+        ("hybrid_per_second", 5, ""),  # labels that come in turn the order of images over
+    ],
 )
 def test_a_hand_out_gives_the_same_images_as_the_whole_tables(tmp_path, strategy, seed, balance):
     anna = Annotator(tmp_path, strategy, seed, balance)
     assert len(anna.list.images) < 1500
-    for step in range(4):
+    for step in range(5):
         short, whole = anna.reserve(whole=False), anna.reserve(whole=True)
         assert image_set(short.rows) == image_set(whole.rows), step
         assert short.pool_size == whole.pool_size
