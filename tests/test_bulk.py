@@ -222,16 +222,29 @@ def test_where_there_is_a_bundle_of_certificates_the_package_reads_and_it_is_sai
     assert counted == []
 
 
-def test_without_obstore_the_package_reads_and_nothing_is_said(
-    azurite_store, tmp_path, monkeypatch, capsys
+@pytest.mark.parametrize(
+    "trains, said",
+    [
+        (
+            True,
+            "photos are read from Azure the slower way: obstore is not installed"
+            " (python -m pip install -r requirements.txt)\n",
+        ),
+        (False, ""),  # annotators need none
+    ],
+)
+def test_without_obstore_the_package_reads_and_a_training_machine_says_so_once(
+    azurite_store, tmp_path, monkeypatch, capsys, trains, said
 ):
-    azurite_store.images.write("a.jpg", CONTENT)
+    for number in range(3):
+        azurite_store.images.write(f"{number}.jpg", CONTENT)
     monkeypatch.setitem(sys.modules, "obstore", None)
     monkeypatch.setitem(sys.modules, "obstore.store", None)
+    monkeypatch.setattr("utils.storage.bulk.find_spec", lambda name: name if trains else None)
     images = again(azurite_store, tmp_path)
     blobs = list_images(images, "*.jpg", True).blobs
-    assert sync_images(images, blobs, tmp_path / "here").downloaded == 1
-    assert capsys.readouterr() == ("", "")
+    assert sync_images(images, blobs, tmp_path / "here").downloaded == 3
+    assert capsys.readouterr() == ("", said)
 
 
 def test_where_it_fails_and_the_package_does_not_it_is_left_alone_after_a_few_times(

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from typing import Any, Protocol
 from urllib.request import getproxies
 
@@ -108,8 +109,10 @@ def _open(url: str, container: str, account: str, credential: Credential) -> tup
     """
     try:
         from obstore.store import AzureStore
-    except ImportError:  # an annotator's machine
-        return None, ""
+    except ImportError:
+        if find_spec("tensorflow") is None:  # an annotator's machine, which reads a batch
+            return None, ""
+        return None, "obstore is not installed (python -m pip install -r requirements.txt)"
     if isinstance(credential, str) and not is_azure(url):
         return None, ""  # it follows redirections, and would tell the next host this address
     if any(scheme != "no" for scheme in getproxies()):
