@@ -1,8 +1,8 @@
 """Do hand-outs from the shortlist bring the same images as from the whole tables? Batches of 15
-from 3000 images, with each strategy, until half of the list (800 images or more) is out; each
+from 3000 images, with each strategy, until half of the list (1000 images or more) is out; each
 second batch is labelled.
 
-    python benchmarks/shortlist_agreement.py                        # about 15 minutes
+    python benchmarks/shortlist_agreement.py                        # about 20 minutes
     python benchmarks/shortlist_agreement.py --strategies hybrid --seeds 3
 
 It says which part of the images is the same: with a model, without and with a balance of classes;

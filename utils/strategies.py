@@ -15,7 +15,7 @@ class Strategy:
     needs_tables: it looks at bursts, labels and measures too. differs: a batch gets images that
     differ, by their embeddings; weighted: what an image is worth counts besides. needs_mirror:
     images are predicted with their mirror images for it. costs: it weighs what an image costs a
-    person.
+    person. by_rarity: which classes have few labels counts.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Strategy:
     weighted: bool = False
     needs_mirror: bool = False
     costs: bool = False
+    by_rarity: bool = False
 
     @property
     def reads_embeddings(self) -> bool:
@@ -34,12 +35,12 @@ class Strategy:
 
 
 _ALL = (
-    Strategy("hybrid", differs=True, weighted=True),
-    Strategy("hybrid_per_second", differs=True, weighted=True, costs=True),
+    Strategy("hybrid", differs=True, weighted=True, by_rarity=True),
+    Strategy("hybrid_per_second", differs=True, weighted=True, costs=True, by_rarity=True),
     Strategy("entropy"),
     Strategy("least_confidence"),
     Strategy("coreset", differs=True),
-    Strategy("confident"),
+    Strategy("confident", by_rarity=True),
     Strategy("disagreement", needs_mirror=True),
     Strategy("random", draws=True, needs_predictions=False, needs_tables=False),
     Strategy("lowest_box", needs_tables=False),

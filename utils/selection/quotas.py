@@ -240,6 +240,8 @@ class _Group:
 
 def repeats(keys: np.ndarray) -> np.ndarray:
     """How often each key (a whole number from 0) has occurred before."""
+    if keys.max(initial=0) <= np.iinfo(np.int16).max:
+        keys = keys.astype(np.int16)  # numpy sorts these in linear time
     order = np.argsort(keys, kind="stable")
     position = np.arange(len(keys))
     starts = np.diff(keys[order], prepend=-1) != 0

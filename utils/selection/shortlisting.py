@@ -6,7 +6,7 @@ Nothing here reads or writes.
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,19 +18,11 @@ from utils.selection.worth import LEAST_SCORE, WORTH, Context, spread_out
 from utils.strategies import STRATEGIES
 
 MOST = AHEAD  # images in each order that is followed
-_ALL = 4  # times as many are on the list at least, as the orders differ
-_HALF = 2  # times as many are out when half of the list is
-_PARTS = (
-    0.02,
-    0.05,
-    0.1,
-    0.2,
-    0.4,
-    0.7,
-    1.0,
-    1.4,
-    2.0,
-)  # of the list, labelled when it is looked ahead
+_ALL = 5  # times as many are on the list at least, as the orders differ
+_HALF = 2.5  # times as many are out when half of the list is
+_LATER = 0.75  # times as many are followed in the orders to come
+# How many times MOST are labelled when it is looked ahead.
+_PARTS = (0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.4, 1.9, _HALF)
 
 
 def by_strategy(strategy: str, context: Context) -> np.ndarray:
@@ -42,55 +34,28 @@ def by_strategy(strategy: str, context: Context) -> np.ndarray:
     if rule.draws or not len(pool.names):
         return np.arange(0)
     cold = is_first(strategy, context)
-    worth = spread_out(context) if cold else WORTH[strategy](context)
-    tie = tie_hashes(pool.names, context.seed) if cold or rule.differs else None
-    found = _ranked(context, worth.value, tie, most)
-    for later, left in () if cold else _worth_to_come(strategy, context, worth.value, most):
-        if not np.array_equal(later, worth.value):
-            found = np.union1d(found, _ranked(context, later, tie, most, left))
-    return _filled_up(found, _places(context, worth.value, tie), _ALL * most)
+    value = (spread_out(context) if cold else WORTH[strategy](context)).value
+    orders = _Orders(context, by_chance=cold or rule.differs)
+    found = orders.best(value, most)
+    if rule.by_rarity and not cold:
+        for later, left in _worth_to_come(strategy, context, value, most):
+            found = np.union1d(found, orders.best(later, math.ceil(_LATER * most), left))
+    return _filled_up(found, orders.of_all(value), _ALL * most)
 
 
 def by_chance(context: Context, share: float) -> np.ndarray:
-    """The places of the images that are drawn first, as select draws them; enough for as many
-    hand-outs as the rest of the list serves, with `share` of each drawn.
+    """The places of the images that are drawn first, as select draws them; enough until half of the
+    list is out, with `share` of each hand-out drawn.
     """
-    wanted = 2 * MOST if share >= 1 else math.ceil(MOST * share / (1 - share)) + BATCH
+    wanted = 2 * MOST if share >= 1 else math.ceil(_HALF * MOST * share / (1 - share)) + BATCH
     hashes = keyed_hashes(context.pool.names, context.seed)
     return np.sort(np.argsort(hashes, kind="stable")[: wanted if share > 0 else 0])
 
 
-def _ranked(
-    context: Context,
-    value: np.ndarray,
-    tie: np.ndarray | None,
-    most: int,
-    left: np.ndarray | None = None,
-) -> np.ndarray:
-    """The best ones in every order, by what images are worth; tie: in which order those of equal
-    worth come (of a strategy that picks images that differ), None: by name.
-    """
-    place = _places(context, value, tie)
-    groups = _groups(context)
-    if left is not None:
-        groups = [(images[left[images]], *parts) for images, *parts in groups]
-    found = [_best(*group, place, context, value, most) for group in groups]
-    return np.unique(np.concatenate(found))
-
-
-def _places(context: Context, value: np.ndarray, tie: np.ndarray | None) -> np.ndarray:
-    """(n,) each image's place in the order of worth, 0 the best."""
-    place = ranks(context.pool, value)
-    if tie is not None:
-        place[np.lexsort((tie, -value))] = np.arange(len(tie))
-    return place
-
-
-def _filled_up(found: np.ndarray, place: np.ndarray, total: int) -> np.ndarray:
-    """`total` images, where there are fewer: with the next best ones. So the list is as long
+def _filled_up(found: np.ndarray, best: np.ndarray, total: int) -> np.ndarray:
+    """`total` images, where there are fewer: with the next ones of `best`. So the list is as long
     whatever the orders have in common.
     """
-    best = np.argsort(place, kind="stable")
     others = best[~np.isin(best, found, assume_unique=True)]
     return np.sort(np.concatenate([found, others[: max(0, total - len(found))]]))
 
@@ -106,8 +71,7 @@ def _worth_to_come(
         now, soon = value, np.zeros(len(value), bool)
         for part in _PARTS:
             left = np.flatnonzero(~soon)
-            best = left[np.argsort(-now[left], kind="stable")]
-            soon[best[: math.ceil(part * most) - soon.sum()]] = True
+            soon[left[_first(-now[left], math.ceil(part * most) - int(soon.sum()))]] = True
             coming = {
                 name: int(soon[places].sum()) for name, places in context.pool.classes.items()
             }
@@ -121,46 +85,90 @@ def _worth_to_come(
                 now = later
 
 
-def _groups(context: Context) -> list[tuple[np.ndarray, float, float]]:
-    """Images that compete, their share of a batch, and the part of `most` that is followed: all of
-    them, those that a quota counts, and those of each class, whose labels may become rare.
+@dataclass(frozen=True)
+class _Group:
+    """Images that compete: (n,) bool which, their share of a batch, and the part of `most` of them
+    that is followed.
+    """
+
+    images: np.ndarray
+    share: float
+    followed: float
+
+
+class _Orders:
+    """The orders in which hand-outs look at images; by_chance: images of equal worth come as chance
+    has it (when images are picked that differ), else by name.
+    """
+
+    def __init__(self, context: Context, by_chance: bool):
+        pool = context.pool
+        self._folder, self._burst = pool.folder, context.burst
+        self._groups = list(_groups(context))
+        if by_chance:
+            self._equal = np.argsort(tie_hashes(pool.names, context.seed), kind="stable")
+        else:
+            self._equal = np.argsort(ranks(pool, np.zeros(len(pool.names))), kind="stable")
+
+    def of_all(self, value: np.ndarray) -> np.ndarray:
+        """All images, those of most worth first."""
+        return self._equal[np.argsort(-value[self._equal], kind="stable")]
+
+    def best(self, value: np.ndarray, most: int, left: np.ndarray | None = None) -> np.ndarray:
+        """The first ones in every order, by what images are worth; of those that are `left`."""
+        order = self.of_all(value)
+        if left is not None:
+            order = order[left[order]]
+        found = [
+            self._best(order[group.images[order]], group, value, most) for group in self._groups
+        ]
+        return np.unique(np.concatenate(found))
+
+    def _best(self, order: np.ndarray, group: _Group, value: np.ndarray, most: int) -> np.ndarray:
+        """Those of one group, best ones first, that the next hand-outs look at."""
+        wanted = CANDIDATES * BATCH + math.ceil(group.followed * most)
+        folder = self._folder[order]
+        fair = max(1, math.ceil(2 * group.share * BATCH / max(1, len(np.unique(folder)))))
+        turn = repeats(folder)
+        in_turn = _first(turn // (CANDIDATES * fair), wanted)
+        found = [order[:wanted], order[in_turn], order[_first(turn, wanted)]]
+        if self._burst is not None:  # what is labelled of a burst makes the rest of it worth less
+            discount = 1 + repeats(self._burst[order])
+            above = value[order] - value[order].min(initial=0)
+            found.append(order[_first(-above / discount, wanted)])
+        return np.concatenate(found)
+
+
+def _groups(context: Context) -> Iterator[_Group]:
+    """All images, those that a quota counts, and those of each class, whose labels may become
+    rare.
     """
     pool = context.pool
-    groups = [(np.arange(len(pool.names)), 1.0, 1.0)]
+
+    def group(places: np.ndarray, share: float, followed: float) -> Iterator[_Group]:
+        images = np.zeros(len(pool.names), bool)
+        images[places] = True
+        if share > 0 and images.any():
+            yield _Group(images, share, followed)
+
+    yield from group(np.arange(len(pool.names)), 1.0, 1.0)
     for name, share in zip(context.classes, context.balance[:-1], strict=False):
-        groups.append((pool.classes.get(name, np.arange(0)), share, _HALF * share))
+        yield from group(pool.classes.get(name, np.arange(0)), share, _HALF * share)
     if context.balance:
-        share = context.balance[-1]
-        groups.append((np.flatnonzero(pool.empty), share, _HALF * share))
+        yield from group(pool.empty, context.balance[-1], _HALF * context.balance[-1])
 
     strong = pool.box_score >= LEAST_SCORE
     names = [name for name in pool.class_names if name != NULL]
     for name in names:
         of_class = strong & (pool.box_class == pool.class_names.index(name))
         share = 1 / (2 * len(names))
-        groups.append((np.unique(pool.box_image[of_class]), share, share))
-    return [group for group in groups if group[1] > 0 and len(group[0])]
+        yield from group(pool.box_image[of_class], share, share)
 
 
-def _best(
-    images: np.ndarray,
-    share: float,
-    followed: float,
-    place: np.ndarray,
-    context: Context,
-    value: np.ndarray,
-    most: int,
-) -> np.ndarray:
-    """Those of one group that the next hand-outs look at."""
-    order = images[np.argsort(place[images], kind="stable")]
-    wanted = CANDIDATES * BATCH + math.ceil(followed * most)
-    folder = context.pool.folder[order]
-    fair = max(1, math.ceil(2 * share * BATCH / max(1, len(np.unique(folder)))))
-    in_turn = order[np.argsort(repeats(folder) // (CANDIDATES * fair), kind="stable")]
-    one_by_one = order[np.argsort(repeats(folder), kind="stable")]
-    found = [order[:wanted], in_turn[:wanted], one_by_one[:wanted]]
-    if context.burst is not None:  # what is labelled of a burst makes the rest of it worth less
-        discount = 1 + repeats(context.burst[order])
-        above = value[order] - value[order].min(initial=0)
-        found.append(order[np.lexsort((place[order], -above / discount))][:wanted])
-    return np.concatenate(found)
+def _first(key: np.ndarray, count: int) -> np.ndarray:
+    """The places of the `count` least, ascending; equal ones as they stand."""
+    if count < len(key):
+        few = np.flatnonzero(key <= np.partition(key, count)[count])
+    else:
+        few = np.arange(len(key))
+    return few[np.argsort(key[few], kind="stable")][:count]
