@@ -99,7 +99,8 @@ def test_images_that_no_model_has_seen_count_as_the_average_of_all_not_of_the_li
             dict(zip(tables.blob_names(why), why["score"], strict=True))
             for why in (short.why, whole.why)
         ]
-        assert worth[0] == pytest.approx(worth[1], rel=0.05 if step else 1e-5)
+        # later it is estimated, from the few that were drawn
+        assert worth[0] == pytest.approx(worth[1], rel=0.1 if step else 1e-5)
         anna.take(short, label=step % 2 == 1)
 
 
