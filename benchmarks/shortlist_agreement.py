@@ -1,8 +1,8 @@
 """Do hand-outs from the shortlist bring the same images as from the whole tables? Batches of 15
-from 3000 images, with each strategy, until half of the list (1000 images or more) is out; each
-second batch is labelled.
+from 3000 images, with each strategy, until a third of the list (1000 images or more) is out;
+after that the whole tables are read. Each second batch is labelled.
 
-    python benchmarks/shortlist_agreement.py                        # about 20 minutes
+    python benchmarks/shortlist_agreement.py                        # about 10 minutes
     python benchmarks/shortlist_agreement.py --strategies hybrid --seeds 3
 
 It says which part of the images is the same: with a model, without and with a balance of classes;
@@ -23,6 +23,7 @@ from helpers_pool import Annotator
 from utils.labels import table_files
 from utils.labels.tables import image_set
 from utils.selection import shortlisting
+from utils.selection.listed_pool import MOST_OUT
 from utils.strategies import STRATEGIES
 
 COUNT, BATCH, MOST = 3000, 15, 200
@@ -58,7 +59,7 @@ def same(strategy: str, seed: int, balance: str = "", pretrained: bool = False, 
         if pretrained:
             anna.found_by_pretrained()
         common = 0
-        batches = int(anna.list.listed.sum()) // 2 // BATCH
+        batches = int(anna.list.listed.sum() * MOST_OUT) // BATCH
         for step in range(batches):
             short, whole = (anna.reserve(whole=way) for way in (False, True))
             common += len(image_set(short.rows) & image_set(whole.rows))

@@ -219,18 +219,24 @@ def test_an_image_whose_reservation_is_over_is_on_the_list_again(tmp_path):
     assert image_set(anna.reserve(whole=False).rows) == image_set(first.rows)
 
 
-def test_the_whole_tables_are_read_when_the_list_is_used_up(tmp_path, monkeypatch):
+def test_the_whole_tables_are_read_when_the_list_is_used_up(tmp_path, monkeypatch, capsys):
     anna = Annotator(tmp_path)
     state = anna.store.read()
     pool = usable(anna.store, state, anna.config, Wishes(), anna.now)
     assert pool.suffices(BATCH, 0.1) and not pool.suffices(400, 0.1)
     assert pool.suffices(BATCH, 0.1) and not pool.suffices(5 * BATCH, 0.99)
+    frame = pool.shortlist.images
+    listed = sorted(tables.blob_names(frame)[frame["chosen"]])
+    for out, enough in ((len(listed) // 3 - 1, True), (len(listed) // 3 + 1, False)):
+        left = replace(pool, rows=tables.without(pool.rows, set(listed[:out])))
+        assert left.suffices(BATCH, 0.01) == enough
     few = replace(pool, rows=tables.only(pool.rows, sorted(image_set(pool.rows))[:30]))
     assert not few.suffices(BATCH, 0.1)
     monkeypatch.setattr(
         "utils.batch.modes.usable", lambda *_: few
     )  # what it gives is from all images
     reservation = anna.reserve(whole=False)
+    assert "used up until the next cycle; the whole tables are read" in capsys.readouterr().err
     assert image_set(reservation.rows) == image_set(anna.reserve(whole=True).rows)
 
 

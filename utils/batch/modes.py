@@ -14,7 +14,7 @@ from utils.batch.batch import Batch
 from utils.batch.choosing import Wishes, choose, found_by_pretrained
 from utils.batch.finding import find, nothing_found
 from utils.batch.rows import handed_out_rows
-from utils.batch.shortlisted import listed_in_totag, usable
+from utils.batch.shortlisted import listed_in_totag, say_used_up, usable
 from utils.batch.showing import thresholds_of
 from utils.batch.suspecting import nothing_suspicious, suspicion_of, with_suspects
 from utils.batch.timing import expected_times
@@ -158,7 +158,10 @@ class ToTag(Mode):
             missing = len(chosen.names)
         else:
             chosen, pool_size = chosen_of(missing)
-        if not chosen.names or (listed is not None and not listed.suffices(missing, self._share())):
+        if not chosen.names:
+            return None
+        if listed is not None and not listed.suffices(missing, self._share()):
+            say_used_up(state)
             return None
 
         change = reserved(store, state, free, chosen.names, moment(batch.reserved_at), rows)

@@ -58,6 +58,11 @@ def usable(
     return ListedPool(shortlist, _free(shortlist, store, state, now), config.seed)
 
 
+def say_used_up(state: State) -> None:
+    """Say that so much of the shortlist is out that the whole tables are read."""
+    _say_slow(f"{state.live['shortlist']} is used up until the next cycle")
+
+
 def listed_contents(store: LabelStore, state: State, blobs: Set[str]) -> dict[str, Content]:
     """What is known of the content of these images: from the shortlist of a large project where it
     says it of all of them, else from the table `images`.

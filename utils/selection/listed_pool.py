@@ -11,6 +11,8 @@ from utils.selection.shortlist import Shortlist
 from utils.selection.strategies import CANDIDATES, keyed_hashes
 from utils.selection.worth import WORTH, Context
 
+MOST_OUT = 1 / 3  # of the list; then others than it was made for may be the best
+
 
 @dataclass(frozen=True)
 class ListedPool:
@@ -22,7 +24,8 @@ class ListedPool:
 
     def suffices(self, count: int, share: float) -> bool:
         """Whether enough is left of it for a hand-out of `count` images, of which `share` is drawn
-        at random: as many candidates as a strategy looks at, and the next in the random order.
+        at random: two thirds of the list, as many candidates as a strategy looks at, and the next
+        in the random order.
         """
         free = tables.image_set(self.rows)
         frame = self.shortlist.images
@@ -34,8 +37,9 @@ class ListedPool:
                 return False
         elif share > 0:
             return False
-        left = int((is_free & frame["chosen"].to_numpy(bool)).sum())
-        return share >= 1 or left >= CANDIDATES * count
+        chosen = frame["chosen"].to_numpy(bool)
+        left = int((is_free & chosen).sum())
+        return share >= 1 or left >= max((1 - MOST_OUT) * chosen.sum(), CANDIDATES * count)
 
     def known(self) -> Known:
         """What choosing reads."""

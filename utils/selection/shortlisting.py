@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from utils.reserved import NULL
+from utils.selection.listed_pool import MOST_OUT
 from utils.selection.quotas import ranks, repeats
 from utils.selection.standing import AHEAD, BATCH, is_first
 from utils.selection.strategies import CANDIDATES, keyed_hashes, tie_hashes
@@ -19,10 +20,10 @@ from utils.strategies import STRATEGIES
 
 MOST = AHEAD  # images in each order that is followed
 _ALL = 5  # times as many are on the list at least, as the orders differ
-_HALF = 2.5  # times as many are out when half of the list is
-_LATER = 0.75  # times as many are followed in the orders to come
+_OUT = _ALL * MOST_OUT  # times as many are out when the list is used up
+_LATER = 0.5  # times as many are followed in the orders to come
 # How many times MOST are labelled when it is looked ahead.
-_PARTS = (0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.4, 1.9, _HALF)
+_PARTS = (0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.4, _OUT)
 
 
 def by_strategy(strategy: str, context: Context) -> np.ndarray:
@@ -44,10 +45,10 @@ def by_strategy(strategy: str, context: Context) -> np.ndarray:
 
 
 def by_chance(context: Context, share: float) -> np.ndarray:
-    """The places of the images that are drawn first, as select draws them; enough until half of the
-    list is out, with `share` of each hand-out drawn.
+    """The places of the images that are drawn first, as select draws them; enough until the list is
+    used up, with `share` of each hand-out drawn.
     """
-    wanted = 2 * MOST if share >= 1 else math.ceil(_HALF * MOST * share / (1 - share)) + BATCH
+    wanted = 2 * MOST if share >= 1 else math.ceil(_OUT * MOST * share / (1 - share)) + BATCH
     hashes = keyed_hashes(context.pool.names, context.seed)
     return np.sort(np.argsort(hashes, kind="stable")[: wanted if share > 0 else 0])
 
@@ -153,9 +154,9 @@ def _groups(context: Context) -> Iterator[_Group]:
 
     yield from group(np.arange(len(pool.names)), 1.0, 1.0)
     for name, share in zip(context.classes, context.balance[:-1], strict=False):
-        yield from group(pool.classes.get(name, np.arange(0)), share, _HALF * share)
+        yield from group(pool.classes.get(name, np.arange(0)), share, _OUT * share)
     if context.balance:
-        yield from group(pool.empty, context.balance[-1], _HALF * context.balance[-1])
+        yield from group(pool.empty, context.balance[-1], _OUT * context.balance[-1])
 
     strong = pool.box_score >= LEAST_SCORE
     names = [name for name in pool.class_names if name != NULL]
