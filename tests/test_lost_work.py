@@ -45,6 +45,20 @@ def check(project):
     return ended.stdout
 
 
+def test_a_change_of_classes_that_was_killed_before_it_counted_has_left_no_work(project):
+    container = project.labels.container
+    before, _ = container.read("label_state.json")
+    rows = project.rows()
+    change = ("tag/change_classes.py", project.config, "--rename", "bird=gull")
+    done(*change)
+    assert project.rows() != rows
+    container.write("label_state.json", before)
+    assert "0 rules broken" in check(project)
+    assert project.rows() == rows
+    done(*change)
+    assert "0 rules broken" in check(project) and project.rows() != rows
+
+
 def test_labels_of_a_commit_that_no_state_names_are_found_and_taken_back(project):
     diverge(
         project,

@@ -15,6 +15,7 @@ from utils.labels.class_changes import (
     with_present_names,
 )
 from utils.labels.effort_table import with_classes
+from utils.labels.lineage import OF_CLASSES
 from utils.labels.store import Change, LabelStore, State
 from utils.labels.tables import image_set
 from utils.masking import looks_secret
@@ -59,7 +60,7 @@ def change_classes(
             queue = store.table(state, "review")
             changed["review"] = to_review(present["tagged"], queue, asked)
             done["review"] = len(changed["review"]) - len(queue)
-        return Change(changed, {"classes": classes}, note=done)
+        return Change(changed, {"classes": classes}, note=done, marks={OF_CLASSES: "yes"})
 
     state, done = store.commit(change, what="changing classes")
     return [*_left_to_do(configured, done, state), _counts(asked, done, state)]

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 
 WORK = ("tagged", "conflicts", "test")
+OF_CLASSES = "of_classes"  # in the metadata of snapshots that differ by the names of classes only
 HISTORY = 100  # commits that a state remembers
 _MOST = 10_000  # of each table
 _NAME = re.compile(rf"({'|'.join(WORK)})_(\d+)\.csv")

@@ -11,7 +11,7 @@ from utils.labels import tables
 from utils.labels.assignments import conflict_digests, row_digests
 from utils.labels.check import damage
 from utils.labels.class_changes import with_present_names
-from utils.labels.lineage import WORK, is_astray
+from utils.labels.lineage import OF_CLASSES, WORK, is_astray
 from utils.labels.store import LabelStore, State
 from utils.labels.tables import image_set, only, without
 from utils.storage.container import Blob
@@ -31,13 +31,17 @@ class TakenBack:
 
 
 def astray(store: LabelStore, state: State) -> list[Blob]:
-    """The whole snapshots of people's work that no state has named, oldest first."""
+    """The whole snapshots of people's work that no state has named, oldest first. What a change of
+    classes wrote, before it was killed, is nobody's work: made again, it writes it again.
+    """
     found = []
     for table in WORK:
         for blob in store.container.list(f"{table}_"):
             if is_astray(state.document, blob.name, "?"):
                 described = store.container.info(blob.name)
                 commit = described.metadata.get("commit", "")
+                if OF_CLASSES in described.metadata:
+                    continue
                 if is_astray(state.document, blob.name, commit) and not damage(store, blob.name):
                     found.append(described)
     return sorted(found, key=lambda blob: (_stamp(blob.name), blob.name))

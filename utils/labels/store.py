@@ -133,6 +133,7 @@ class Change:
     be functions: they get {table or word: blob} as the commit has made them. `note`: what the
     change found in the state that it was made for, for whoever commits it. `before_write` is called
     before anything is written to the container: it puts on this disk what must be there by then.
+    `marks`: metadata of what it writes.
     """
 
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -141,6 +142,7 @@ class Change:
     files: dict[str, PublishedFile] = field(default_factory=dict)
     note: Any = None
     before_write: Callable[[], None] | None = None
+    marks: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -397,7 +399,7 @@ class LabelStore:
             return state
         if change.before_write is not None:
             change.before_write()
-        marks = {FOUNDING: "yes"} if state.etag is None else {}
+        marks = {**change.marks, **({FOUNDING: "yes"} if state.etag is None else {})}
         new = {}
         for name, frame in change.tables.items():
             table = self._new_file(state.blob(name), name, frame)
