@@ -3,11 +3,12 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers_tables import labels
 
 from utils.errors import InputError
-from utils.labels import tables
+from utils.labels import table_files, tables
 from utils.labels.pool import pool_of, reserved
 from utils.labels.store import Change, LabelStore
 from utils.labels.tables import blob_names, image_set
@@ -194,23 +195,26 @@ def test_an_old_file_that_cannot_be_read_is_named(tmp_path):
     assert not (tmp_path / "label_state.json").exists()
 
 
+@pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize(
     "name, count, boxes", [("totag_source2.csv", 4, 10), ("untagged_cow.csv", 10, 12)]
 )
 def test_predictions_of_the_earlier_generation_are_taken_over_row_by_row(
-    tmp_path, shared, name, count, boxes
+    tmp_path, shared, monkeypatch, name, count, boxes, large
 ):
+    if large:
+        monkeypatch.setattr(table_files, "SMALL", 0)
     put(tmp_path, "totag_1559000000.csv", (shared / "legacy/csv" / name).read_bytes())
     store = store_in(tmp_path)
     frame = pool_of(store, store.read())
     old = tables.parse("totag", shared / "legacy/csv" / name)
     assert (frame["class"] != "NULL").sum() == boxes and blob_names(frame).nunique() == count
-    assert frame[["filename", "class", "box_confidence"]].equals(
-        old[["filename", "class", "box_confidence"]]
-    )
-    assert (
-        frame[["xmin", "xmax", "ymin", "ymax"]].to_numpy().tolist()
-        == old[["xmin", "xmax", "ymin", "ymax"]].clip(0, 1).to_numpy().tolist()
+    assert frame[["filename", "class"]].equals(old[["filename", "class"]])
+    numbers = ["box_confidence", "xmin", "xmax", "ymin", "ymax"]
+    kind = np.float32 if large else np.float64
+    np.testing.assert_array_equal(
+        frame[numbers].to_numpy(float).astype(kind),
+        old[numbers].clip(0, 1).to_numpy(float).astype(kind),
     )
 
 
