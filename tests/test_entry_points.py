@@ -45,6 +45,12 @@ with open(os.environ["CALLS"], "a") as log:
     log.write("create_tf_records.py\\n")
 time.sleep(300)
 """
+# waits until the host of the steps listens
+PATIENT = """import os, time
+host = os.environ["ACTIVE_LEARNING_HOST"]
+while not any(" 00010000 " in line and host in line for line in open("/proc/net/unix")):
+    time.sleep(0.02)
+"""
 ENTRY_POINTS = (
     "active_learning_initialize.sh",
     "active_learning_train.sh",
@@ -296,6 +302,7 @@ def test_a_kill_of_the_run_ends_its_step_too(tree, who, number):
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc on this machine")
 def test_steps_after_the_first_are_forks_of_one_process_and_end_when_it_is_killed(tree):
+    (tree / "train" / "repartition_test_set.py").write_text(PATIENT + STEP)
     entry, _ = in_a_long_step(tree)
     (runner,) = processes("-P", str(entry.pid))
     (host,) = processes("-P", runner, "-f", "train.cycle.host")

@@ -105,7 +105,8 @@ class _Orders:
     def __init__(self, context: Context, by_chance: bool):
         pool = context.pool
         self._folder, self._burst = pool.folder, context.burst
-        self._groups = list(_groups(context))
+        # without other rules folders take turns from the first to the last image that is handed out
+        self._groups = list(_groups(context, 1.0 if by_chance else _OUT))
         if by_chance:
             self._equal = np.argsort(tie_hashes(pool.names, context.seed), kind="stable")
         else:
@@ -140,19 +141,19 @@ class _Orders:
         return np.concatenate(found)
 
 
-def _groups(context: Context) -> Iterator[_Group]:
-    """All images, those that a quota counts, and those of each class, whose labels may become
-    rare.
+def _groups(context: Context, followed: float) -> Iterator[_Group]:
+    """All images, of which this part is followed, those that a quota counts, and those of each
+    class, whose labels may become rare.
     """
     pool = context.pool
 
-    def group(places: np.ndarray, share: float, followed: float) -> Iterator[_Group]:
+    def group(places: np.ndarray, share: float, part: float) -> Iterator[_Group]:
         images = np.zeros(len(pool.names), bool)
         images[places] = True
         if share > 0 and images.any():
-            yield _Group(images, share, followed)
+            yield _Group(images, share, part)
 
-    yield from group(np.arange(len(pool.names)), 1.0, 1.0)
+    yield from group(np.arange(len(pool.names)), 1.0, followed)
     for name, share in zip(context.classes, context.balance[:-1], strict=False):
         yield from group(pool.classes.get(name, np.arange(0)), share, _OUT * share)
     if context.balance:
