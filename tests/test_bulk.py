@@ -4,6 +4,7 @@ says what is wrong.
 
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import azurite
@@ -116,6 +117,15 @@ def test_a_photo_that_is_not_what_its_md5_says_is_damaged(azurite_store, tmp_pat
     assert list(tmp_path.glob("a*")) == []
     with pytest.raises(Damaged, match="MD5"):
         azurite_store.images.read("a.jpg", blob)
+
+
+def test_a_photo_of_another_length_than_was_listed_is_left_to_the_package(azurite_store):
+    azurite_store.images.write("a.jpg", CONTENT)
+    blob = listed(azurite_store)["a.jpg"]
+    bulk = azurite_store.images._bulk
+    assert bulk.read(blob) == CONTENT
+    assert bulk.read(replace(blob, size=blob.size + 1)) is None
+    assert bulk.read_part(replace(blob, size=blob.size + 1), 0, blob.size + 1) is None
 
 
 def test_with_a_sas_token_it_reads_too_and_with_a_wrong_one_the_package_says_so(
