@@ -236,7 +236,9 @@ def test_the_whole_tables_are_read_when_the_list_is_used_up(tmp_path, monkeypatc
         "utils.batch.modes.usable", lambda *_: few
     )  # what it gives is from all images
     reservation = anna.reserve(whole=False)
-    assert "used up until the next cycle; the whole tables are read" in capsys.readouterr().err
+    assert (
+        "has too little left to choose from; the whole tables are read" in capsys.readouterr().err
+    )
     assert image_set(reservation.rows) == image_set(anna.reserve(whole=True).rows)
 
 

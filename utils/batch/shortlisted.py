@@ -59,8 +59,8 @@ def usable(
 
 
 def say_used_up(state: State) -> None:
-    """Say that so much of the shortlist is out that the whole tables are read."""
-    _say_slow(f"{state.live['shortlist']} is used up until the next cycle")
+    """Say that the shortlist is too short for a hand-out, mostly as much of it is out."""
+    _say_slow(f"{state.live['shortlist']} has too little left to choose from")
 
 
 def listed_contents(store: LabelStore, state: State, blobs: Set[str]) -> dict[str, Content]:
