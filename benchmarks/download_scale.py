@@ -29,7 +29,8 @@ from utils.labels import (
     assignments,
     tables,
 )
-from utils.labels.store import Change, LabelStore
+from utils.labels.state import Change
+from utils.labels.store import LabelStore
 from utils.storage.folder import FolderContainer
 
 BOXES = 3  # rows of an image

@@ -43,7 +43,8 @@ from utils.errors import run_program
 from utils.labels import tables
 from utils.labels.image_tables import update_image_tables
 from utils.labels.listed import listed_photos
-from utils.labels.store import Change, open_labels
+from utils.labels.state import Change
+from utils.labels.store import open_labels
 from utils.storage.sync import list_images
 
 FEWER, MOST_DISK, MOST_TIME = 20, 200_000_000, 1.1

@@ -191,7 +191,7 @@ def state(data: bytes) -> None:
     """The state, and that what is named in it lies beside it."""
     from utils.errors import InputError
     from utils.labels.document import read_document
-    from utils.labels.store import State
+    from utils.labels.state import State
 
     try:
         found = State(read_document(data, "it"))

@@ -22,7 +22,8 @@ for folder in (ROOT, ROOT / "tests"):
 from utils.config import load_config
 from utils.labels import table_files, tables
 from utils.labels.figures import figures_after
-from utils.labels.store import Change, open_labels
+from utils.labels.state import Change
+from utils.labels.store import open_labels
 from utils.selection.embeddings import DIMENSIONS, MODEL
 
 BOXES, LABELLED, PIECE = 3, 1000, 100_000

@@ -21,7 +21,8 @@ from helpers_page import WHY_NOT, Here, Window, chromium, installed
 
 from utils.config import load_config
 from utils.labels import tables
-from utils.labels.store import Change, open_labels
+from utils.labels.state import Change
+from utils.labels.store import open_labels
 
 WIDTH, HEIGHT = 4000, 3000
 WANTED = 50  # ms

@@ -41,7 +41,7 @@ from train.cycle.steps import TRAINING, name_of
 from utils.labels import tables
 from utils.labels.lease import IDLE, read_watcher
 from utils.labels.pool import pool_of
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.tables import image_set, only, without
 from utils.reserved import NULL
 

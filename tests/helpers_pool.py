@@ -14,7 +14,8 @@ from utils.batch.modes import ToTag
 from utils.config import load_config
 from utils.labels import tables
 from utils.labels.class_map import ClassMap
-from utils.labels.store import Change, LabelStore, PublishedFile
+from utils.labels.state import Change, PublishedFile
+from utils.labels.store import LabelStore
 from utils.selection.embeddings import (
     MODEL,
     Basis,

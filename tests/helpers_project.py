@@ -7,7 +7,8 @@ from helpers_programs import run
 from helpers_tables import images
 
 from utils.config import load_config
-from utils.labels.store import Change, State, open_labels
+from utils.labels.state import Change, State
+from utils.labels.store import open_labels
 from utils.labels.tables import image_set
 
 

@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 from train.cycle.host import through_host
 from utils.config import Config, load_config
 from utils.labels import tables
-from utils.labels.store import Change, open_labels
+from utils.labels.state import Change
+from utils.labels.store import open_labels
 from utils.reserved import NULL
 
 ROOT = Path(__file__).resolve().parent.parent

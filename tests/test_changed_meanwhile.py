@@ -8,7 +8,7 @@ from dataclasses import replace
 from helpers_batch import THREE, BatchProject, picture, region
 from helpers_tables import images, labels
 
-from utils.labels.store import Change
+from utils.labels.state import Change
 
 
 def test_a_batch_of_another_tagger_is_not_uploaded(folder_store, tmp_path):

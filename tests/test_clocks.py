@@ -16,7 +16,8 @@ from helpers_project import Project
 from helpers_tables import labels
 
 from utils.config import load_config
-from utils.labels.store import Change, LabelStore
+from utils.labels.state import Change
+from utils.labels.store import LabelStore
 from utils.labels.tables import image_set
 
 FAKER = Path(libfaketime.__file__).parent / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"

@@ -9,7 +9,7 @@ from helpers_batch import BatchProject
 from helpers_programs import done, run
 from helpers_tables import labels
 
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.tables import make, split_name
 from utils.selection.embeddings import MODEL, Basis, Embeddings, to_parquet
 

@@ -16,7 +16,7 @@ from PIL import Image
 from utils.batch.batch import Batch, read_batch
 from utils.errors import InputError
 from utils.labels import tables
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.tables import split_name
 
 # The way there and back, on both stores

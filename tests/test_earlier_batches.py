@@ -9,7 +9,8 @@ from helpers_batch import BatchProject, region
 from helpers_tables import images, labels
 
 from utils.labels import tables
-from utils.labels.store import Change, LabelStore
+from utils.labels.state import Change
+from utils.labels.store import LabelStore
 
 
 def test_a_batch_without_our_marker_is_uploaded_by_its_keys(folder_store, shared, tmp_path):

@@ -10,7 +10,7 @@ from utils.formats import page
 from utils.formats.page import Saved
 from utils.formats.sheets import Box
 from utils.labels import tables
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.overview.upkeep import prune
 
 ONE = THREE.strip().splitlines()[0]

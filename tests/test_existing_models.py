@@ -24,7 +24,7 @@ from PIL import Image
 from train.cycle.files import update_cycle
 from utils.labels import tables
 from utils.labels.label_map import write_label_map
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.tables import blob_names, image_set
 
 PREDICT, EVALUATE = "train/active_learning_predict_no_train.sh", "train/active_learning_eval.sh"

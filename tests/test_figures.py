@@ -13,7 +13,7 @@ from utils.batch.uploading import upload
 from utils.labels import assignments, table_files, tables
 from utils.labels.figures import figures_of
 from utils.labels.pool import pool_of, pretrained_only, reserved
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.tables import image_set
 from utils.overview import figures as overview
 

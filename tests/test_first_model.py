@@ -10,7 +10,7 @@ from helpers_programs import done
 from train.cycle.files import read_cycle
 from utils.labels import tables
 from utils.labels.class_map import parse_class_map
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.tables import image_set
 
 MAP = parse_class_map(

@@ -14,7 +14,7 @@ from helpers_state import store_in
 from helpers_tables import labels
 
 from utils.errors import InputError, OutsideError
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.storage.folder import FolderContainer
 
 ANNA, BEN, GROUP = 54_001, 54_002, 54_003

@@ -26,7 +26,7 @@ from train.evaluation.bootstrap import compare, matched, mean_ap
 from utils.errors import InputError, OutsideError
 from utils.labels import tables
 from utils.labels.label_map import write_label_map
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.tables import image_set
 
 CLASSES = ["cow", "deer"]

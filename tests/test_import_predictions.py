@@ -19,7 +19,8 @@ from utils.config import load_config
 from utils.errors import InputError
 from utils.images.greys import Greys
 from utils.labels import tables
-from utils.labels.store import Change, open_labels
+from utils.labels.state import Change
+from utils.labels.store import open_labels
 from utils.labels.tables import blob_names, image_set
 
 BIRD = {"category": "1", "conf": 0.9, "bbox": [0.1, 0.2, 0.4, 0.6]}

@@ -16,7 +16,8 @@ from utils.config import load_config
 from utils.images.decoding import BadImage
 from utils.images.greys import Greys
 from utils.labels import tables
-from utils.labels.store import Change, open_labels
+from utils.labels.state import Change
+from utils.labels.store import open_labels
 
 CLASS_MAP = {
     "classmap": [

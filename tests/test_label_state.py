@@ -18,7 +18,8 @@ from helpers_tables import images, labels
 from utils.errors import InputError, OutsideError
 from utils.labels import assignments, tables
 from utils.labels.pool import pool_of, reserved
-from utils.labels.store import Change, LabelStore, new_commit_id
+from utils.labels.state import Change, new_commit_id
+from utils.labels.store import LabelStore
 from utils.labels.tables import image_set
 from utils.storage.container import Conflict
 from utils.storage.folder import FolderContainer

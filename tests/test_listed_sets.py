@@ -272,7 +272,8 @@ def eight(folder_store, tmp_path, shared):
     from helpers_tables import images as listed
 
     from utils.config import load_config
-    from utils.labels.store import Change, open_labels
+    from utils.labels.state import Change
+    from utils.labels.store import open_labels
 
     batch = shared_batch(shared, tmp_path)
     config = tmp_path / "config.ini"

@@ -12,7 +12,7 @@ from helpers_tables import labels
 
 from utils.labels import tables
 from utils.labels.lost_work import older
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.takeover import FOUNDING
 
 

@@ -14,7 +14,7 @@ from helpers_tables import images, labels
 from utils.errors import Unreadable
 from utils.images import room
 from utils.images.decoding import BadImage, decode, encode_jpeg, read_file, read_header
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.tables import image_set
 from utils.storage.sync import list_images
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from utils import masking
 from utils.config import load_config
 from utils.errors import InputError, OutsideError
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.masking import looks_secret, masked, masked_in
 
 KEY = base64.b64encode(random.Random(3).randbytes(64)).decode()  # as Azure's are

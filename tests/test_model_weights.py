@@ -22,7 +22,8 @@ from train.network.pretrained_weights import Start, choose_start, load
 from train.network.weights_digest import weights_digest
 from utils.config import load_config
 from utils.errors import InputError
-from utils.labels.store import Change, open_labels
+from utils.labels.state import Change
+from utils.labels.store import open_labels
 
 SMALL = Settings("faster_rcnn_mobilenet_v2_fpn", (64, 64), {"disc": 1, "square": 2})
 

@@ -16,7 +16,8 @@ from helpers_tables import labels
 
 from utils.config import load_config
 from utils.errors import InputError, OutsideError, one_line
-from utils.labels.store import Change, LabelStore
+from utils.labels.state import Change
+from utils.labels.store import LabelStore
 from utils.labels.tables import image_set
 from utils.storage.container import Container
 from utils.storage.opening import open_containers

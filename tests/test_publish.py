@@ -21,7 +21,7 @@ from train.cycle.files import read_cycle
 from train.cycle.outputs import CycleOutputs
 from utils.errors import InputError
 from utils.labels import tables
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.tables import image_set, without
 from utils.times import utc_text
 

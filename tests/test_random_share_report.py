@@ -12,7 +12,7 @@ from helpers_programs import done
 
 from train.cycle.files import read_cycle
 from utils.labels.assignments import release
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.tables import blob_names
 
 

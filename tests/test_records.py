@@ -18,7 +18,7 @@ from train.network import labelled_images
 from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.label_map import label_map_text, read_label_map, read_retired
-from utils.labels.store import Change
+from utils.labels.state import Change
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -22,7 +22,7 @@ from utils.errors import InputError
 from utils.formats.sheets import Box, unmoved
 from utils.labels import review_queue, tables
 from utils.labels.check import check_tables
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.tables import blob_names, image_set
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from utils.errors import InputError
 from utils.formats import page
 from utils.formats.page import Saved
 from utils.formats.sheets import Box
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.review.opening import open_session
 from utils.review.session import Gone, Session, Stale
 

@@ -9,7 +9,7 @@ from helpers_tables import effort_rows, images, labels
 from utils.config import load_config
 from utils.effort.seconds import Seconds
 from utils.labels.pool import pool_of
-from utils.labels.store import State
+from utils.labels.state import State
 from utils.selection.context import ap50_of, context_of_state, make_context
 from utils.selection.embeddings import MODEL, Basis, Embeddings, to_parquet
 from utils.strategies import STRATEGIES

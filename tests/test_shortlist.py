@@ -31,7 +31,7 @@ from utils.labels import table_files, tables
 from utils.labels.check import check_tables
 from utils.labels.class_map import ClassMap
 from utils.labels.pool import pool_of
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.tables import image_set
 from utils.selection.shortlist import read_shortlist, to_parquet
 from utils.strategies import STRATEGIES

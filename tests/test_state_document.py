@@ -19,7 +19,7 @@ from utils.config import load_config
 from utils.errors import InputError, OutsideError
 from utils.files import local_path
 from utils.labels.document import STATE, is_blob_of, read_document
-from utils.labels.store import Change
+from utils.labels.state import Change
 
 NAMES = {
     "absolute": "/tmp/owned.csv",

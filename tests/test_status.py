@@ -15,7 +15,7 @@ from labelling_project import check_step
 from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.check import check_tables, prunable, repaired
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.tables import image_set
 from utils.storage.container import Blob
 

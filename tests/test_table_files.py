@@ -15,7 +15,7 @@ from utils.labels import table_files, tables
 from utils.labels.check import check_blobs, named_blobs, prunable
 from utils.labels.document import read_document
 from utils.labels.pool import pool_of, reserved
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.labels.tables import image_set
 from utils.overview.upkeep import check
 

@@ -10,7 +10,8 @@ from helpers_tables import labels
 from utils.errors import InputError
 from utils.labels import table_files, tables
 from utils.labels.pool import pool_of, reserved
-from utils.labels.store import Change, LabelStore
+from utils.labels.state import Change
+from utils.labels.store import LabelStore
 from utils.labels.tables import blob_names, image_set
 from utils.storage.folder import FolderContainer
 

@@ -20,7 +20,8 @@ from helpers_tables import images, labels
 
 from utils import python_check
 from utils.errors import InputError, OutsideError, run_program
-from utils.labels.store import Change, LabelStore
+from utils.labels.state import Change
+from utils.labels.store import LabelStore
 from utils.progress import progress_bar
 from utils.terminal import say, visible
 

@@ -37,7 +37,8 @@ from train.network.validation import Validation
 from utils.config import load_config
 from utils.errors import InputError, OutsideError
 from utils.images.canvas import fit
-from utils.labels.store import Change, open_labels
+from utils.labels.state import Change
+from utils.labels.store import open_labels
 
 SMALL = Settings("faster_rcnn_mobilenet_v2_fpn", (64, 64), {"disc": 1, "square": 2})
 

@@ -5,7 +5,8 @@ from helpers_tables import labels
 
 from utils.config import load_config
 from utils.labels.label_map import label_map_text, read_label_map
-from utils.labels.store import Change, open_labels
+from utils.labels.state import Change
+from utils.labels.store import open_labels
 
 
 def test_classes_that_stay_keep_their_ids_and_dropped_ones_come_back_with_theirs(

@@ -8,7 +8,8 @@ from helpers_programs import done
 from helpers_tables import labels
 
 from utils.labels import tables
-from utils.labels.store import Change, LabelStore
+from utils.labels.state import Change
+from utils.labels.store import LabelStore
 
 BIRD, SEAL = region("bird", 20, 100, 20, 80), region("seal", 100, 180, 10, 50)
 A, B = "north/1.jpg bird 0.1 0.5 0.2 0.8", "north/1.jpg seal 0.5 0.9 0.1 0.5"

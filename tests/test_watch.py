@@ -40,7 +40,7 @@ from utils.labels.lease import (
     is_alive,
     read_watcher,
 )
-from utils.labels.store import Change
+from utils.labels.state import Change
 from utils.times import moment, utc_text
 
 ROOT = Path(__file__).resolve().parent.parent

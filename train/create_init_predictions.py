@@ -56,7 +56,8 @@ def main(argv: list[str]) -> None:
         with_numbers,
     )
     from utils.labels.pool import pool_of
-    from utils.labels.store import Change, State, open_labels
+    from utils.labels.state import Change, State
+    from utils.labels.store import open_labels
     from utils.labels.tables import image_set
     from utils.reserved import NULL
 

@@ -27,7 +27,8 @@ def main(argv: list[str]) -> None:
     from train.cycle.publishing import metrics, versions
     from train.evaluation.words import cell
     from utils.labels import tables
-    from utils.labels.store import Change, State, open_labels
+    from utils.labels.state import Change, State
+    from utils.labels.store import open_labels
     from utils.times import utc_text
 
     performance = read_working(config, "performance")

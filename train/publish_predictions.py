@@ -32,7 +32,8 @@ def main(argv: list[str]) -> None:
     from train.prediction.embedding_file import FILE
     from utils.labels.assignments import outdated, publish_totag
     from utils.labels.class_changes import with_present_names
-    from utils.labels.store import Change, PublishedFile, State, open_labels
+    from utils.labels.state import Change, PublishedFile, State
+    from utils.labels.store import open_labels
     from utils.labels.tables import image_set, without
     from utils.reserved import NULL
     from utils.selection.embeddings import merged, published_embeddings, read_parquet, to_parquet

@@ -31,7 +31,8 @@ def main(argv: list[str]) -> None:
         retired_from,
         write_label_map,
     )
-    from utils.labels.store import Change, State, open_labels
+    from utils.labels.state import Change, State
+    from utils.labels.store import open_labels
 
     wanted = config.need("classes")
     _, store = open_labels(config)

@@ -16,7 +16,8 @@ from train.cycle.publishing import (
 from utils.config import Config
 from utils.errors import InputError, OutsideError
 from utils.labels.assignments import add_new_images
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 
 TABLES = ("images", "failed", "totag", "test", "predicted")
 MERGED = ("images", "failed", "test")  # whose state when the cycle began is needed to publish it

@@ -22,7 +22,8 @@ from utils.images.greys import Greys
 from utils.labels import tables
 from utils.labels.class_changes import current_classes, with_present_names
 from utils.labels.label_map import read_label_map, with_current_classes
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.tables import image_set
 from utils.labels.trained import trained_images
 from utils.reserved import NULL

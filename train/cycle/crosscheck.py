@@ -40,7 +40,8 @@ from utils.labels.label_map import label_map_for, previous_label_map
 from utils.labels.renamed import present_names, under_present_names
 from utils.labels.replaced import contents
 from utils.labels.splits import bursts, folds
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 from utils.labels.tables import blob_names, image_set, only, without
 from utils.reserved import NULL
 from utils.storage.container import Container, Damaged, Missing

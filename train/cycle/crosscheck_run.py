@@ -7,7 +7,8 @@ from train.cycle.crosscheck import CrossCheck
 from train.network.quiet import silence
 from utils.batch.suspecting import not_judged
 from utils.config import Config
-from utils.labels.store import LabelStore, State, open_labels
+from utils.labels.state import State
+from utils.labels.store import LabelStore, open_labels
 from utils.labels.tables import image_set, only
 from utils.storage.container import Container
 from utils.storage.sync import image_path

@@ -13,7 +13,8 @@ from utils.labels.class_changes import current_classes, with_present_names
 from utils.labels.class_map import ClassMap, apply_class_map, noted_class_map
 from utils.labels.label_map import with_current_classes
 from utils.labels.model_classes import init_classes
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.tables import image_set
 
 NOTHING_LIVE = {"publish": True, "why": "no model is live yet", "live": None}

@@ -20,7 +20,8 @@ from utils.labels.class_changes import current_classes, with_present_names
 from utils.labels.label_map import current_name
 from utils.labels.model_classes import init_classes, with_names
 from utils.labels.pool import pool_of
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 from utils.labels.tables import image_set, only, without
 from utils.times import utc_text
 

@@ -20,7 +20,8 @@ from utils.errors import InputError
 from utils.formats.predicted_sets import PredictedSet, read_predictions
 from utils.labels import tables
 from utils.labels.pool import pool_of
-from utils.labels.store import LabelStore, State, open_labels
+from utils.labels.state import State
+from utils.labels.store import LabelStore, open_labels
 from utils.labels.tables import image_set
 from utils.reserved import NULL
 

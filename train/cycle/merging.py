@@ -7,7 +7,7 @@ from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.assignments import merge_listing
 from utils.labels.class_changes import used_again
-from utils.labels.store import State
+from utils.labels.state import State
 from utils.labels.tables import image_set, only, without
 
 

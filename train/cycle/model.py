@@ -7,7 +7,8 @@ from train.cycle.files import exported_label_map, exported_model, read_cycle
 from utils.config import Config
 from utils.labels.class_changes import current_classes
 from utils.labels.label_map import current_name, label_map_for, read_label_map
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.storage.container import Missing
 
 

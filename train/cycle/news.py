@@ -3,7 +3,8 @@
 import pandas as pd
 
 from utils.config import Config
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 
 NOTHING_NEW = 4  # exit code of a step that finds the work done; run_steps.sh ends with it as with 0
 

@@ -10,7 +10,8 @@ from train.network.labelled_images import Plan
 from utils.config import Config
 from utils.labels import tables
 from utils.labels.label_map import current_name
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 
 _MUCH_LARGER = 1.5
 

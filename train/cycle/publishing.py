@@ -28,7 +28,8 @@ from utils.config import Config
 from utils.labels import tables
 from utils.labels.assignments import outdated, publish_totag
 from utils.labels.class_changes import with_present_names
-from utils.labels.store import Change, LabelStore, PublishedFile, State
+from utils.labels.state import Change, PublishedFile, State
+from utils.labels.store import LabelStore
 from utils.labels.tables import image_set, without
 from utils.reserved import NULL
 from utils.terminal import say

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from utils.labels import tables
 from utils.labels.class_changes import with_present_names
 from utils.labels.renamed import present_names, under_present_names
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.tables import image_set
 from utils.storage.container import Missing
 from utils.times import moment

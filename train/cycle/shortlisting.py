@@ -15,7 +15,8 @@ from utils.labels.assignments import expired
 from utils.labels.class_map import ClassMap, noted_class_map
 from utils.labels.pool import pool_of
 from utils.labels.splits import bursts
-from utils.labels.store import Change, LabelStore, PublishedFile, State
+from utils.labels.state import Change, PublishedFile, State
+from utils.labels.store import LabelStore
 from utils.labels.table_files import is_parquet
 from utils.reserved import NULL
 from utils.selection.context import Known, context_of_state

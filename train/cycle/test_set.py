@@ -10,7 +10,8 @@ from utils.files import write_bytes
 from utils.labels import tables
 from utils.labels.label_map import with_current_classes
 from utils.labels.splits import draw_test
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 from utils.labels.tables import image_set, only
 from utils.labels.trained import trained_images
 from utils.reserved import NULL

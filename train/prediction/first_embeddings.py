@@ -22,7 +22,8 @@ from utils.images.decoding import BadImage
 from utils.images.greys import Greys
 from utils.labels import tables
 from utils.labels.listed import listed_photos
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.progress import progress_bar
 from utils.selection.embeddings import Embeddings, published_embeddings
 from utils.selection.picture_hashes import (

@@ -18,7 +18,8 @@ from utils.labels import tables
 from utils.labels.class_changes import current_classes, with_present_names
 from utils.labels.label_map import with_current_classes
 from utils.labels.renamed import present_names, under_present_names
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.tables import image_set
 from utils.labels.trained import trained_images
 from utils.reserved import NULL

@@ -10,7 +10,8 @@ from train.report.page import page
 from utils.config import Config
 from utils.files import write_bytes
 from utils.labels.reports import DATA, KIND, PAGE
-from utils.labels.store import Change, LabelStore, State, new_commit_id
+from utils.labels.state import Change, State, new_commit_id
+from utils.labels.store import LabelStore
 from utils.storage.container import Container
 
 

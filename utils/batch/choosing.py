@@ -10,7 +10,8 @@ from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.class_changes import current_classes, with_present_names
 from utils.labels.class_map import ClassMap, apply_class_map
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.reserved import NULL
 from utils.selection.context import context_of_state
 from utils.selection.listed_pool import ListedPool

@@ -16,7 +16,8 @@ from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.class_changes import current_classes
 from utils.labels.label_map import current_name
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.names import short
 from utils.reserved import NULL
 from utils.selection.context import context_of_state

@@ -33,7 +33,8 @@ from utils.labels.doubted import with_doubted
 from utils.labels.model_classes import init_classes, read_model_classes
 from utils.labels.renamed import present_names_of
 from utils.labels.replaced import contents
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 from utils.storage.container import Container
 from utils.times import utc_text
 from utils.wording import few

@@ -10,7 +10,8 @@ from utils.batch.batch import Item
 from utils.errors import Unreadable
 from utils.files import md5_of
 from utils.labels.replaced import Content, contents
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.table_files import is_parquet
 from utils.labels.tables import image_set
 from utils.storage.container import Container, Missing

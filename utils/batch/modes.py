@@ -25,7 +25,8 @@ from utils.labels.assignments import Accepted
 from utils.labels.giving_back import released
 from utils.labels.pool import pool_of, reserved
 from utils.labels.review_queue import SUSPECT
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 from utils.reserved import NULL
 from utils.selection.context import why_tables
 from utils.selection.listed_pool import ListedPool

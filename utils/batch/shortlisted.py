@@ -15,7 +15,8 @@ from utils.labels import tables
 from utils.labels.assignments import expired
 from utils.labels.class_map import ClassMap
 from utils.labels.replaced import Content, contents
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.table_files import is_parquet
 from utils.selection.listed_pool import ListedPool
 from utils.selection.shortlist import Shortlist, read_shortlist

@@ -3,7 +3,7 @@
 from utils.boxes.prelabels import UNMEASURED, Thresholds, measured_thresholds
 from utils.config import AUTO, Config
 from utils.labels.label_map import current_name
-from utils.labels.store import State
+from utils.labels.state import State
 
 
 def thresholds_of(config: Config, state: State, *, pretrained: bool = False) -> Thresholds:

@@ -19,7 +19,8 @@ from utils.labels import tables
 from utils.labels.class_changes import with_present_names
 from utils.labels.effort_table import AGAIN
 from utils.labels.renamed import present_names, under_present_names
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.trained import trained_images
 from utils.storage.container import Damaged, Missing
 

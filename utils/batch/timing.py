@@ -12,7 +12,8 @@ from utils.config import Config
 from utils.effort.expecting import expected
 from utils.effort.seconds import Seconds
 from utils.labels import tables
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 
 _TRIES = 8
 Choice = TypeVar("Choice")

@@ -34,7 +34,8 @@ from utils.labels.assignments import (
 from utils.labels.class_changes import current_classes, old_names, updated_since
 from utils.labels.renamed import present_names_of
 from utils.labels.replaced import Content, pictures_of, with_replaced
-from utils.labels.store import Change, LabelStore, State, new_commit_id, open_labels
+from utils.labels.state import Change, State, new_commit_id
+from utils.labels.store import LabelStore, open_labels
 from utils.labels.table_files import is_parquet
 from utils.reserved import NULL
 from utils.storage.container import Container, Missing

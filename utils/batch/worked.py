@@ -14,7 +14,8 @@ from utils.formats.vott import drawable
 from utils.labels import tables
 from utils.labels.assignments import row_digests
 from utils.labels.effort_table import AGAIN, with_classes
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.storage.container import Damaged, Missing
 from utils.times import utc_text
 

@@ -14,7 +14,8 @@ from utils.labels import tables
 from utils.labels.csv_rows import Rows, read_rows
 from utils.labels.importing import Taken, take_labels, take_reservations
 from utils.labels.orientations import orientations_of
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 from utils.labels.takeover import foreign_blobs
 from utils.storage.container import Container, Missing
 from utils.wording import few

@@ -16,7 +16,8 @@ from utils.labels.class_changes import (
 )
 from utils.labels.effort_table import with_classes
 from utils.labels.lineage import OF_CLASSES
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 from utils.labels.tables import image_set
 from utils.masking import looks_secret
 from utils.reserved import NULL

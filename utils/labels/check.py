@@ -28,7 +28,8 @@ from utils.labels.assignments import add_new_images
 from utils.labels.effort_table import counted_twice
 from utils.labels.renamed import present_names, under_present_names
 from utils.labels.reports import is_page, page_of, twin_of
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.table_files import BASE, MOST_PARTS
 from utils.labels.tables import blob_names, image_set, only, without
 from utils.labels.takeover import clean

@@ -6,7 +6,7 @@ They stay in the pool until the training machine has looked at them: it lists th
 
 from collections.abc import Mapping
 
-from utils.labels.store import State
+from utils.labels.state import State
 
 _MOST = 1000  # images
 

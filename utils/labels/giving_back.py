@@ -9,7 +9,8 @@ import pandas as pd
 
 from utils.labels import assignments, review_queue, tables
 from utils.labels.pool import pretrained_only
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 from utils.labels.table_files import is_parquet
 from utils.labels.tables import image_set
 

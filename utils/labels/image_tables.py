@@ -15,7 +15,8 @@ from utils.images.measured_greys import measured
 from utils.labels import tables
 from utils.labels.listed import listed_photos
 from utils.labels.replaced import Content, contents
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 from utils.parallel import in_order
 from utils.progress import progress_bar
 from utils.storage.container import Blob, Container

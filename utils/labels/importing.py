@@ -16,7 +16,8 @@ from utils.labels.class_changes import current_classes, with_present_names
 from utils.labels.csv_rows import Rows
 from utils.labels.imported_images import located, upright, why_unknown
 from utils.labels.pool import pool_of
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.tables import blob_names, image_set, only, without
 from utils.labels.takeover import clean
 from utils.names import short, why_no_class, why_no_tagger

@@ -14,7 +14,8 @@ import pandas as pd
 
 from utils.errors import InputError
 from utils.files import write_text
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.tables import without_boxes
 from utils.storage.container import Missing
 from utils.terminal import say

@@ -12,7 +12,8 @@ from utils.labels.assignments import conflict_digests, row_digests
 from utils.labels.check import damage
 from utils.labels.class_changes import with_present_names
 from utils.labels.lineage import OF_CLASSES, WORK, is_astray
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.tables import image_set, only, without
 from utils.storage.container import Blob
 from utils.times import utc_text

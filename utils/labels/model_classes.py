@@ -10,7 +10,7 @@ import pandas as pd
 
 from utils.errors import InputError
 from utils.labels.label_map import read_label_map
-from utils.labels.store import State
+from utils.labels.state import State
 
 # The 80 classes of COCO 2014/2017 by their published ids, which have gaps.
 COCO = {

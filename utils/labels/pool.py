@@ -6,7 +6,8 @@ from datetime import datetime
 import pandas as pd
 
 from utils.labels import assignments, tables
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 
 
 def pool_of(store: LabelStore, state: State, now: datetime | None = None) -> pd.DataFrame:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from utils.labels import tables
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.table_files import is_parquet
 from utils.labels.tables import blob_names, image_set, split_name, without
 from utils.wording import few

@@ -13,7 +13,8 @@ import pandas as pd
 
 from utils.labels import review_queue, tables
 from utils.labels.renamed import under_present_names
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 from utils.labels.tables import blob_names, image_set, without
 from utils.wording import few
 

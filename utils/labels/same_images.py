@@ -8,7 +8,8 @@ from utils.errors import InputError
 from utils.labels import tables
 from utils.labels.image_tables import digest_of
 from utils.labels.replaced import Content, contents
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.storage.container import Blob, Container
 from utils.storage.sync import Listing
 

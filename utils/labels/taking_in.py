@@ -10,7 +10,8 @@ from utils.labels.doubted import doubted
 from utils.labels.image_tables import project_greys, update_image_tables
 from utils.labels.renamed import Moves, after_moves, swapped
 from utils.labels.replaced import Seen, after_listing
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 from utils.storage.container import Container
 from utils.storage.sync import Listing
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from utils.labels.renamed import present_names
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.tables import image_set
 from utils.storage.container import Missing
 from utils.terminal import say

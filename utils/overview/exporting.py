@@ -6,7 +6,8 @@ from pathlib import Path
 from utils.errors import InputError
 from utils.files import write_bytes
 from utils.labels import tables
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.names import short
 
 

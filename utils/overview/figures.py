@@ -14,7 +14,8 @@ from utils.labels.class_names import differing_classes
 from utils.labels.figures import Figures, figures_of, with_late
 from utils.labels.lease import is_alive, read_watcher
 from utils.labels.pool import pool_of
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.tables import image_set
 from utils.labels.takeover import foreign_blobs
 from utils.overview.advice import advice

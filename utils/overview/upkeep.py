@@ -18,7 +18,8 @@ from utils.labels.check import (
 )
 from utils.labels.lineage import is_astray
 from utils.labels.lost_work import astray, older, taken_back
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 
 _MADE_ANEW = {  # where no older snapshot is whole, an empty table serves
     "images": "initialize looks at them again",

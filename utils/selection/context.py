@@ -20,7 +20,8 @@ from utils.labels import tables
 from utils.labels.assignments import expired, image_codes
 from utils.labels.label_map import current_name
 from utils.labels.splits import bursts
-from utils.labels.store import LabelStore, State
+from utils.labels.state import State
+from utils.labels.store import LabelStore
 from utils.labels.table_files import is_parquet
 from utils.reserved import NULL
 from utils.selection.embeddings import HASH, Embeddings, published_embeddings

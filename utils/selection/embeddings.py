@@ -230,7 +230,7 @@ def _only(file: Path | io.BytesIO, images: Set[str]) -> pa.Table:
 
 
 def published_embeddings(store, state, images: Set[str] | None = None) -> Embeddings | None:
-    """Those that a state (store.State, in a LabelStore) names; images: as in `read_parquet`. None
+    """Those that a state (State, in a LabelStore) names; images: as in `read_parquet`. None
     when there are none, or they are gone or damaged, which a line on stderr says: they are no more
     than a help, and made anew.
     """

@@ -18,7 +18,8 @@ from utils.images.greys import Greys
 from utils.images.perceptual_hash import perceptual_hash
 from utils.labels import tables
 from utils.labels.listed import listed_photos
-from utils.labels.store import Change, LabelStore, State
+from utils.labels.state import Change, State
+from utils.labels.store import LabelStore
 from utils.parallel import in_order
 from utils.progress import progress_bar
 from utils.selection.embeddings import (

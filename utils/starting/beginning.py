@@ -15,7 +15,8 @@ from utils.errors import InputError, OutsideError
 from utils.labels import tables
 from utils.labels.doubted import doubted
 from utils.labels.image_tables import unreadable_in_words
-from utils.labels.store import LabelStore, State, open_labels
+from utils.labels.state import State
+from utils.labels.store import LabelStore, open_labels
 from utils.labels.taking_in import take_in
 from utils.review.reviewing import review
 from utils.selection.embeddings import published_embeddings
