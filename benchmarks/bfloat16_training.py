@@ -102,12 +102,14 @@ def draw(folder: Path, side: int) -> str:
 
 def train(arguments: argparse.Namespace) -> None:
     """Train some steps for each line that comes, and say what one of them took."""
-    from train.network import training
     from train.network.arithmetic import calculating_in
     from train.network.augmentation import Augmentation
     from train.network.detector import Settings
+    from train.network.device import choose_device
+    from train.network.learning import batches_from, prepare, training_step
+    from train.network.run import Run
 
-    run = training.Run(
+    run = Run(
         settings=Settings(arguments.model, (arguments.side, arguments.side), {"box": 1}),
         augmentation=Augmentation(),
         digest="",
@@ -123,11 +125,11 @@ def train(arguments: argparse.Namespace) -> None:
         start="",
         bfloat16=arguments.arithmetic == "bfloat16",
     )
-    device = training.choose_device()
+    device = choose_device()
     with calculating_in(arguments.arithmetic):
-        network = training.prepare(run, device)
-        batches = training.batches_from(run, device, 0)
-        step = training.training_step(network, device)
+        network = prepare(run, device)
+        batches = batches_from(run, device, 0)
+        step = training_step(network, device)
         for _ in range(3):
             float(step(next(batches)))
         print("ready", flush=True)

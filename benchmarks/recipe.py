@@ -127,9 +127,11 @@ def _measure(
     """Train on so many images, look at the tested ones: AP50 and what the training took."""
     from train.network import pretrained_weights, training
     from train.network.detector import Settings
+    from train.network.device import choose_device
     from train.network.input import repeat_factors
     from train.network.labelled_images import Plan
     from train.network.records import read_records, write_records
+    from train.network.run import Run
     from train.network.schedule import default_learning_rate
     from train.prediction.pipeline import predict
     from train.simulation.training import _Network
@@ -168,7 +170,7 @@ def _measure(
         if recipe.filled
         else repeat_factors(part.images_of_class)
     )
-    run = training.Run(
+    run = Run(
         settings=settings,
         augmentation=recipe.augmentation,
         digest=records.digest,
@@ -188,7 +190,7 @@ def _measure(
     wall, processor = time.monotonic(), time.process_time()
     record = training.train(
         run,
-        training.choose_device(),
+        choose_device(),
         work,
         lambda model: pretrained_weights.load(model, start, data.classes),
         lambda text: None,

@@ -143,11 +143,11 @@ def trained(tmp_path_factory) -> Trained:
 
 _TWO_DEVICES = """
 import tensorflow as tf
-from train.network import training, validation
+from train.network import device, training, validation
 from utils.errors import InputError
 cpu, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-training.choose_device = lambda _: training.device_of({"CPU:0": "one", "CPU:1": "two"})
+device.choose_device = lambda _: device.device_of({"CPU:0": "one", "CPU:1": "two"})
 training._validation_interval = lambda _: 1
 measure, values = validation.Validation.ap50, iter([0.5, 0.4])
 validation.Validation.ap50 = lambda self: (measure(self), next(values))[1]

@@ -28,7 +28,7 @@ import tensorflow as tf
 import train_detector
 from official.vision.modeling.layers import roi_generator
 from train.cycle import training_run
-from train.network import helping, training
+from train.network import helping, learning, training, training_progress
 from utils.errors import run_program
 
 
@@ -42,16 +42,16 @@ def proposals(self, boxes, scores, anchors, image_shape, training=None):
 
 roi_generator.MultilevelROIGenerator.call = proposals
 
-def whole_batch(settings, config, kind, make_task=training.make_task):
+def whole_batch(settings, config, kind, make_task=learning.make_task):
     config.norm_activation.use_sync_bn = True  # one machine calculates it by the same formula
     return make_task(settings, config, kind)
 
 
-training.make_task = whole_batch
+learning.make_task = whole_batch
 tf.random.shuffle = lambda value, *_, **__: value
 tf.data.Dataset.shuffle = lambda dataset, *_, **__: dataset
 training_run.repeat_factors = lambda *_: {{}}
-training.Progress.due = lambda *_: True
+training_progress.Progress.due = lambda *_: True
 dies_at, training._SAVE_SECONDS = {dies_at}, {save_seconds}
 
 

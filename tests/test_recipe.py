@@ -21,6 +21,7 @@ from train.cycle.training_run import make_run
 from train.network import export, training
 from train.network.augmentation import Augmentation, augmented
 from train.network.detector import Settings, build_model, make_task
+from train.network.device import device_of
 from train.network.ending import MOST_STEPS, Ending, Limits, auto_steps, patience_for
 from train.network.input import repeat_factors
 from train.network.pretrained_weights import Start
@@ -243,7 +244,7 @@ def records(**changes) -> Records:
 
 def run_of(config: Config, start: Start, **changes) -> Run:
     """The run that a config file means with such records."""
-    device = training.device_of({})
+    device = device_of({})
     return make_run(config, records(**changes), device, start, config.train_iterations)
 
 
@@ -332,7 +333,7 @@ def test_a_gentle_training_ends_in_time_and_its_first_layers_stay(tmp_path):
     )
     weights, said = {}, []
     strategy = tf.distribute.MirroredStrategy(["CPU:0"])  # as with several GPUs
-    several = dataclasses.replace(training.device_of({}), strategy=strategy)
+    several = dataclasses.replace(device_of({}), strategy=strategy)
 
     def sizes(backbone) -> list[float]:
         """Of each layer's variables, whatever their order."""

@@ -25,13 +25,15 @@ import tf_keras
 from helpers_records import picture, record
 
 from train.cycle import training_run
-from train.network import pretrained_weights, training
+from train.network import pretrained_weights
 from train.network.augmentation import Augmentation
 from train.network.detector import Settings, build_model, fit_into_canvas, make_task, model_config
+from train.network.device import device_of
 from train.network.head_weights import classes_of
 from train.network.input import repeat_factors, target_parser, training_dataset
 from train.network.pretrained_weights import SCRATCH, Start, choose_start, is_folded
 from train.network.records import read_records
+from train.network.run_files import finished_runs
 from train.network.schedule import Rate, default_learning_rate, make_optimizer
 from train.network.validation import Validation
 from utils.config import load_config
@@ -419,7 +421,7 @@ def test_a_folded_backbone_is_frozen_by_itself_and_a_line_says_so(
     prefix = tf.train.Checkpoint(backbone=layer).write(str(tmp_path / "weights"))
     config = load_config(project)
     records = read_records(config.tf_record_location)
-    run = training_run.make_run(config, records, training.device_of({}), Start(prefix, "them"), 1)
+    run = training_run.make_run(config, records, device_of({}), Start(prefix, "them"), 1)
     assert run.settings.freeze_backbone is frozen
     assert ("them: its normalisation is folded" in capsys.readouterr().out) is frozen
 
@@ -452,7 +454,7 @@ def test_the_optimizer_clips_all_gradients_together_decays_only_weights_and_has_
 
 
 def test_gpus_train_in_16_bits_with_a_scaled_loss_and_the_cpu_in_32():
-    cpu, gpu = training.device_of({}), training.device_of({"GPU:0": "Tesla T4"})
+    cpu, gpu = device_of({}), device_of({"GPU:0": "Tesla T4"})
     assert (cpu.policy, cpu.images_at_once, cpu.said.split(",")[0]) == (
         "float32",
         4,
@@ -516,7 +518,7 @@ def test_a_warm_start_is_from_the_live_model_but_after_a_redraw_from_pretrained_
         "settings": {},
     }
     (run / "run.json").write_text(json.dumps(record))
-    runs = training.finished_runs(config.train_dir)
+    runs = finished_runs(config.train_dir)
     assert training_run.warm_start(config, runs) == Start(
         str(run / "best-3"), f"warm start from {model}", same_ids=True
     )
@@ -547,7 +549,7 @@ def test_a_damaged_note_of_a_run_is_one_line_and_nothing_is_removed(tmp_path, co
     run.mkdir()
     (run / "run.json").write_bytes(content)
     with pytest.raises(InputError, match=r"run-1/run\.json: damaged .*; remove the folder run-1"):
-        training.finished_runs(tmp_path)
+        finished_runs(tmp_path)
     assert (run / "run.json").read_bytes() == content
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from train.network import training
+from train.network.device import choose_device, device_text
 from utils.config import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 CPU, ONE_GPU, TWO_GPUS = (
-    training.device_text(gpus) for gpus in ([], ["Tesla T4"], ["Tesla T4", "Tesla T4"])
+    device_text(gpus) for gpus in ([], ["Tesla T4"], ["Tesla T4", "Tesla T4"])
 )
 PYTHON_3_10 = f"""#!/bin/bash
 case "$*" in
@@ -220,7 +220,7 @@ def test_a_self_test_that_fails_is_the_last_line(machine, environ, line):
 
 def test_the_self_test_takes_several_gpus_and_knows_what_training_says_on_this_machine(machine):
     assert machine.set_up(DEVICE=TWO_GPUS).returncode == 0
-    device = training.choose_device()
+    device = choose_device()
     assert (machine.set_up(DEVICE=device.said).returncode == 0) == (
         device.policy == "mixed_float16"
     )

@@ -60,16 +60,16 @@ def main(argv: list[str]) -> int:
     # loads TensorFlow, which takes seconds
     from train.cycle.training_run import make_run, remove_old_runs, warm_start
     from train.network import pretrained_weights, together, training
+    from train.network.device import choose_device
     from train.network.records import read_records, whole_records
+    from train.network.run_files import finished_runs
 
     records = read_records(config.tf_record_location)
     if machines:
         say(f"{machines.said}: waiting for the others")
-    device = training.choose_device(machines)
+    device = choose_device(machines)
     say(device.said)
-    start = (
-        warm_start(config, training.finished_runs(config.train_dir)) if config.warm_start else None
-    )
+    start = warm_start(config, finished_runs(config.train_dir)) if config.warm_start else None
     start = start or pretrained_weights.choose_start(
         config.model_name, config.fine_tune_checkpoint, config.tf_url, config.download_location
     )
@@ -90,7 +90,7 @@ def main(argv: list[str]) -> int:
         )
     remove_old_runs(
         config.train_dir,
-        training.finished_runs(config.train_dir),
+        finished_runs(config.train_dir),
         {run.folder(config.train_dir), Path(start.prefix or "").parent},
     )
     write_text(config.train_dir / TRAINING_FILE, json.dumps(record, indent=1) + "\n")
@@ -133,12 +133,13 @@ def _help(config: Config, machines: "Machines", iterations: int | None) -> int:
     silence()
 
     from train.cycle.training_run import make_run
-    from train.network import helping, pretrained_weights, together, training
+    from train.network import helping, pretrained_weights, together
+    from train.network.device import choose_device
     from train.network.records import read_records, whole_records
 
     records = read_records(config.tf_record_location)
     with whole_records(config.tf_record_location), together.reaching(machines):
-        device = training.choose_device(machines)
+        device = choose_device(machines)
         say(device.said)
         # the chief has the weights, and says what comes of them
         start = pretrained_weights.Start("the chief's", "")

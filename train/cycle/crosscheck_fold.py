@@ -11,6 +11,7 @@ import tf_keras
 from train.cycle.model import is_published
 from train.cycle.training_run import make_run
 from train.network import export, pretrained_weights, records, training
+from train.network.device import choose_device
 from train.network.labelled_images import Plan
 from train.network.model_weights import ENDING
 from train.network.quiet import without_notes
@@ -67,7 +68,7 @@ def _trained(config: Config, plan: Plan, folder: Path, iterations: int | str, pa
     if records.up_to_date(plan, place) is None:
         records.write_records(plan, place, path_of)
     read = records.read_records(place)
-    device = training.choose_device()
+    device = choose_device()
     run = make_run(config, read, device, start, iterations)
     with records.whole_records(place):
         record = training.train(

@@ -5,16 +5,17 @@ and which earlier runs are kept. Loads TensorFlow.
 import dataclasses
 from pathlib import Path
 
-from train.network import training
 from train.network.augmentation import Augmentation
 from train.network.detector import Settings
+from train.network.device import Device
 from train.network.ending import MOST_STEPS, TO_TELL_BY, Limits, auto_steps, patience_for
 from train.network.input import repeat_factors
 from train.network.model_weights import as_checkpoint
 from train.network.pretrained_weights import Start, is_folded
 from train.network.records import Records
+from train.network.run import Run
+from train.network.run_files import remove
 from train.network.schedule import default_learning_rate
-from train.network.training import remove
 from train.network.tuning import Tuning, tuning_of
 from utils.config import Config
 from utils.config.keys import AUTO
@@ -28,10 +29,10 @@ from utils.terminal import say
 def make_run(
     config: Config,
     records: Records,
-    device: training.Device,
+    device: Device,
     start: Start,
     iterations: int | str,
-) -> training.Run:
+) -> Run:
     """The training run that config.ini and the records mean. A backbone whose normalisation is
     folded is frozen, and a line says so.
     """
@@ -75,7 +76,7 @@ def make_run(
         quarter_turns=config.add_quarter_turns,
     )
     part, tuning = records.train, _tuning(config, start, settings.freeze_backbone)
-    return training.Run(
+    return Run(
         settings=settings,
         augmentation=augmentation,
         digest=records.digest,

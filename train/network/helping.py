@@ -7,18 +7,11 @@ from collections.abc import Callable
 
 from train.network import together
 from train.network.arithmetic import calculating_in
-from train.network.training import (
-    Device,
-    Progress,
-    Run,
-    arithmetic_of,
-    batches_from,
-    check_loss,
-    last_step,
-    prepare,
-    training_step,
-    until_told,
-)
+from train.network.device import Device
+from train.network.learning import batches_from, check_loss, last_step, prepare, training_step
+from train.network.run import Run
+from train.network.training import arithmetic_of
+from train.network.training_progress import Progress, until_told
 from train.network.tuning import Tuning
 from utils.errors import InputError
 

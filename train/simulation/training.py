@@ -155,8 +155,10 @@ def _train_and_predict(
     from train.network import pretrained_weights, training
     from train.network.augmentation import Augmentation
     from train.network.detector import Settings
+    from train.network.device import choose_device
     from train.network.input import repeat_factors
     from train.network.records import read_records, write_records
+    from train.network.run import Run
     from train.network.schedule import default_learning_rate
     from train.network.tuning import Tuning, for_few_labels
     from train.prediction.pipeline import predict
@@ -185,14 +187,14 @@ def _train_and_predict(
     start = pretrained_weights.choose_start(
         recipe.model_name, recipe.checkpoint or None, None, weights
     )
-    device = training.choose_device()
+    device = choose_device()
     part = records.train
     tuning, augmentation = (
         for_few_labels(start.prefix is not None)
         if recipe.few_labels
         else (Tuning(), Augmentation())
     )
-    run = training.Run(
+    run = Run(
         settings=settings,
         augmentation=augmentation,
         digest=records.digest,
