@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import initialize
 import pytest
@@ -78,6 +79,29 @@ def other_run(tmp_path):
     process.stdout.readline()
     yield process
     process.communicate()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="training machines run Linux")
+def test_a_step_ends_when_the_run_that_started_it_is_killed(tmp_path):
+    """A killed shell hands nothing on, and a second run would work beside the step."""
+    step = """if True:
+        import sys, time
+        from pathlib import Path
+        from train.cycle import alone
+        alone.take(Path(sys.argv[1]))
+        print("at work", flush=True)
+        time.sleep(600)
+    """
+    run = subprocess.Popen(
+        ["bash", "-c", 'export ACTIVE_LEARNING_RUN=$$; "$@" & wait', "run_steps.sh"]
+        + [sys.executable, "-c", step, str(tmp_path)],
+        cwd=Path(__file__).parent.parent,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout.readline()
+    run.kill()
+    run.communicate(timeout=300)  # the step holds the other end until it ends
 
 
 @pytest.mark.skipif(os.name == "nt", reason="training machines run Linux")

@@ -4,8 +4,11 @@ Entry points and the watcher name themselves in the environment (RUN: their proc
 that writes takes data_dir for them. It is free again when that process has ended.
 """
 
+import ctypes
 import json
 import os
+import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from utils.times import utc_text
 RUN = "ACTIVE_LEARNING_RUN"  # set by run_steps.sh and by the watcher
 _FILE = "run.json"
 _NOTE = members({"process": of(int, least=1, most=2**31 - 1), "since": TEXT})
+_END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 _STARTED_BY = (b"run_steps.sh", b"watch.py")
 
 
@@ -30,6 +34,7 @@ def take(data_dir: Path) -> None:
     A step that somebody starts by hand belongs to no run: it only looks. The watcher is its own.
     """
     refuse_beside_the_chief()
+    _end_with_the_run()
     own, file = int(os.environ.get(RUN) or os.getpid()), data_dir / _FILE
     data_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(data_dir / "run.lock"):
@@ -42,6 +47,16 @@ def take(data_dir: Path) -> None:
         if os.environ.get(RUN) and other != own:
             note = {"process": own, "since": utc_text(datetime.now(UTC))}
             write_text(file, json.dumps(note) + "\n")
+
+
+def _end_with_the_run() -> None:
+    """Have the system end this step when run_steps.sh, which started it, is killed and can no more
+    tell it to end. Only on Linux; elsewhere the step goes on to its end.
+    """
+    if sys.platform == "linux" and str(os.getppid()) == os.environ.get(RUN):
+        ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGTERM)
+        if str(os.getppid()) != os.environ[RUN]:  # it was killed just now
+            signal.raise_signal(signal.SIGTERM)
 
 
 def _noted(file: Path) -> tuple[int, str]:
