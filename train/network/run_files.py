@@ -100,6 +100,7 @@ def keep_best(
 
 
 def write_run(folder: Path, record: dict) -> None:
+    """Write run.json, but for `checkpoint`: where it lies is found anew by whoever reads it."""
     write_text(
         folder / RUN_FILE,
         json.dumps({key: value for key, value in record.items() if key != "checkpoint"}, indent=1),

@@ -12,13 +12,7 @@ import tf_keras
 from train.network import together
 from train.network.arithmetic import BFLOAT16, calculating_in
 from train.network.device import Device
-from train.network.learning import (
-    batches_from,
-    check_loss,
-    last_step,
-    prepare,
-    training_step,
-)
+from train.network.learning import batches_from, check_loss, last_step, prepare, training_step
 from train.network.run import Run
 from train.network.run_files import keep_best, read_run, remove, write_run
 from train.network.schedule import Rate
