@@ -138,7 +138,7 @@ def speed(folder: Path, url: str, options) -> int:
 
     from train.prediction.bfloat16 import use_bfloat16
     from train.prediction.frozen_detector import FrozenDetector
-    from train.prediction.run import predict_photos
+    from train.prediction.photos import predict_photos
     from utils.images.greys import Greys
     from utils.storage.photos import Photos, arriving
     from utils.storage.sync import sync_images

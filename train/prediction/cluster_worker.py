@@ -100,7 +100,7 @@ class Worker:
             return _answer(error)
 
     def _outcomes(self, photos: list[Listed]) -> Iterator[tuple[str, "Outcome"]]:
-        from train.prediction.run import predict_photos
+        from train.prediction.photos import predict_photos
         from utils.storage.photos import Photos, arriving
 
         work = self._work

@@ -17,6 +17,7 @@ import pandas as pd
 from train.prediction.batches import BATCH_SIZE
 from train.prediction.bfloat16 import use_bfloat16
 from train.prediction.journal import Found, PredictionJournal
+from train.prediction.photos import predict_photos
 from utils.boxes.detections import Detections
 from utils.config import Config
 from utils.errors import Unreadable
@@ -26,11 +27,10 @@ from utils.labels.listed import listed_photos
 from utils.progress import progress_bar
 from utils.reserved import NULL
 from utils.storage.container import Container, Listed
-from utils.storage.photos import Photos, Source, arriving
+from utils.storage.photos import Photos, arriving
 from utils.terminal import say
 
 if TYPE_CHECKING:
-    from train.prediction.frozen_detector import FrozenDetector
     from train.prediction.pipeline import Outcome
 
 
@@ -142,33 +142,6 @@ def _here(
         yield predict_photos(
             config, detector, coming, batch_size=batch_size, mirror=mirror, greys=greys
         )
-
-
-def predict_photos(
-    config: Config,
-    detector: "FrozenDetector",
-    coming: Iterable[tuple[Listed, Source]],
-    *,
-    batch_size: int,
-    mirror: bool,
-    greys: Greys,
-) -> Iterator[tuple[str, "Outcome"]]:
-    """(blob name, what the detector found, BadImage or Unreadable) of photos that come in
-    (`utils.storage.photos.arriving`), by the settings of `config`, in their order.
-    """
-    describe = None
-    if not detector.embeds:
-        from utils.images.perceptual_hash import perceptual_hash as describe
-    images = ((photo.name, source) for photo, source in coming)
-    options = {"batch_size": batch_size, "describe": describe, "mirror": mirror, "greys": greys}
-    if config.tile:
-        from train.prediction.tiled import predict_tiled
-
-        return predict_tiled(detector, images, side=config.max_tile_size, **options)
-
-    from train.prediction.pipeline import predict
-
-    return predict(detector, images, largest_side=config.max_tile_size, **options)
 
 
 def version(etag: str, min_score: float, mirror: bool = False) -> str:
