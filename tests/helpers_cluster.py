@@ -50,7 +50,8 @@ def nodes(count: int, **environment: str) -> Iterator:
     try:
         with patch.dict(os.environ, {"PYTHONPATH": paths, **quiet, **environment}):
             head = {**NODE, "temp_dir": folder}
-            cluster = Cluster(initialize_head=True, head_node_args=head)
+            # hooks for the end of the process would let only its main thread add a node
+            cluster = Cluster(initialize_head=True, head_node_args=head, shutdown_at_exit=False)
             for _ in range(count - 1):
                 cluster.add_node(**NODE)
             ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")

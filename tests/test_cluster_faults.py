@@ -5,9 +5,9 @@ minutes: only with CLUSTER_FAULTS=1.
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import azurite
@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 PHOTOS = [f"IMG_{number:02d}.jpg" for number in range(60)]
+SECRETS = {"AZURE_STORAGE_ACCOUNT": azurite.ACCOUNT, "AZURE_STORAGE_KEY": azurite.KEY}
 ON_CLUSTER = {"prediction_engine": "ray"}
 
 
@@ -48,9 +49,8 @@ def filled(request, tmp_path) -> Store:
 def nodes(tmp_path):
     """Two nodes, and the folder in which workers note where they were."""
     (tmp_path / "seen").mkdir()
-    secrets = {"AZURE_STORAGE_ACCOUNT": azurite.ACCOUNT, "AZURE_STORAGE_KEY": azurite.KEY}
-    with helpers_cluster.nodes(2, DEATHS=str(tmp_path / "seen"), **secrets) as running:
-        for name in secrets:
+    with helpers_cluster.nodes(2, DEATHS=str(tmp_path / "seen"), **SECRETS) as running:
+        for name in SECRETS:
             del os.environ[name]
         yield running
 
@@ -60,16 +60,19 @@ def slowly(monkeypatch):
     monkeypatch.setattr("train.prediction.cluster.Worker", helpers_cluster.Slow)
 
 
-def once_there_are(lines: int, journal: Path, do: Callable[[], None]) -> threading.Thread:
-    """Do something when so many lines are in the journal."""
+def once_there_are(lines: int, journal: Path, do: Callable[[], None]) -> Future:
+    """Do something when so many lines are in the journal; `result()` waits, and raises what went
+    wrong.
+    """
 
     def wait():
         while not journal.exists() or journal.read_bytes().count(b"\n") < lines:
             time.sleep(0.05)
         do()
 
-    waiting = threading.Thread(target=wait)
-    waiting.start()
+    pool = ThreadPoolExecutor(1)
+    waiting = pool.submit(wait)
+    pool.shutdown(wait=False)
     return waiting
 
 
@@ -83,11 +86,11 @@ def test_a_node_is_killed_and_another_one_joins(nodes, filled, tmp_path, model):
 
     def change():
         nodes.remove_node(next(iter(nodes.worker_nodes)), allow_graceful=False)
-        nodes.add_node(**helpers_cluster.NODE)
+        nodes.add_node(**helpers_cluster.NODE, env_vars=SECRETS)
 
     meanwhile = once_there_are(10, tmp_path / "there.journal", change)
     there, _ = predicted(filled, tmp_path, model, "there", **ON_CLUSTER)
-    meanwhile.join()
+    meanwhile.result()
     same(there, here)
     assert len(list((tmp_path / "seen").iterdir())) == 3
 
@@ -100,7 +103,7 @@ def test_the_driver_is_killed_and_started_again(nodes, filled, tmp_path, model):
     env = {**os.environ, "PYTHONPATH": paths}
     driver = subprocess.Popen([sys.executable, "-c", script], env=env)
     journal = tmp_path / "there.journal"
-    once_there_are(10, journal, driver.kill).join()
+    once_there_are(10, journal, driver.kill).result()
     driver.wait()
     begun = journal.read_bytes().count(b"\n")
     assert begun < len(PHOTOS)
@@ -122,7 +125,7 @@ def test_the_container_is_away_for_a_minute(nodes, azurite_url, tmp_path, model)
 
         meanwhile = once_there_are(10, tmp_path / "there.journal", away)
         there, _ = predicted(store, tmp_path, model, "there", **ON_CLUSTER)
-        meanwhile.join()
+        meanwhile.result()
     assert refused.met
     same(there, here)
 
