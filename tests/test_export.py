@@ -141,21 +141,45 @@ def trained(tmp_path_factory) -> Trained:
     return Trained(folder, training, exporting)
 
 
-_TWO_DEVICES = """
-import tensorflow as tf
-from train.network import device, training, validation
-from utils.errors import InputError
-cpu, = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-device.choose_device = lambda _: device.device_of({"CPU:0": "one", "CPU:1": "two"})
+_BETTER_FIRST = """
+from train.network import training, validation
 training._validation_interval = lambda _: 1
 measure, values = validation.Validation.ap50, iter([0.5, 0.4])
 validation.Validation.ap50 = lambda self: (measure(self), next(values))[1]
+"""
+_TWO_DEVICES = f"""{_BETTER_FIRST}
+import tensorflow as tf
+from train.network import device
+from utils.errors import InputError
+cpu, = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+device.choose_device = lambda _: device.device_of({{"CPU:0": "one", "CPU:1": "two"}})
 try:
     train_detector.main([sys.argv[1].replace("config.ini", "three.ini")])
 except InputError as error:
     print(error)
 """
+
+
+def test_on_a_cpu_training_writes_the_model_and_export_finds_it_or_makes_it_anew(tmp_path):
+    config_file = make_project(tmp_path, train_iterations=2, validation_percentage=0.5)
+    make_records(config_file)
+    step("train_detector.py", config_file, change=_BETTER_FIRST)
+    model = tmp_path / "data" / "inference_graphs" / "frozen_inference_graph.pb"
+    made, before = model.stat(), run_frozen(model, PICTURES)
+    said = step("export_model.py", config_file).stdout
+    assert (
+        model.stat().st_mtime_ns == made.st_mtime_ns
+        and "equal to the checkpoint on 4 images" in said
+    )
+
+    with model.open("r+b") as content:
+        content.truncate(made.st_size // 2)
+    step("export_model.py", config_file)  # from the checkpoint, which is of the better first step
+    assert model.stat().st_size == pytest.approx(made.st_size, rel=1e-3)
+    for one, other in zip(before, run_frozen(model, PICTURES), strict=True):
+        for name in one:
+            np.testing.assert_allclose(one[name], other[name], atol=1e-4)
 
 
 def test_without_a_training_there_is_nothing_to_export(tmp_path):

@@ -15,7 +15,7 @@ from train.cycle.host import through_host
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it")
 
-PROGRAM = """import os, signal, sys, time
+PROGRAM = """import atexit, os, signal, sys, threading, time
 print("loaded" if "tensorflow" in sys.modules else "alone", os.getcwd(), sys.argv[1:], flush=True)
 print(os.environ.get("SAID"), sys.stdin.read() if sys.argv[1:] == ["read"] else "", flush=True)
 def told(number, _):
@@ -34,6 +34,9 @@ match sys.argv[1]:
         raise ValueError("a bug")
     case "exit":
         sys.exit(7)
+    case "late":
+        atexit.register(sys.stdout.write, "cleaned up")
+        threading.Timer(0.2, sys.stdout.write, ["work was done, "]).start()
 """
 
 
@@ -78,6 +81,13 @@ def test_a_step_in_a_host_ends_as_it_would_by_itself(program):
     assert by_words["die"][1] == -signal.SIGSEGV
     said, code = by_words["fault"]
     assert code == 1 and said.endswith("ValueError: a bug\n")
+
+
+def test_a_step_in_a_host_ends_with_its_threads_and_its_cleaning_up(program):
+    step = program("late")
+    said, faults = step.communicate()
+    assert (step.returncode, faults) == (0, "")
+    assert said.endswith("work was done, cleaned up")
 
 
 def test_where_no_host_answers_a_step_starts_by_itself(program, tmp_path):

@@ -58,6 +58,7 @@ def main(argv: list[str]) -> int:
     silence()
 
     # loads TensorFlow, which takes seconds
+    from train.cycle.frozen_model import write_model
     from train.cycle.training_run import make_run, remove_old_runs, warm_start
     from train.network import pretrained_weights, together, training
     from train.network.device import choose_device
@@ -76,6 +77,7 @@ def main(argv: list[str]) -> int:
     run = make_run(config, records, device, start, arguments.iterations or config.train_iterations)
     if not records.validation_usable:
         say(f"{records.validation_note}: the last checkpoint is exported, not the best")
+    networks = []
     with (
         room(config.train_dir),
         whole_records(config.tf_record_location),
@@ -87,6 +89,7 @@ def main(argv: list[str]) -> int:
             config.train_dir,
             lambda model: pretrained_weights.load(model, start, run.settings.classes),
             _say,
+            networks.append,
         )
     remove_old_runs(
         config.train_dir,
@@ -114,6 +117,8 @@ def main(argv: list[str]) -> int:
         },
         weights=record["started_from"],
     )
+    for network in networks:
+        write_model(config, record, network)
     best = record["best"]
     measured = "" if best["ap50"] is None else f", AP50 {best['ap50']:.3f} on the validation part"
     say(

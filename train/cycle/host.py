@@ -10,6 +10,7 @@ ADDRESS is a name in Linux' abstract namespace, of which nothing is left when th
 the process without which it ends.
 """
 
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -23,6 +24,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -107,7 +109,7 @@ def load_tensorflow() -> None:
 
 def _serve(door: socket.socket) -> None:
     """Fork a step for each caller, hand on the signals that it sends, and tell it how the step
-    ended. A caller that is gone takes its step with it. Returns in a fork, when the step has ended.
+    ended. A caller that is gone takes its step with it.
     """
     with selectors.DefaultSelector() as waiting:
         waiting.register(door, selectors.EVENT_READ)
@@ -183,8 +185,30 @@ def _become(wanted: dict, files: list[int], host_process: int) -> NoReturn:
         setattr(sys, f"__{name}__", stream)
     sys.argv = [wanted["program"], *wanted["words"]]
     sys.path.insert(0, str(Path(wanted["program"]).resolve().parent))
-    runpy.run_path(wanted["program"], run_name="__main__")
-    sys.exit()
+    code = 0
+    try:
+        runpy.run_path(wanted["program"], run_name="__main__")
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    _leave(code)
+
+
+def _leave(code: int | str | None) -> NoReturn:
+    """End this process as Python does, but for taking apart all modules of the host: that takes
+    0.2 s of every step.
+    """
+    if isinstance(code, str):
+        sys.stderr.write(f"{code}\n")
+        code = 1
+    threading._shutdown()  # waits for its threads
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(code or 0)
 
 
 def _end_with(parent: int) -> None:

@@ -4,18 +4,17 @@ of detection graphs knows.
 image_tensor uint8 [b, h, w, 3] RGB → detection_boxes [b, n, 4] ymin, xmin, ymax, xmax in fractions
 of the fed image, detection_scores, detection_classes (ids of the label map, as floats),
 num_detections; and, ours, image_embedding [b, d] (the last level of the backbone, averaged over the
-picture) and a constant `canvas` int32 [h, w]: images of that size are not resized. To be run in a
-process of its own: a 16-bit policy of the training would go into the graph.
+picture) and a constant `canvas` int32 [h, w]: images of that size are not resized. Not to be made
+of a network that was built for training in 16 bits: its policy would go into the graph.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from tensorflow.python.framework.convert_to_constants import (
-    convert_variables_to_constants_v2_as_graph,
-)
+from tensorflow.python.framework import convert_to_constants
 
 from train.network.detector import (
     Settings,
@@ -41,7 +40,8 @@ def restore(settings: Settings, checkpoint: str) -> tf_keras.Model:
     if it is another network's, InputError if it is damaged.
     """
     tf_keras.mixed_precision.set_global_policy("float32")
-    model = build_model(make_task(settings))
+    with tf.variable_creator_scope(_without_numbers):
+        model = build_model(make_task(settings))
     try:
         read = tf.train.Checkpoint(**model.checkpoint_items).read(checkpoint)
         read.expect_partial().assert_existing_objects_matched()
@@ -52,6 +52,16 @@ def restore(settings: Settings, checkpoint: str) -> tf_keras.Model:
             " train_detector)"
         ) from None
     return model
+
+
+def _without_numbers(make: Callable[..., tf.Variable], **options) -> tf.Variable:
+    """A variable of zeros: to draw random numbers takes a quarter of the time of building, and
+    those of a checkpoint come next.
+    """
+    shape, kind = options["shape"], tf.as_dtype(options["dtype"])
+    if shape is not None and shape.is_fully_defined():
+        options["initial_value"] = lambda: np.zeros(shape, kind.as_numpy_dtype)
+    return make(**options)
 
 
 def serving_function(
@@ -90,8 +100,15 @@ def serving_function(
 def freeze(
     function: tf.types.experimental.ConcreteFunction, settings: Settings
 ) -> tf.compat.v1.GraphDef:
-    """The function as a graph without variables, with the constant `canvas`."""
-    _, definition = convert_variables_to_constants_v2_as_graph(function, lower_control_flow=True)
+    """The function as a graph without variables, with the constant `canvas`.
+
+    What convert_variables_to_constants_v2 does, but for its last part: that makes a function of the
+    graph again, which takes two seconds and which nobody calls.
+    """
+    function = convert_to_constants._FunctionConverterDataInEager(
+        function, lower_control_flow=True, aggressive_inlining=False
+    )
+    definition, _ = convert_to_constants._replace_variables_by_constants(function)
     node = definition.node.add(name="canvas", op="Const")
     node.attr["dtype"].type = tf.int32.as_datatype_enum
     node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(settings.canvas, tf.int32))
@@ -133,28 +150,26 @@ def largest_difference(
     Not all ten: which of two overlapping boxes of equal score is suppressed depends on the last
     digit.
     """
+    fitted, shares = zip(
+        *(fit_into_canvas(tf.constant(image), settings.canvas) for image in images), strict=True
+    )
+    found = model(
+        normalise(tf.stack(fitted)),
+        image_shape=tf.constant([settings.canvas] * len(images), tf.float32),
+        training=False,
+    )
+    ours = {name: found[name].numpy() for name in OUTPUTS[:4]}
+    embedded = image_embedding(found["backbone_features"]).numpy()
     embeddings, distances = [], [np.zeros(1)]
-    for image, theirs in zip(images, frozen, strict=True):
-        fitted, share = fit_into_canvas(tf.constant(image), settings.canvas)
-        found = model(
-            normalise(fitted)[None],
-            image_shape=tf.constant([settings.canvas], tf.float32),
-            training=False,
-        )
-        embedding = image_embedding(found["backbone_features"])[0].numpy()
+    for place, (share, theirs) in enumerate(zip(shares, frozen, strict=True)):
+        embedding = embedded[place]
         embeddings.append(
             np.abs(embedding - theirs["image_embedding"]).max() / max(1e-6, np.abs(embedding).max())
         )
-        boxes = np.clip(
-            found["detection_boxes"][0].numpy() / np.tile(share.numpy() * settings.canvas, 2), 0, 1
-        )
+        boxes, *others = (ours[name][place] for name in OUTPUTS[:4])
+        boxes = np.clip(boxes / np.tile(share.numpy() * settings.canvas, 2), 0, 1)
         distances += _distances(
-            _detections(
-                boxes,
-                found["detection_scores"][0].numpy(),
-                found["detection_classes"][0].numpy(),
-                found["num_detections"][0],
-            ),
+            _detections(boxes, *others),
             _detections(*(theirs[name] for name in OUTPUTS[:4])),
         )
     return float(max(*embeddings, np.quantile(np.concatenate(distances), 0.9)))

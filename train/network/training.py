@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from train.network import together
-from train.network.arithmetic import BFLOAT16, calculating_in
+from train.network.arithmetic import BFLOAT16, FLOAT32, calculating_in
 from train.network.device import Device
 from train.network.learning import batches_from, check_loss, last_step, prepare, training_step
 from train.network.run import Run
@@ -29,12 +29,14 @@ def train(
     train_dir: Path,
     load: Callable[[tf_keras.Model], str],
     say: Callable[[str], None] = say,
+    keep: Callable[[tf_keras.Model], None] | None = None,
 ) -> dict:
     """Train, or go on with this very run; returns the content of its run.json (fingerprint,
     checkpoint, step, ap50, steps, …).
 
-    load: puts the initial weights into a network and says what they are. Ctrl-C and SIGTERM save a
-    checkpoint and raise KeyboardInterrupt. Raises InputError when the loss becomes infinite.
+    load: puts the initial weights into a network and says what they are. keep: gets the network, at
+    its best, where it was trained now, in 32 bits, and on this machine alone. Ctrl-C and SIGTERM
+    save a checkpoint and raise KeyboardInterrupt. Raises InputError when the loss becomes infinite.
     """
     folder = run.folder(train_dir)
     record = read_run(folder) or {
@@ -52,7 +54,11 @@ def train(
     if run.bfloat16:
         say(f"training in {BFLOAT16}")
     with calculating_in(record["arithmetic"]):
-        return _trained(run, device, folder, record, load, say)
+        model = _trained(run, device, folder, record, load, say)
+    if keep and record["arithmetic"] == FLOAT32 and device.machines is None:
+        tf.train.Checkpoint(**model.checkpoint_items).read(record["checkpoint"]).expect_partial()
+        keep(model)
+    return record
 
 
 def arithmetic_of(run: Run, device: Device) -> str:
@@ -67,8 +73,8 @@ def _trained(
     record: dict,
     load: Callable[[tf_keras.Model], str],
     say: Callable[[str], None],
-) -> dict:
-    """Train, or go on, to the end; returns the record."""
+) -> tf_keras.Model:
+    """Train, or go on, to the end; what becomes of it is in the record."""
     folder.mkdir(parents=True, exist_ok=True)
     network = prepare(run, device)
     model, step, ending = network.model, network.step, network.ending
@@ -144,7 +150,7 @@ def _trained(
     remove([*folder.glob("ckpt-*"), *folder.glob("best-*_temp"), folder / "checkpoint"])
     if device.machines:
         together.told(device.strategy, device.machines, {})
-    return record
+    return model
 
 
 def _validation_interval(iterations: int) -> int:

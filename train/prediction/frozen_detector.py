@@ -116,6 +116,10 @@ class FrozenDetector:
             settings = tf.compat.v1.ConfigProto(
                 gpu_options=tf.compat.v1.GPUOptions(allow_growth=True)
             )
+            # twice through all passes, as is usual, takes twice as long and makes nothing faster
+            settings.graph_options.rewrite_options.meta_optimizer_iterations = (
+                rewriter_config_pb2.RewriterConfig.ONE
+            )
             if self.bfloat16:
                 settings.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 = (
                     rewriter_config_pb2.RewriterConfig.ON
