@@ -189,10 +189,11 @@ def test_a_model_looks_at_the_pool_only_where_a_strategy_chooses_by_what_it_find
 
 def test_projects_side_by_side_give_what_they_give_one_after_the_other(data, tmp_path):
     schedule = Schedule(("random", "lowest_box", "entropy"), 2, 2, 1, 3)
-    lock, running, most = threading.Lock(), set(), [0]
+    lock, running, most, seeds = threading.Lock(), set(), [0], []
 
     def trainer(rows, seed, names, mirror, work):
         with lock:
+            seeds.append(seed)
             assert work not in running  # a set that two projects share is trained once
             running.add(work)
             most[0] = max(most[0], len(running))
@@ -213,7 +214,9 @@ def test_projects_side_by_side_give_what_they_give_one_after_the_other(data, tmp
 
     one, rows_of_one = played(1)
     assert most == [1]
+    seeds.clear()
     several, rows_of_several = played(3)
+    assert set(seeds[:2]) == {0, 1}  # strategies of one seed would wait for its first training
     assert one == several and 1 < most[0] <= 3
     pd.testing.assert_frame_equal(rows_of_one, rows_of_several)
 

@@ -54,10 +54,14 @@ def as_they_come(
 
 
 def side_by_side(
-    work: Callable[[Item], Iterable[Result]], items: Iterable[Item], at_once: int
+    work: Callable[[Item], Iterable[Result]],
+    items: Iterable[Item],
+    at_once: int,
+    turns: Iterable[Item] | None = None,
 ) -> Iterator[Result]:
     """All that work(item) gives, item by item in their order, while `at_once` of them go on in
-    threads. What `work` raises is raised here. Ended early, each stops at the next thing it gives.
+    threads. They are begun in that order, or in that of `turns`. What `work` raises is raised here.
+    Ended early, each stops at the next thing it gives.
     """
     ended = threading.Event()
 
@@ -73,10 +77,10 @@ def side_by_side(
 
     with ThreadPoolExecutor(at_once) as pool:
         try:
-            queues = [(item, SimpleQueue()) for item in items]
-            for item, given in queues:
-                pool.submit(go_on, item, given)
-            for _, given in queues:
+            queues = {item: SimpleQueue() for item in items}
+            for item in queues if turns is None else turns:
+                pool.submit(go_on, item, queues[item])
+            for given in queues.values():
                 while (entry := given.get()) is not None:
                     result, fault = entry
                     if fault:

@@ -92,7 +92,9 @@ def play(
     projects = list(itertools.product(range(schedule.seeds), schedule.strategies))
     if at_once == 1:
         return itertools.chain.from_iterable(map(project, projects))
-    return side_by_side(project, projects, at_once)
+    # those of one seed begin with the same training: side by side one would wait for the other
+    turns = itertools.product(schedule.strategies, range(schedule.seeds))
+    return side_by_side(project, projects, at_once, (turn[::-1] for turn in turns))
 
 
 def _project(
