@@ -26,6 +26,7 @@ from train.network.fetch import (
 )
 from train.network.foreign_models import foreign_model
 from train.network.head_weights import PART, classes_of, load_head
+from train.network.named_weights import load_named
 from utils.config.checkpoints import SCRATCH, lies_here
 from utils.errors import InputError, OutsideError
 
@@ -47,7 +48,11 @@ DEFAULT_URLS = {
 }
 CHECKSUMS: dict[str, str] = {}  # SHA-256 by address of a file, where one is known
 _DATA = ".data-00000-of-00001"
-_ROOTS = ("", "model/")  # where the parts lie in a checkpoint
+_VALUE, _SLOT = "/.ATTRIBUTES/VARIABLE_VALUE", "/.OPTIMIZER_SLOT/"
+# where the parts lie in a checkpoint: of a network of ours, of tf-models' Faster and Mask R-CNN, of
+# its RetinaNet
+_ROOTS = ("", "model/", "model/_")
+_BY_LEVEL = ("decoder", "rpn_head")  # their layers are named after the levels of the pyramid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,9 +152,10 @@ def load(model: tf_keras.Model, start: Start, classes: Mapping[str, int] | None 
     many variables.
 
     Each part of the network (backbone, decoder, rpn_head, detection_head) is loaded whole or stays
-    as it was; in the checkpoint it lies at the top or below `model`. Of a head for other `classes`
-    ({name: id} of this network; None: they do not matter) everything is loaded that does not depend
-    on them, and the weights of those that both know. Raises InputError when nothing fits.
+    as it was; in the checkpoint it lies at the top or below `model`. Of a pyramid with other
+    levels, and of its proposal network, what fits is loaded. Of a head for other `classes` ({name:
+    id} of this network; None: they do not matter) everything is loaded that does not depend on
+    them, and the weights of those that both know. Raises InputError when nothing fits.
     """
     if start.prefix is None:
         return f"starting from {start.said}"
@@ -159,7 +165,7 @@ def load(model: tf_keras.Model, start: Start, classes: Mapping[str, int] | None 
         raise InputError(
             f"{start.prefix}: not a readable TensorFlow checkpoint ({str(error)[:150]})"
         ) from None
-    loaded, left, of_classes = {}, [], ""
+    loaded, left, parts, of_classes = {}, [], set(), ""
     known = classes if start.same_ids else None
     for name, part in model.checkpoint_items.items():
         variables = _variables(part)
@@ -172,6 +178,11 @@ def load(model: tf_keras.Model, start: Start, classes: Mapping[str, int] | None 
         elif adapted and (found := load_head(start.prefix, part, classes, known)):
             loaded[name], kept = found
             of_classes = f"; of the classes it knows {', '.join(kept) or 'none'}"
+        elif name in _BY_LEVEL and (
+            number := load_named(start.prefix, [f"{root}{name}/" for root in _ROOTS], variables)
+        ):
+            loaded[name] = number
+            parts.add(name)
         else:
             left.append(name)
     if not loaded:
@@ -189,8 +200,13 @@ def load(model: tf_keras.Model, start: Start, classes: Mapping[str, int] | None 
         )
     whole = (
         "the whole model"
-        if not left and not of_classes
-        else ", ".join(f"{name} ({number})" for name, number in loaded.items())
+        if not left and not parts and not of_classes
+        else ", ".join(
+            f"{name} ({number} of {len(_variables(model.checkpoint_items[name]))})"
+            if name in parts
+            else f"{name} ({number})"
+            for name, number in loaded.items()
+        )
     )
     total = sum(len(_variables(part)) for part in model.checkpoint_items.values())
     rest = f"; new: {', '.join(left)}" if left else ""
@@ -207,12 +223,17 @@ def _has_other_classes(start: Start, classes: Mapping[str, int]) -> bool:
 
 
 def _load_part(prefix: str, root: str, name: str, part, variables: list, names: list[str]) -> bool:
-    if not any(there.startswith(f"{root}{name}/") for there in names):
+    place = f"{root}{name}/"
+    there = [key for key in names if key.startswith(place) and key.endswith(_VALUE)]
+    there = [key for key in there if _SLOT not in key]
+    # layers of a pyramid are numbered: with other levels, one would get the weights of another
+    if not there or (name in _BY_LEVEL and len(there) != len(variables)):
         return False
     before = [variable.numpy() for variable in variables]
     try:
-        inner = tf.train.Checkpoint(**{name: part})
-        reader = tf.train.Checkpoint(model=inner) if root else inner
+        reader = tf.train.Checkpoint(**{place.split("/")[-2]: part})
+        if "/" in root:
+            reader = tf.train.Checkpoint(model=reader)
         reader.read(prefix).expect_partial().assert_existing_objects_matched()
     except IndexError as error:
         raise InputError(
