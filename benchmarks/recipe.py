@@ -7,8 +7,8 @@ labelled images.
 
 The sets are those of benchmarks/selection_curves.py. The images of a seed are drawn at random, the
 fewer ones being among the more, and the same for every variant; so are the 150 images that are
-tested. Rows go to benchmarks/results/recipe.csv; those that are there are not measured again.
-Trainings are made one after the other in this process.
+tested. Rows go to benchmarks/results/recipe.csv; those that are there are not measured again. Draws
+recipe.png. Trainings are made one after the other in this process.
 """
 
 import argparse
@@ -74,6 +74,12 @@ VARIANTS = {
     "unfrozen+zoom+filled": dataclasses.replace(NEW, tuning=Tuning(backbone_rate=0.1)),
 }
 
+SHOWN = {
+    "all": "all layers (without the keys)",
+    "frozen": "freeze_backbone=True",
+    "gentle+zoom+filled": "a new config.ini",
+}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -101,7 +107,9 @@ def main() -> None:
                         sets[name] = _data_set(name, arguments)
                     found = _measure(sets[name], *key[1:], arguments)
                     _keep(dict(zip(KEY, key, strict=True)) | found)
-    print(table(pd.read_csv(RESULTS)))
+    results = pd.read_csv(RESULTS)
+    print(table(results))
+    plot(results)
 
 
 def _list(text: str) -> list[str]:
@@ -244,6 +252,30 @@ def table(results: pd.DataFrame) -> str:
             cells.append(f"{ap50.mean():.3f}{spread}" if len(ap50) else "")
         lines.append(f"| {number} | {steps} | {variant} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def plot(results: pd.DataFrame) -> None:
+    """Write recipe.png: of each set, AP50 against the number of labelled images, after 300 steps;
+    a line for each way of training goes through the means of the seeds, which are dots.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = sorted(results["set"].unique())
+    figure, axes = pyplot.subplots(1, len(names), figsize=(12, 4), layout="constrained")
+    for name, axis in zip(names, axes, strict=True):
+        for variant, said in SHOWN.items():
+            chosen = results[["set", "variant", "steps"]] == [name, variant, 300]
+            rows = results[chosen.all(axis=1)]
+            means = rows.groupby("images")["ap50"].mean()
+            (line,) = axis.plot(means.index, means, label=said)
+            axis.scatter(rows["images"], rows["ap50"], s=14, color=line.get_color())
+        axis.set(title=name, xlabel="labelled images", ylim=(0, 1))
+    axes[0].set_ylabel("coco_ap50")
+    axes[0].legend()
+    figure.savefig(RESULTS.with_suffix(".png"), dpi=100)
 
 
 def _measured() -> set[tuple]:
