@@ -58,9 +58,9 @@ def _without_numbers(make: Callable[..., tf.Variable], **options) -> tf.Variable
     """A variable of zeros: to draw random numbers takes a quarter of the time of building, and
     those of a checkpoint come next.
     """
-    shape, kind = options["shape"], tf.as_dtype(options["dtype"])
-    if shape is not None and shape.is_fully_defined():
-        options["initial_value"] = lambda: np.zeros(shape, kind.as_numpy_dtype)
+    shape, kind = options["shape"], options["dtype"]
+    if shape is not None and kind is not None and shape.is_fully_defined():
+        options["initial_value"] = lambda: np.zeros(shape, tf.as_dtype(kind).as_numpy_dtype)
     return make(**options)
 
 
