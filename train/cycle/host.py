@@ -201,13 +201,13 @@ def _leave(code: int | str | None) -> NoReturn:
     0.2 s of every step.
     """
     if isinstance(code, str):
-        sys.stderr.write(f"{code}\n")
+        say(code, error=True)
         code = 1
     threading._shutdown()  # waits for its threads
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
+    for name in _STREAMS[1:]:
         with contextlib.suppress(OSError):
-            stream.flush()
+            getattr(sys, name).flush()
     os._exit(code or 0)
 
 
