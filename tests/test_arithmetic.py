@@ -60,6 +60,17 @@ def test_what_is_traced_is_calculated_in_16_bits_only_where_it_was_asked_for():
     assert apart("float32") < 1e-5, "afterwards it is as before"
 
 
+def test_graphs_are_left_as_they_were_traced_in_32_bits_on_a_cpu_only():
+    def as_traced() -> bool:
+        options = tf.config.optimizer.get_experimental_options()
+        return options.get("disable_meta_optimizer", False)
+
+    for arithmetic, expected in (("float32", True), (BFLOAT16, False), ("mixed_float16", False)):
+        with calculating_in(arithmetic):
+            assert as_traced() == expected
+        assert not as_traced()
+
+
 def test_notes_are_kept_away_from_the_first_call_only_and_only_where_graphs_are_rewritten(capfd):
     for arithmetic in ("float32", BFLOAT16):
         speak = first_without_notes(lambda text: os.write(2, text))

@@ -25,8 +25,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("config", type=Path, help="config.ini")
     config = load_config(parser.parse_args(argv).config)
 
-    from train.cycle.exported import is_written, read_written
     from train.cycle.files import TRAINING_FILE, exported_model, read_cycle, training_cycle
+    from train.cycle.model_files import is_written, read_written
 
     training_file = config.train_dir / TRAINING_FILE
     if not training_file.is_file():

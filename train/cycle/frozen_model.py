@@ -10,8 +10,8 @@ from pathlib import Path
 
 import tf_keras
 
-from train.cycle.exported import read_written, size_and_digest, write_description
 from train.cycle.files import exported_label_map, exported_model, update_cycle
+from train.cycle.model_files import read_written, size_and_digest, write_description
 from train.network import export, model_weights
 from train.network.detector import Settings
 from train.network.input import first_images
